@@ -6,8 +6,8 @@
 //!
 //! What the kernel does by itself, and callers must know: a mask is cut to the cpuset in silence (so
 //! [`PinGuard::cpus`] is what was *granted*); when a pinned CPU goes offline or leaves the cpuset, the mask
-//! is widened, without a signal. Compare [`Thread::allowed_cpus`] with what was wanted now and
-//! then.
+//! is widened, without a signal. Compare [`Thread::allowed_cpus`] with what was wanted now and then, and decide with
+//! [`Seats::reseat`](crate::Seats::reseat).
 
 use std::fs;
 use std::io;

@@ -18,6 +18,8 @@ mod sys;
 mod topology;
 pub mod affinity;
 mod placement;
+mod steal;
+mod reseat;
 
 pub use crate::cpuset::{CpuSet, Id, IdSet, Iter, NodeSet};
 pub use crate::distance::{Distances, LOCAL_DISTANCE, REMOTE_DISTANCE};
@@ -25,4 +27,6 @@ pub use crate::error::{Error, Result};
 pub use crate::id::{CacheId, CoreId, CpuId, NodeId, PackageId};
 pub use crate::placement::{Placement, Seat, Seats, default_workers};
 pub use crate::quota::{Quota, Throttling};
+pub use crate::reseat::{Fate, Reseat};
+pub use crate::steal::{Nearness, StealRing};
 pub use crate::topology::{Access, Cache, Cpu, Fact, Node, Source, Topology};

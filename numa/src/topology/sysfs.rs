@@ -146,6 +146,9 @@ impl Reader {
     fn distances(&mut self) {
         let mut ids: Vec<NodeId> = self.parts.nodes.iter().map(|node| node.id).collect();
         ids.sort();
+        if ids.is_empty() {
+            return;
+        }
         let mut rows = Vec::with_capacity(ids.len());
         for (place, id) in ids.iter().enumerate() {
             let Some(text) = self.text(&format!("node/node{}/distance", id.0)) else { return };
