@@ -1,1 +1,72 @@
-//! Heddle: scheduler.
+//! A work-stealing scheduler of stackful fibers with five priorities.
+//!
+//! A *fiber* is a function that runs on a stack of its own and can wait in the middle, anywhere, at
+//! the cost of a few nanoseconds: blocking code that is cheap. A [`Scheduler`] runs fibers on a few
+//! threads, the most urgent first.
+//!
+//! ```
+//! use heddle_scheduler::{Priority, Scheduler, go, sleep};
+//! use std::time::Duration;
+//!
+//! let scheduler = Scheduler::builder().workers(2).build()?;
+//! let background = scheduler.go_with_priority(Priority::Background, || {
+//!     let parts: Vec<_> = (0..100).map(|n| go(move || n * n)).collect();  // inherit Background
+//!     parts.into_iter().map(|part| part.join().unwrap()).sum::<u64>()
+//! });
+//! let urgent = scheduler.go_with_priority(Priority::Critical, || {
+//!     sleep(Duration::from_millis(1));  // suspends the fiber, not the thread
+//!     "first"
+//! });
+//! assert_eq!(urgent.join().unwrap(), "first");
+//! assert_eq!(background.join().unwrap(), 328_350);
+//! # Ok::<(), heddle_scheduler::Error>(())
+//! ```
+//!
+//! # What to know
+//!
+//! * A fiber that has started stays on its thread until it ends; those that have not are stolen by
+//!   workers that have nothing to do. So closures are `Send`, and what they do need not be.
+//! * A fiber gives its thread away when it blocks ([`suspend`](mod@suspend), [`sleep`],
+//!   [`JoinHandle::join`], [`yield_now`]) and at [`checkpoint`]s. `std::sync::Mutex` and other calls
+//!   that block the *thread* delay every fiber on it, and a lock of that kind must not be held across
+//!   a suspension.
+//! * A crate that keeps something in a thread-local for the time of a call (`scoped-tls` and the
+//!   like) and calls back into code that suspends will meet another fiber's value there.
+//! * Panics end their fiber and reach whoever joins it. With `panic = "abort"` they end the process,
+//!   and cancelling a fiber that has started does too.
+//!
+//! # Where the unsafe code is
+//!
+//! In `fiber` (objects, stacks, the state word), `queue` (lists linked through what they hold),
+//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), and at the
+//! system calls in `machine`. `docs/design.md` has the argument why it is sound.
+
+mod priority;
+mod error;
+pub mod policy;
+mod machine;
+mod primitive;
+mod stats;
+mod queue;
+mod fiber;
+mod timer;
+mod worker;
+mod wake;
+pub mod suspend;
+mod handle;
+mod fork;
+mod runtime;
+mod time;
+
+pub use error::{Cancelled, Error, JoinError};
+pub use fiber::FiberId;
+pub use fiber::memory::StackGuard;
+pub use fork::{Fork, both, join};
+pub use handle::JoinHandle;
+pub use priority::{ParsePriorityError, Priority};
+pub use runtime::Scheduler;
+pub use runtime::builder::{AtLimit, Builder, PanicReport};
+pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
+pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use stats::{LevelStats, StackStats, Stats, Waits, WorkerStats};
+pub use time::{FiberInfo, checkpoint, current, set_priority, sleep, yield_now};

@@ -1,0 +1,215 @@
+//! Stack memory by `mmap`.
+
+use super::StackGuard;
+use crate::error::Error;
+use corosensei::stack::StackPointer;
+use std::ptr;
+use std::sync::OnceLock;
+
+/// How many stacks are mapped with one call: few enough that the first is not slow, many enough that
+/// a million fibers take 16,000 calls.
+const SLAB_SLOTS: usize = 64;
+
+/// What a canary looks like: no address, no small number, no text.
+const CANARY: [u64; 4] = [0x9f3c_51e7_0b6d_a482; 4];
+
+/// A slot of a slab. It is only addresses; the slab owns the mapping.
+pub(super) struct Raw {
+    limit: usize,
+    base: usize,
+    guard: usize,
+}
+
+impl Raw {
+    #[inline]
+    pub(super) fn base(&self) -> StackPointer {
+        StackPointer::new(self.base).expect("a mapping is not at zero")
+    }
+
+    #[inline]
+    pub(super) fn limit(&self) -> StackPointer {
+        StackPointer::new(self.limit).expect("a mapping is not at zero")
+    }
+
+    pub(super) fn guard_range(&self) -> std::ops::Range<usize> {
+        self.limit..self.limit + self.guard
+    }
+
+    pub(super) fn write_canary(&self) {
+        // SAFETY: the slot is ours and has no guard page where the canary goes.
+        unsafe { ptr::with_exposed_provenance_mut::<[u64; 4]>(self.limit).write_volatile(CANARY) }
+    }
+
+    /// The system gets all pages; the guard stays.
+    pub(super) fn release_pages(&self) {
+        let start = self.limit + self.guard;
+        // SAFETY: nothing runs on this stack; its contents are not needed any more.
+        let result = unsafe {
+            libc::madvise(ptr::with_exposed_provenance_mut(start), self.base - start, RELEASE_ADVICE)
+        };
+        debug_assert_eq!(result, 0, "releasing stack pages: {}", std::io::Error::last_os_error());
+    }
+}
+
+/// Are the words at the low end of a stack what `write_canary` wrote?
+pub(super) fn canary_is_intact(limit: usize) -> bool {
+    // SAFETY: `limit` is the low end of a stack of ours that has a canary.
+    unsafe { ptr::with_exposed_provenance::<[u64; 4]>(limit).read_volatile() == CANARY }
+}
+
+#[cfg(target_os = "linux")]
+const RELEASE_ADVICE: libc::c_int = libc::MADV_DONTNEED;
+#[cfg(not(target_os = "linux"))]
+const RELEASE_ADVICE: libc::c_int = libc::MADV_FREE;
+
+/// Linux 6.13; not in every libc crate yet.
+#[cfg(target_os = "linux")]
+const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+pub(crate) fn page_size() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    // SAFETY: sysconf has no preconditions.
+    *SIZE.get_or_init(|| unsafe { libc::sysconf(libc::_SC_PAGESIZE) }.max(4096) as usize)
+}
+
+/// Tried once, on a page of its own.
+#[cfg(target_os = "linux")]
+pub(super) fn has_lightweight_guards() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| {
+        let Ok(page) = map(page_size()) else { return false };
+        // SAFETY: the page was mapped just now and nobody else knows it.
+        unsafe {
+            let has = libc::madvise(page, page_size(), MADV_GUARD_INSTALL) == 0;
+            libc::munmap(page, page_size());
+            has
+        }
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn has_lightweight_guards() -> bool {
+    false
+}
+
+fn map(bytes: usize) -> std::io::Result<*mut libc::c_void> {
+    #[cfg(target_os = "linux")]
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    #[cfg(not(target_os = "linux"))]
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
+    // SAFETY: a new private mapping, at an address of the kernel's choice, disturbs nobody.
+    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    if start == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(start) }
+}
+
+/// All slabs of one scheduler. They are unmapped when it goes.
+pub(super) struct Slabs {
+    slot: usize,
+    guard_bytes: usize,
+    guard: StackGuard,
+    slabs: Vec<(*mut libc::c_void, usize)>,
+    /// Slots of the newest slab that were not handed out.
+    fresh: std::ops::Range<usize>,
+    /// How many more protected pages the kernel's limit on mappings allows.
+    mappings_left: usize,
+}
+
+// SAFETY: the pointers are addresses of mappings that belong to this value.
+unsafe impl Send for Slabs {}
+
+impl Slabs {
+    pub(super) fn new(size: usize, guard: StackGuard) -> Slabs {
+        let guard_bytes = if guard == StackGuard::Canary { 0 } else { page_size() };
+        Slabs {
+            slot: size.next_multiple_of(page_size()) + guard_bytes,
+            guard_bytes,
+            guard,
+            slabs: Vec::new(),
+            fresh: 0..0,
+            mappings_left: if guard == StackGuard::Mapped { guards_max() } else { usize::MAX },
+        }
+    }
+
+    /// A slot that nobody had before.
+    pub(super) fn cut(&mut self) -> Result<Raw, Error> {
+        if self.fresh.is_empty() {
+            self.grow()?;
+        }
+        if self.mappings_left == 0 {
+            return Err(Error::no_memory(
+                "no more guarded stacks: each takes two of the mappings that vm.max_map_count allows, and nine \
+                 tenths of those are used; raise it (sysctl vm.max_map_count), choose StackGuard::Canary, or run \
+                 Linux 6.13 or newer, where guards cost no mapping",
+            ));
+        }
+        let limit = self.fresh.start;
+        self.protect(limit)?;
+        self.fresh.start += self.slot;
+        self.mappings_left -= 1;
+        Ok(Raw { limit, base: limit + self.slot, guard: self.guard_bytes })
+    }
+
+    fn grow(&mut self) -> Result<(), Error> {
+        let mut bytes = self.slot * SLAB_SLOTS;
+        let start = map(bytes).or_else(|_| {
+            // Address space or the right to it is short: one stack may still fit.
+            bytes = self.slot;
+            map(bytes)
+        });
+        let start = start.map_err(|error| {
+            Error::no_memory(format!(
+                "no memory for a stack of {} KiB ({error}); raise the limit (ulimit -v, the container's memory), \
+                 or start fewer fibers that block at the same time",
+                self.slot / 1024
+            ))
+        })?;
+        #[cfg(target_os = "linux")]
+        // SAFETY: the mapping is ours. A huge page would make 512 pages resident for the first one.
+        unsafe {
+            libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
+        }
+        self.slabs.push((start, bytes));
+        let first = start.expose_provenance();
+        self.fresh = first..first + bytes;
+        Ok(())
+    }
+
+    fn protect(&self, limit: usize) -> Result<(), Error> {
+        let page = ptr::with_exposed_provenance_mut(limit);
+        let result = match self.guard {
+            // SAFETY: the page is the low end of a slot that nobody uses yet.
+            #[cfg(target_os = "linux")]
+            StackGuard::Lightweight => unsafe { libc::madvise(page, self.guard_bytes, MADV_GUARD_INSTALL) },
+            StackGuard::Canary => 0,
+            // SAFETY: as above.
+            _ => unsafe { libc::mprotect(page, self.guard_bytes, libc::PROT_NONE) },
+        };
+        if result == 0 {
+            return Ok(());
+        }
+        Err(Error::no_memory(format!(
+            "the guard page of a stack could not be set ({}); locked memory and vm.max_map_count are the usual \
+             causes",
+            std::io::Error::last_os_error()
+        )))
+    }
+}
+
+impl Drop for Slabs {
+    fn drop(&mut self) {
+        for &(start, bytes) in &self.slabs {
+            // SAFETY: the mapping is ours and no stack of it is in use: the source outlives them.
+            unsafe { libc::munmap(start, bytes) };
+        }
+    }
+}
+
+/// How many protected pages leave a tenth of the process's mappings to everybody else: each splits
+/// one mapping into two more.
+fn guards_max() -> usize {
+    let mappings: usize = std::fs::read_to_string("/proc/sys/vm/max_map_count")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(65_530);
+    mappings / 2 * 9 / 10
+}

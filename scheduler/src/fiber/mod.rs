@@ -1,0 +1,408 @@
+//! A fiber: one heap object with a header that every part of the runtime knows, and behind it the
+//! closure, which the result replaces.
+//!
+//! ```text
+//!   Header (96 bytes)                                      | Stage<F, T>
+//!   state vtable link mail_link waiter waking scope shared   | Closure(F) -> Result(T) -> Gone
+//!   carrier stamp id name
+//! ```
+//!
+//! | field       | written by                              | read by                                   |
+//! |-------------|-----------------------------------------|-------------------------------------------|
+//! | `state`     | anyone, by its transitions              | anyone                                    |
+//! | `link`      | the inbox it is in                      | whoever takes from the inbox              |
+//! | `mail_link` | the mailbox it is in (MAIL is set)      | the home                                  |
+//! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
+//! | `waking`    | the finisher                            | the joiner, after the end                 |
+//! | `carrier`   | the home, from start to end             | the home                                  |
+//! | `stamp`     | whoever queues it, before it does       | whoever takes it out of the queue         |
+//! | the rest    | whoever makes it                        | anyone                                    |
+//! | `Stage`     | the claimer, until the end              | the handle after the end, else the home   |
+//!
+//! The end of a fiber, and who may then touch what, is in [`state`]. A joiner leaves only after
+//! `waking` is down again: until then the finisher may still be using the joiner.
+
+pub(crate) mod state;
+pub(crate) mod memory;
+pub(crate) mod carrier;
+pub(crate) mod overflow;
+
+use crate::error::JoinError;
+use crate::priority::Priority;
+use crate::queue::inbox::Node;
+use crate::runtime::Shared;
+use crate::runtime::scope::ScopeState;
+use crate::wake::Waiter;
+use carrier::Carrier;
+use state::State;
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+
+/// A number that no other fiber of the process has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FiberId(pub(crate) u64);
+
+impl fmt::Display for FiberId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// See the module's documentation.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) state: State,
+    vtable: &'static Vtable,
+    link: AtomicPtr<Header>,
+    mail_link: AtomicPtr<Header>,
+    waiter: Cell<*mut ()>,
+    pub(crate) waking: AtomicBool,
+    /// It is another fiber's ticket at a new level, not a fiber of its own.
+    pub(crate) is_ticket: bool,
+    pub(crate) scope: *const ScopeState,
+    pub(crate) shared: *const Shared,
+    pub(crate) carrier: Cell<*mut Carrier>,
+    /// When it was queued, in ticks; 0 where this one is not timed.
+    pub(crate) stamp: Cell<u64>,
+    pub(crate) id: FiberId,
+    pub(crate) name: Option<Arc<String>>,
+}
+
+/// A fiber, as queues and workers hold it: the holds in its state word keep it alive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FiberRef(NonNull<Header>);
+
+// SAFETY: a FiberRef is a pointer; who may touch which field is said in the module's table. Closures
+// and results are `Send` by the bounds of everything that makes a fiber.
+unsafe impl Send for FiberRef {}
+
+impl std::ops::Deref for FiberRef {
+    type Target = Header;
+
+    #[inline]
+    fn deref(&self) -> &Header {
+        // SAFETY: a FiberRef exists only where a hold keeps the header alive (see `state`).
+        unsafe { self.0.as_ref() }
+    }
+}
+
+struct Vtable {
+    run: unsafe fn(NonNull<Header>),
+    fail: unsafe fn(NonNull<Header>, JoinError),
+    drop_result: unsafe fn(NonNull<Header>) -> bool,
+    take: unsafe fn(NonNull<Header>, *mut ()),
+    free: unsafe fn(NonNull<Header>),
+}
+
+enum Stage<F, T> {
+    Closure(F),
+    Result(Result<T, JoinError>),
+    Gone,
+}
+
+#[repr(C)]
+struct Object<F, T> {
+    header: Header,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+/// What a cancelled fiber unwinds with. It is no panic: no hook runs, no message is printed.
+pub(crate) struct CancelUnwind;
+
+/// What a fiber is made with, besides its closure.
+pub(crate) struct Making {
+    pub(crate) level: usize,
+    pub(crate) shared: *const Shared,
+    pub(crate) scope: *const ScopeState,
+    pub(crate) id: u64,
+    pub(crate) stamp: u64,
+    pub(crate) name: Option<Arc<String>>,
+}
+
+/// Makes a fiber that has not started. Its ticket and its handle belong to the caller.
+///
+/// # Safety
+/// `F` and `T` may borrow only what outlives the fiber's end (that is what scopes see to), and
+/// `shared` and `scope` live until then.
+#[inline]
+pub(crate) unsafe fn make<F, T>(f: F, making: Making) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    unsafe { allocate(f, making, false) }
+}
+
+#[inline]
+unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -> FiberRef {
+    let object = Box::new(Object::<F, T> {
+        header: Header {
+            state: State::new(making.level),
+            vtable: &Vtable {
+                run: run::<F, T>,
+                fail: fail::<F, T>,
+                drop_result: drop_result::<F, T>,
+                take: take::<F, T>,
+                free: free::<F, T>,
+            },
+            link: AtomicPtr::new(ptr::null_mut()),
+            mail_link: AtomicPtr::new(ptr::null_mut()),
+            waiter: Cell::new(ptr::null_mut()),
+            waking: AtomicBool::new(false),
+            is_ticket,
+            scope: making.scope,
+            shared: making.shared,
+            carrier: Cell::new(ptr::null_mut()),
+            stamp: Cell::new(making.stamp),
+            id: FiberId(making.id),
+            name: making.name,
+        },
+        stage: UnsafeCell::new(Stage::Closure(f)),
+    });
+    FiberRef(NonNull::from(Box::leak(object)).cast())
+}
+
+/// Runs the closure and puts its result in place.
+unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) {
+    // SAFETY: the vtable belongs to this type; the claimer alone touches the stage until the end.
+    let stage = unsafe { (*header.cast::<Object<F, T>>().as_ptr()).stage.get() };
+    // SAFETY: as above; no reference into the stage is held while the closure runs.
+    let Stage::Closure(f) = (unsafe { ptr::replace(stage, Stage::Gone) }) else {
+        unreachable!("a fiber is run once")
+    };
+    let result = catch_unwind(AssertUnwindSafe(f)).map_err(cause_of);
+    // SAFETY: as above; the stage is `Gone`, so nothing is dropped here.
+    unsafe { ptr::write(stage, Stage::Result(result)) };
+}
+
+#[cold]
+fn cause_of(payload: Box<dyn Any + Send>) -> JoinError {
+    if payload.is::<CancelUnwind>() {
+        return JoinError::cancelled();
+    }
+    crate::worker::current::panicked(&*payload);
+    JoinError::panicked(payload)
+}
+
+/// Drops the closure unrun and puts an error in the result's place.
+#[cold]
+unsafe fn fail<F, T>(header: NonNull<Header>, error: JoinError) {
+    // SAFETY: as in `run`.
+    let stage = unsafe { (*header.cast::<Object<F, T>>().as_ptr()).stage.get() };
+    // SAFETY: as in `run`.
+    let closure = unsafe { ptr::replace(stage, Stage::Result(Err(error))) };
+    drop_quietly(closure);
+}
+
+/// Drops the result. `true`: it was a panic that nobody has seen.
+unsafe fn drop_result<F, T>(header: NonNull<Header>) -> bool {
+    // SAFETY: called by whoever owns the result: the handle after the end, else the finisher.
+    let stage = unsafe { (*header.cast::<Object<F, T>>().as_ptr()).stage.get() };
+    // SAFETY: as above.
+    let result = unsafe { ptr::replace(stage, Stage::Gone) };
+    match result {
+        Stage::Result(Ok(value)) => {
+            if std::mem::needs_drop::<T>() {
+                drop_quietly(value);
+            }
+            false
+        }
+        Stage::Result(Err(error)) => {
+            let panic = error.is_panic();
+            drop_quietly(error);
+            panic
+        }
+        _ => false,
+    }
+}
+
+/// Drops a value of the user's; a panic in its destructor was reported by the panic hook and goes
+/// no further, as there is nobody left to hear of it.
+fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        // The payload's own destructor may panic too; leaking it is the end of that chain.
+        std::mem::forget(payload);
+    }
+}
+
+unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
+    // SAFETY: called by the handle after the end, with room for a `Option<Result<T, JoinError>>`.
+    unsafe {
+        let stage = (*header.cast::<Object<F, T>>().as_ptr()).stage.get();
+        let result = match ptr::replace(stage, Stage::Gone) {
+            Stage::Result(result) => Some(result),
+            _ => None,
+        };
+        *out.cast::<Option<Result<T, JoinError>>>() = result;
+    }
+}
+
+unsafe fn free<F, T>(header: NonNull<Header>) {
+    // SAFETY: the last hold is gone; the object was made by `Box` in `allocate`.
+    drop(unsafe { Box::from_raw(header.cast::<Object<F, T>>().as_ptr()) });
+}
+
+impl FiberRef {
+    pub(crate) fn as_ptr(self) -> *mut Header {
+        self.0.as_ptr()
+    }
+
+    /// # Safety
+    /// `header` comes from [`as_ptr`](Self::as_ptr), and a hold keeps it alive.
+    pub(crate) unsafe fn from_ptr(header: *mut Header) -> FiberRef {
+        // SAFETY: the caller's promise.
+        FiberRef(unsafe { NonNull::new_unchecked(header) })
+    }
+
+    pub(crate) fn priority(self) -> Priority {
+        Priority::from_level(self.state.level())
+    }
+
+    /// Runs the closure.
+    ///
+    /// # Safety
+    /// The caller has claimed the fiber, and does this once.
+    #[inline]
+    pub(crate) unsafe fn run(self) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.run)(self.0) }
+    }
+
+    /// Gives the fiber an error instead of running it.
+    ///
+    /// # Safety
+    /// The caller has claimed the fiber, and has not run it.
+    pub(crate) unsafe fn fail(self, error: JoinError) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.fail)(self.0, error) }
+    }
+
+    /// Drops the result. `true`: it was a panic that nobody has seen.
+    ///
+    /// # Safety
+    /// The caller owns it: it is the handle and the fiber has ended, or there is no handle.
+    pub(crate) unsafe fn drop_result(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.drop_result)(self.0) }
+    }
+
+    /// Takes the result out.
+    ///
+    /// # Safety
+    /// The caller is the handle, the fiber has ended, and `T` is its result's type.
+    pub(crate) unsafe fn take_result<T>(self) -> Result<T, JoinError> {
+        let mut out: Option<Result<T, JoinError>> = None;
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.take)(self.0, ptr::from_mut(&mut out).cast()) };
+        out.expect("a result is taken once")
+    }
+
+    /// Gives the memory back.
+    ///
+    /// # Safety
+    /// The last hold is gone.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: the caller's promise: the last hold is gone.
+        unsafe { (self.vtable.free)(self.0) }
+    }
+
+    pub(crate) fn set_waiter(self, waiter: Waiter) {
+        self.waiter.set(waiter.into_word());
+    }
+
+    /// Who waits for the end.
+    ///
+    /// # Safety
+    /// The caller is the finisher, and `finish` said that somebody waits.
+    pub(crate) unsafe fn waiter(self) -> Waiter {
+        // SAFETY: by the state's protocol the joiner has written it and does not touch it any more.
+        unsafe { Waiter::from_word(self.waiter.get()) }
+    }
+
+    /// The fiber has ended, and so has everything the finisher does with its waiter.
+    pub(crate) fn is_over(self) -> bool {
+        // ORDERING: Acquire pairs with the release of the finisher's last store.
+        self.state.is_finished() && !self.waking.load(Ordering::Acquire)
+    }
+}
+
+/// The node of a fiber in an inbox.
+// SAFETY: `link` is one cell of the node; the ticket that is in the inbox owns it.
+unsafe impl Node for Header {
+    unsafe fn link<'a>(node: NonNull<Header>) -> &'a AtomicPtr<Header> {
+        // SAFETY: the node is alive, by the contract.
+        unsafe { &(*node.as_ptr()).link }
+    }
+}
+
+/// A fiber's mail: the same object, linked by another cell, since it may be in an inbox by a stale
+/// ticket at the same time.
+#[repr(transparent)]
+pub(crate) struct Mail(Header);
+
+// SAFETY: as above, with the cell that the MAIL bit owns.
+unsafe impl Node for Mail {
+    unsafe fn link<'a>(node: NonNull<Mail>) -> &'a AtomicPtr<Mail> {
+        // SAFETY: the node is alive, by the contract; `Mail` is transparent over `Header`, so a
+        // pointer to the one is a pointer to the other.
+        unsafe { &*ptr::from_ref(&(*node.as_ptr()).0.mail_link).cast() }
+    }
+}
+
+impl FiberRef {
+    pub(crate) fn node(self) -> NonNull<Header> {
+        self.0
+    }
+
+    pub(crate) fn from_node(node: NonNull<Header>) -> FiberRef {
+        FiberRef(node)
+    }
+
+    pub(crate) fn mail(self) -> NonNull<Mail> {
+        self.0.cast()
+    }
+
+    pub(crate) fn from_mail(mail: NonNull<Mail>) -> FiberRef {
+        FiberRef(mail.cast())
+    }
+
+    /// Makes a ticket for this fiber at `level`: an object for the queues whose only use is to be
+    /// popped. See [`resolve`](Self::resolve).
+    pub(crate) fn make_ticket(self, level: usize) -> FiberRef {
+        let target = self;
+        let making = Making {
+            level,
+            shared: self.shared,
+            scope: ptr::null(),
+            id: 0,
+            stamp: self.stamp.get(),
+            name: None,
+        };
+        let resolve = move || target;
+        // SAFETY: it is never run as a fiber, only resolved.
+        unsafe { allocate::<_, FiberRef>(resolve, making, true) }
+    }
+
+    /// The fiber that a popped entry stands for, and frees the entry if it was a ticket.
+    #[inline]
+    pub(crate) fn resolve(self) -> FiberRef {
+        if self.is_ticket { self.resolve_ticket() } else { self }
+    }
+
+    #[cold]
+    fn resolve_ticket(self) -> FiberRef {
+        // SAFETY: a ticket's closure only returns its target, which the target's ticket bit keeps
+        // alive; a ticket is popped once, so this is the only run and the only free.
+        unsafe {
+            (self.vtable.run)(self.0);
+            let target = self.take_result::<FiberRef>().expect("returning a pointer does not panic");
+            (self.vtable.free)(self.0);
+            target
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! The state word of a fiber: one `u64` that says where it is in its life, how urgent it is, which
+//! queues know it, and who still holds it. Every change is one of the named transitions below.
+//!
+//! # The word
+//!
+//! ```text
+//! bit   0      UNSTARTED   may still be claimed: to be run, cancelled or taken back
+//! bit   1      LIVE        the runtime's own hold; cleared, once, when the result is in its place
+//! bit   2      CANCELLED   somebody asked it to end
+//! bit   3      WAITER      the `waiter` cell holds somebody to wake at the end
+//! bit   4      MAIL        it is in its home's mailbox (a hold)
+//! bit   5      TOKEN       a resume is on its way in that mailbox
+//! bits  6..11  TICKET k    a queue of level k holds it (five holds)
+//! bits 11..14  level       its priority now
+//! bits 14..30  home        the worker that started it, valid once UNSTARTED is clear
+//! bit   30     HANDLE      its join handle exists (a hold): somebody wants the result
+//! bits 32..64  holds       how many resumers exist
+//! ```
+//!
+//! # Its life
+//!
+//! ```text
+//!            claim / revoke / cancel                 finish
+//! UNSTARTED+LIVE ----------------------> LIVE ---------------> (neither)
+//! ```
+//!
+//! * A fiber that has not started may be in several queues: a change of priority cannot pull it out
+//!   of the queue it is in, so it adds a *ticket* at the new level, unless one is there already.
+//!   Whoever pops a ticket claims the fiber only if the ticket's level is the fiber's level now;
+//!   otherwise the ticket was stale. So it is run once, and at its present level.
+//! * A started fiber stays with its home; only the home runs it, so no transition is needed to
+//!   suspend or to resume it at home. Everyone else goes through MAIL and TOKEN.
+//! * **The result is dropped by the handle, or by the runtime if the handle is gone first**, never
+//!   later: it may borrow from a scope that is about to end.
+//! * **The memory is freed by whoever removes the last hold**: LIVE, MAIL, HANDLE, a ticket or a
+//!   resumer. The transitions that remove a hold say so in what they return.
+
+use crate::primitive::{AtomicU64, Ordering};
+
+const UNSTARTED: u64 = 1 << 0;
+const LIVE: u64 = 1 << 1;
+const CANCELLED: u64 = 1 << 2;
+const WAITER: u64 = 1 << 3;
+const MAIL: u64 = 1 << 4;
+const TOKEN: u64 = 1 << 5;
+const TICKET_SHIFT: u32 = 6;
+const TICKETS: u64 = 0b1_1111 << TICKET_SHIFT;
+const LEVEL_SHIFT: u32 = 11;
+const LEVEL: u64 = 0b111 << LEVEL_SHIFT;
+const HOME_SHIFT: u32 = 14;
+const HOME: u64 = 0xffff << HOME_SHIFT;
+const HANDLE: u64 = 1 << 30;
+const HOLD: u64 = 1 << 32;
+const HOLDS: u64 = !(HOLD - 1);
+/// Anything in here keeps the memory alive.
+const ANY_HOLD: u64 = LIVE | MAIL | TICKETS | HANDLE | HOLDS;
+
+/// The most workers a scheduler may have: what fits into the word's `home`.
+pub(crate) const HOMES_MAX: usize = 1 << 16;
+
+const fn ticket(level: usize) -> u64 {
+    1 << (TICKET_SHIFT as usize + level)
+}
+
+const fn level_of(word: u64) -> usize {
+    ((word & LEVEL) >> LEVEL_SHIFT) as usize
+}
+
+const fn home_of(word: u64) -> usize {
+    ((word & HOME) >> HOME_SHIFT) as usize
+}
+
+/// What a popped ticket turned out to be.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// The fiber is yours to start (or to end at once, if it was cancelled).
+    Won,
+    /// Somebody else has it, or another ticket stands for it.
+    Stale,
+    /// Stale, and this was the last hold: free it.
+    StaleFree,
+}
+
+/// What `set_level` found.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SetLevel {
+    /// The fiber is over, or it had that level already, or a ticket is there already.
+    Done,
+    /// Push a ticket at the new level.
+    PushTicket,
+    /// It runs, waits or is queued at this home, and its mail must be posted there.
+    PostTo(usize),
+}
+
+/// What `cancel` found.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Cancel {
+    /// It is over, or has been told before.
+    Done,
+    /// It had not started: it is yours to end.
+    Won,
+    /// It has started: post its mail to this home, to wake it if it waits.
+    PostTo(usize),
+}
+
+/// What the end of a fiber leaves to do.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// The handle is gone: drop the result, then call `finish_unwatched`.
+    Unwatched,
+    /// It has ended and nobody waits for it at this moment.
+    Quiet,
+    /// It has ended: wake whoever is in the `waiter` cell.
+    Wake,
+}
+
+/// What the home found when it opened a letter.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    /// Somebody resumed the fiber.
+    pub(crate) token: bool,
+    /// The fiber has ended meanwhile; nothing else may be done with it.
+    pub(crate) ended: bool,
+    /// That was the last hold: free it.
+    pub(crate) free: bool,
+    /// The level it should be queued at.
+    pub(crate) level: usize,
+}
+
+/// The state word. See the module's documentation for its bits.
+pub(crate) struct State(AtomicU64);
+
+impl State {
+    /// A new fiber, with one handle and one ticket, at `level`.
+    pub(crate) fn new(level: usize) -> State {
+        State(AtomicU64::new(UNSTARTED | LIVE | HANDLE | ticket(level) | (level as u64) << LEVEL_SHIFT))
+    }
+
+    /// Takes the ticket of `level` out of the word and claims the fiber for worker `home`.
+    #[inline]
+    pub(crate) fn claim(&self, level: usize, home: usize) -> Claim {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let won = word & UNSTARTED != 0 && level_of(word) == level;
+            let mut next = word & !ticket(level);
+            if won {
+                next = (next & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
+            }
+            // ORDERING: AcqRel. Acquire pairs with the release of whoever set the level or dropped
+            // a hold (we may free). Release: a stale ticket is a hold that we drop, pairs with the
+            // Acquire of whoever frees.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if won => return Claim::Won,
+                Ok(_) if next & ANY_HOLD == 0 => return Claim::StaleFree,
+                Ok(_) => return Claim::Stale,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes a new fiber out of circulation before it was queued: its ticket goes, and it is the
+    /// caller's to end.
+    pub(crate) fn withdraw(&self) {
+        self.0.fetch_and(!(UNSTARTED | TICKETS), Ordering::Relaxed);
+    }
+
+    /// Claims the fiber without a ticket, to run it inline in the place of its joiner. Its tickets
+    /// go stale.
+    pub(crate) fn revoke(&self, home: usize) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & UNSTARTED != 0 {
+            let next = (word & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
+            // ORDERING: AcqRel, as in `claim`: what the last setter of the level did is visible.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Changes the priority.
+    pub(crate) fn set_level(&self, level: usize) -> SetLevel {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & LIVE == 0 || level_of(word) == level {
+                return SetLevel::Done;
+            }
+            let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
+            let (next, outcome) = if word & UNSTARTED != 0 {
+                let there = word & ticket(level) != 0;
+                (moved | ticket(level), if there { SetLevel::Done } else { SetLevel::PushTicket })
+            } else if word & MAIL != 0 {
+                (moved, SetLevel::Done)
+            } else {
+                (moved | MAIL, SetLevel::PostTo(home_of(word)))
+            };
+            // ORDERING: AcqRel. Acquire pairs with the claim that wrote `home`; release pairs with
+            // the claim or the opening of the letter that reads the level.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return outcome,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Changes the priority from the home itself, which moves the fiber between its own queues.
+    /// Only for started fibers.
+    pub(crate) fn set_level_at_home(&self, level: usize) {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let next = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
+            match self.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Asks the fiber to end.
+    pub(crate) fn cancel(&self) -> Cancel {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & LIVE == 0 || word & CANCELLED != 0 {
+                return Cancel::Done;
+            }
+            let (next, outcome) = if word & UNSTARTED != 0 {
+                ((word & !UNSTARTED) | CANCELLED, Cancel::Won)
+            } else if word & MAIL != 0 {
+                (word | CANCELLED | TOKEN, Cancel::Done)
+            } else {
+                (word | CANCELLED | TOKEN | MAIL, Cancel::PostTo(home_of(word)))
+            };
+            // ORDERING: AcqRel, as in `set_level`; what the canceller did before is seen by the
+            // fiber that finds itself cancelled.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return outcome,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Marks a started fiber as cancelled from its home, which wakes it itself.
+    pub(crate) fn cancel_at_home(&self) {
+        self.0.fetch_or(CANCELLED, Ordering::Relaxed);
+    }
+
+    /// Resumes a started fiber from elsewhere. `Some(home)`: post its mail there.
+    pub(crate) fn resume(&self) -> Option<usize> {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & LIVE == 0 {
+                return None;
+            }
+            // ORDERING: AcqRel. Release pairs with the acquire of `open_letter`: what the resumer did
+            // is visible to the resumed, also when the letter was on its way already. Acquire pairs
+            // with the claim that wrote `home`.
+            let next = word | TOKEN | MAIL;
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return if word & MAIL == 0 { Some(home_of(word)) } else { None },
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The home takes the fiber's letter out of the mailbox.
+    pub(crate) fn open_letter(&self) -> Letter {
+        // ORDERING: AcqRel. Acquire pairs with `resume`, `set_level` and `cancel`. Release: MAIL is
+        // a hold, pairs with the acquire of whoever frees.
+        let word = self.0.fetch_and(!(MAIL | TOKEN), Ordering::AcqRel);
+        Letter {
+            token: word & TOKEN != 0,
+            ended: word & LIVE == 0,
+            free: word & !MAIL & ANY_HOLD == 0,
+            level: level_of(word),
+        }
+    }
+
+    /// Registers the waiter whose address is in the `waiter` cell. `false`: it has ended already.
+    #[must_use]
+    pub(crate) fn register_waiter(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & LIVE == 0 {
+                return false;
+            }
+            // ORDERING: Release pairs with the acquire of `finish`, which reads the cell.
+            match self.0.compare_exchange_weak(word, word | WAITER, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Takes the registration back. `false`: the end came first, and a wake-up is certain.
+    #[must_use]
+    pub(crate) fn unregister_waiter(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & LIVE == 0 {
+                return false;
+            }
+            match self.0.compare_exchange_weak(word, word & !WAITER, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The result is in its place: the runtime lets go. With `announced`, the caller has raised
+    /// `waking` and may wake a waiter; without, the end waits until it has (`None`).
+    #[inline]
+    pub(crate) fn finish(&self, announced: bool) -> Option<Finish> {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & HANDLE == 0 {
+                return Some(Finish::Unwatched);
+            }
+            if word & WAITER != 0 && !announced {
+                return None;
+            }
+            // ORDERING: AcqRel. Release pairs with the acquire of `is_finished` (the result) and of
+            // whoever frees; acquire pairs with `register_waiter` (the waiter) and with dropped holds.
+            match self.0.compare_exchange_weak(word, word & !LIVE, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) if word & WAITER != 0 => return Some(Finish::Wake),
+                Ok(_) => return Some(Finish::Quiet),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// As `finish`, when the handle is gone and the result with it. `true`: free the fiber.
+    #[inline]
+    #[must_use]
+    pub(crate) fn finish_unwatched(&self) -> bool {
+        // ORDERING: AcqRel: pairs with the other drops of a hold; whoever frees sees all our writes.
+        let word = self.0.fetch_and(!LIVE, Ordering::AcqRel);
+        word & !LIVE & ANY_HOLD == 0
+    }
+
+    /// The handle goes. `false`: the fiber has ended, so drop the result first, then call
+    /// `release_handle_of_finished`.
+    #[must_use]
+    pub(crate) fn release_handle_of_running(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        while word & LIVE != 0 {
+            // ORDERING: Release pairs with the acquire of `finish_unwatched` and of whoever frees.
+            match self.0.compare_exchange_weak(word, word & !HANDLE, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// The handle of a finished fiber goes, and its result is gone. `true`: free the fiber.
+    #[inline]
+    #[must_use]
+    pub(crate) fn release_handle_of_finished(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of every other drop of a hold.
+        if self.0.load(Ordering::Acquire) & ANY_HOLD == HANDLE {
+            // No queue, no mailbox and no resumer knows it: nobody else can reach the word any more.
+            return true;
+        }
+        // ORDERING: AcqRel: our use of it happens before the free, whoever does it.
+        let word = self.0.fetch_and(!HANDLE, Ordering::AcqRel);
+        word & !HANDLE & ANY_HOLD == 0
+    }
+
+    /// Has it ended? If so, its result may be read by the one who holds the handle.
+    #[inline]
+    pub(crate) fn is_finished(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `finish`.
+        self.0.load(Ordering::Acquire) & LIVE == 0
+    }
+
+    /// Has it not been started, cancelled or taken back yet?
+    pub(crate) fn is_unstarted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & UNSTARTED != 0
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `cancel`.
+        self.0.load(Ordering::Acquire) & CANCELLED != 0
+    }
+
+    #[inline]
+    pub(crate) fn level(&self) -> usize {
+        level_of(self.0.load(Ordering::Relaxed))
+    }
+
+    /// The worker that started it, if it has been started.
+    pub(crate) fn home(&self) -> Option<usize> {
+        // ORDERING: Acquire pairs with the release of the claim that wrote `home`.
+        let word = self.0.load(Ordering::Acquire);
+        if word & UNSTARTED == 0 { Some(home_of(word)) } else { None }
+    }
+
+    /// One more resumer.
+    pub(crate) fn hold(&self) {
+        let word = self.0.fetch_add(HOLD, Ordering::Relaxed);
+        if word >> 32 > u64::from(u32::MAX / 2) {
+            // As `Arc` does: leaking two billion handles is a bug that must not become a double free.
+            std::process::abort();
+        }
+    }
+
+    /// One resumer less. `true`: it was the last hold, free the fiber.
+    #[must_use]
+    pub(crate) fn release(&self) -> bool {
+        // ORDERING: AcqRel: our use of it happens before the free, whoever does it.
+        let word = self.0.fetch_sub(HOLD, Ordering::AcqRel);
+        (word - HOLD) & ANY_HOLD == 0
+    }
+}

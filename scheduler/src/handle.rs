@@ -1,0 +1,237 @@
+//! Join handles: to wait for a fiber, to change its priority, to cancel it.
+
+use crate::error::JoinError;
+use crate::fiber::state::{Cancel, SetLevel};
+use crate::fiber::{FiberId, FiberRef};
+use crate::priority::Priority;
+use crate::runtime::finish::complete;
+use crate::runtime::{Shared, registry};
+use crate::suspend::{suspend, suspend_shielded};
+use crate::wake::{ThreadWaiter, Waiter};
+use crate::worker::current;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
+
+/// A fiber that was started with [`go`](crate::Scheduler::go), and its result to come.
+///
+/// Dropping it lets the fiber go on by itself; its result is then dropped where it ends.
+pub struct JoinHandle<T> {
+    fiber: FiberRef,
+    result: PhantomData<T>,
+}
+
+// SAFETY: the handle gives its result, which is `Send`, to whoever joins; everything else it does is
+// by the fiber's state.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives no access to the result.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    /// `fiber`'s handle belongs to the caller, and its result is a `T`.
+    pub(crate) unsafe fn new(fiber: FiberRef) -> JoinHandle<T> {
+        JoinHandle { fiber, result: PhantomData }
+    }
+
+    /// Waits for the fiber's end and returns its result. In a fiber this suspends; elsewhere it blocks
+    /// the thread.
+    ///
+    /// # Errors
+    /// The fiber panicked, was cancelled, or was never started (see [`JoinError`]); or the *waiting*
+    /// fiber was cancelled, joined itself, or is unwinding from a panic.
+    pub fn join(self) -> Result<T, JoinError> {
+        if !self.fiber.is_over() {
+            wait(self.fiber)?;
+        }
+        // SAFETY: it has ended, and the handle is ours; `drop` sees that the result is gone.
+        unsafe { self.fiber.take_result() }
+    }
+
+    /// Has the fiber ended? Then [`join`](Self::join) does not wait.
+    pub fn is_finished(&self) -> bool {
+        self.fiber.is_over()
+    }
+
+    /// The fiber's number.
+    pub fn id(&self) -> FiberId {
+        self.fiber.id
+    }
+
+    /// The priority that it has now.
+    pub fn priority(&self) -> Priority {
+        self.fiber.priority()
+    }
+
+    /// Changes the fiber's priority, at once: also while it is queued, waits or runs.
+    pub fn set_priority(&self, priority: Priority) {
+        set_priority(self.fiber, priority);
+    }
+
+    /// Asks the fiber to end. If it has not started it never will, and is over when this returns;
+    /// else its next blocking call, or the one it is in, returns an error or unwinds.
+    pub fn cancel(&self) {
+        with_scheduler(self.fiber, |shared| match self.fiber.state.cancel() {
+            Cancel::Done => {}
+            Cancel::Won => {
+                // SAFETY: claimed just now.
+                unsafe { end_unrun(shared, self.fiber, JoinError::cancelled()) };
+            }
+            Cancel::PostTo(home) => shared.post(home, self.fiber),
+        });
+    }
+
+    pub(crate) fn fiber(&self) -> FiberRef {
+        self.fiber
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours and goes now.
+        let unseen_panic = unsafe { release(self.fiber) };
+        let _ = unseen_panic;
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .field("priority", &self.priority())
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Gives up the handle of a fiber. `true`: it had ended by a panic that nobody has seen.
+///
+/// # Safety
+/// The handle is the caller's, and not used after this.
+#[inline]
+pub(crate) unsafe fn release(fiber: FiberRef) -> bool {
+    if !fiber.state.is_finished() && fiber.state.release_handle_of_running() {
+        return false;
+    }
+    // It has ended; whoever ended it may be about to say that it is done with it.
+    while !fiber.is_over() {
+        std::hint::spin_loop();
+    }
+    // SAFETY: after the end the result is the handle's.
+    let unseen_panic = unsafe { fiber.drop_result() };
+    if fiber.state.release_handle_of_finished() {
+        // SAFETY: that was the last hold.
+        unsafe { fiber.free() };
+    }
+    unseen_panic
+}
+
+/// Waits for the end of `fiber`, as somebody who can be cancelled.
+fn wait(fiber: FiberRef) -> Result<(), JoinError> {
+    let Some((_, me)) = current::in_fiber() else {
+        wait_as_thread(fiber);
+        return Ok(());
+    };
+    if ptr::eq(me.as_ptr(), fiber.as_ptr()) {
+        return Err(JoinError::joins_itself());
+    }
+    if std::thread::panicking() && !fiber.state.is_finished() {
+        return Err(JoinError::while_panicking());
+    }
+    fiber.set_waiter(Waiter::Fiber(me));
+    if fiber.state.register_waiter() {
+        while !fiber.state.is_finished() {
+            if suspend().is_err() {
+                if fiber.state.unregister_waiter() {
+                    return Err(JoinError::interrupted());
+                }
+                // It has ended meanwhile, and its finisher is waking us.
+                break;
+            }
+        }
+    }
+    wait_until_over(fiber);
+    Ok(())
+}
+
+/// The end is certain or has come; the finisher may be in the middle of waking us.
+fn wait_until_over(fiber: FiberRef) {
+    let mut spins = 0_u32;
+    while !fiber.is_over() {
+        spins += 1;
+        if spins.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+    }
+}
+
+/// Waits for the end of `fiber`, whatever happens to the waiter. Not while a panic unwinds.
+pub(crate) fn wait_for(fiber: FiberRef) {
+    let Some((_, me)) = current::in_fiber() else { return wait_as_thread(fiber) };
+    fiber.set_waiter(Waiter::Fiber(me));
+    if fiber.state.register_waiter() {
+        while !fiber.state.is_finished() {
+            suspend_shielded();
+        }
+    }
+    wait_until_over(fiber);
+}
+
+fn wait_as_thread(fiber: FiberRef) {
+    let waiter = ThreadWaiter::new();
+    fiber.set_waiter(Waiter::Thread(NonNull::from(&waiter)));
+    if fiber.state.register_waiter() {
+        waiter.wait();
+    }
+    wait_until_over(fiber);
+}
+
+/// Calls `f` with the scheduler of a fiber that may have ended; not if the scheduler is gone, as then
+/// the fiber has ended too.
+fn with_scheduler(fiber: FiberRef, f: impl FnOnce(&Shared)) {
+    if fiber.state.is_finished() {
+        return;
+    }
+    match current::worker() {
+        Some(worker) if ptr::eq(&*worker.shared, fiber.shared) => f(&worker.shared),
+        _ => {
+            if let Some(shared) = registry::find(fiber.shared) {
+                f(&shared);
+            }
+        }
+    }
+}
+
+pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
+    with_scheduler(fiber, |shared| {
+        let level = priority.level();
+        let (before, unstarted) = (fiber.state.level(), fiber.state.is_unstarted());
+        let outcome = fiber.state.set_level(level);
+        if outcome != SetLevel::Done || before != level {
+            shared.counters.count_move(before, level, unstarted);
+        }
+        match outcome {
+            SetLevel::Done => {}
+            SetLevel::PushTicket => shared.queue_ticket(fiber.make_ticket(level), level),
+            SetLevel::PostTo(home) => shared.post(home, fiber),
+        }
+    });
+}
+
+/// Ends a claimed fiber that was never run.
+///
+/// # Safety
+/// The caller has claimed it.
+pub(crate) unsafe fn end_unrun(shared: &Shared, fiber: FiberRef, error: JoinError) {
+    match current::worker() {
+        Some(worker) if ptr::eq(&*worker.shared, shared) => worker.fail(fiber, error),
+        _ => {
+            let level = fiber.state.level();
+            // SAFETY: the caller's promise.
+            unsafe {
+                fiber.fail(error);
+                complete(fiber);
+            }
+            shared.counters.finished_outside[level].add_shared(1);
+            shared.after_finish();
+        }
+    }
+}

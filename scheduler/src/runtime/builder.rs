@@ -1,0 +1,284 @@
+//! Options of a scheduler, and their checks.
+
+use super::Scheduler;
+use crate::error::Error;
+use crate::fiber::FiberId;
+use crate::fiber::memory::{StackGuard, page_size};
+use crate::fiber::state::HOMES_MAX;
+use crate::machine::clock;
+use crate::priority::Priority;
+use crate::worker::SPIN_MAX;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// 64 KiB is what measured services need; a panic that prints a backtrace takes most of it. Only the
+/// pages that a fiber touches are resident, so a larger size costs addresses, not memory.
+const STACK_SIZE_DEFAULT: usize = 128 * 1024;
+/// A panic and its message fit.
+const STACK_SIZE_MIN: usize = 16 * 1024;
+/// More would be a mistake; a thread's is 8 MiB.
+const STACK_SIZE_MAX: usize = 1 << 30;
+/// A worker that starts and ends fibers by the thousand finds its next stack warm, at a few hundred
+/// KiB a worker. Picked, not measured.
+const WARM_STACKS_DEFAULT: usize = 64;
+
+/// What happens when [`Builder::max_fibers`] is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtLimit {
+    /// The new fiber fails: its `join` returns the error. `try_go` returns it at once.
+    #[default]
+    Fail,
+    /// `go` waits until a fiber has ended. `try_go` still fails at once.
+    Wait,
+}
+
+/// A fiber panicked: what the panic hook is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PanicReport<'a> {
+    /// Which fiber.
+    pub id: FiberId,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+    /// Its priority.
+    pub priority: Priority,
+    /// What it panicked with, if that was text.
+    pub message: &'a str,
+}
+
+type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
+type PanicHook = Arc<dyn Fn(&PanicReport<'_>) + Send + Sync>;
+
+/// Functions of the user's that workers call.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    start: Option<WorkerHook>,
+    stop: Option<WorkerHook>,
+    pub(crate) panic: Option<PanicHook>,
+}
+
+impl Hooks {
+    pub(crate) fn call_start(&self, worker: usize) {
+        call_quietly(&self.start, worker);
+    }
+
+    pub(crate) fn call_stop(&self, worker: usize) {
+        call_quietly(&self.stop, worker);
+    }
+}
+
+/// A hook that panics was reported by the process's panic hook; the worker goes on.
+fn call_quietly(hook: &Option<WorkerHook>, worker: usize) {
+    if let Some(hook) = hook {
+        let _ = catch_unwind(AssertUnwindSafe(|| hook(worker)));
+    }
+}
+
+/// Checked options.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) name: String,
+    pub(crate) workers: usize,
+    pub(crate) stack_size: usize,
+    pub(crate) stack_guard: StackGuard,
+    pub(crate) max_stacks: usize,
+    pub(crate) warm_stacks: usize,
+    pub(crate) max_fibers: Option<usize>,
+    pub(crate) at_limit: AtLimit,
+    pub(crate) spin_ticks: u64,
+    pub(crate) hooks: Hooks,
+}
+
+impl Config {
+    pub(crate) fn thread_name(&self, worker: usize) -> String {
+        format!("{}-{worker}", self.name)
+    }
+}
+
+/// Options of a [`Scheduler`].
+///
+/// ```
+/// let scheduler = heddle_scheduler::Scheduler::builder()
+///     .name("solver")
+///     .workers(2)
+///     .stack_size(256 * 1024)
+///     .max_fibers(100_000)
+///     .build()?;
+/// assert_eq!(scheduler.workers(), 2);
+/// # Ok::<(), heddle_scheduler::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "options do nothing until build()"]
+pub struct Builder {
+    name: String,
+    workers: Option<usize>,
+    stack_size: usize,
+    stack_guard: StackGuard,
+    max_stacks: usize,
+    warm_stacks: usize,
+    max_fibers: Option<usize>,
+    at_limit: AtLimit,
+    spin: Option<Duration>,
+    hooks: Hooks,
+}
+
+impl Builder {
+    pub(super) fn new() -> Builder {
+        Builder {
+            name: "heddle".to_owned(),
+            workers: None,
+            stack_size: STACK_SIZE_DEFAULT,
+            stack_guard: StackGuard::Auto,
+            max_stacks: usize::MAX,
+            warm_stacks: WARM_STACKS_DEFAULT,
+            max_fibers: None,
+            at_limit: AtLimit::Fail,
+            spin: None,
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// How many threads run fibers. Default: one for each CPU that the process may use.
+    pub fn workers(mut self, workers: usize) -> Builder {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// Bytes of stack that each fiber can use, 16 KiB to 1 GiB; rounded up to whole pages. Default
+    /// 128 KiB. Pages that are never touched cost no memory.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = bytes;
+        self
+    }
+
+    /// What protects the memory below a stack. Default: the best that the kernel has.
+    pub fn stack_guard(mut self, guard: StackGuard) -> Builder {
+        self.stack_guard = guard;
+        self
+    }
+
+    /// The most stacks that may exist, which bounds how many fibers can be started and not ended. One
+    /// more fails with an error. Default: no bound but memory.
+    pub fn max_stacks(mut self, stacks: usize) -> Builder {
+        self.max_stacks = stacks;
+        self
+    }
+
+    /// How many stacks each worker keeps warm for its next fibers; others give their pages back.
+    /// Default 64.
+    pub fn warm_stacks(mut self, stacks: usize) -> Builder {
+        self.warm_stacks = stacks;
+        self
+    }
+
+    /// The most fibers that may exist at once, started or not. Counting them costs each start and
+    /// end a shared lock, so there is no limit by default.
+    pub fn max_fibers(mut self, fibers: usize) -> Builder {
+        self.max_fibers = Some(fibers);
+        self
+    }
+
+    /// What happens at the limit on fibers. Default: the new fiber fails.
+    pub fn at_limit(mut self, policy: AtLimit) -> Builder {
+        self.at_limit = policy;
+        self
+    }
+
+    /// How long a worker without work looks for some before it sleeps, at most 1 ms. Looking burns
+    /// CPU time and saves the next fiber the 20 to 40 us of a thread's wake-up. Default: 30 us; and
+    /// zero where there are more workers than CPUs.
+    pub fn spin(mut self, time: Duration) -> Builder {
+        self.spin = Some(time);
+        self
+    }
+
+    /// The name of the scheduler; its threads are called `name-0`, `name-1`... Default "heddle".
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.name = name.into();
+        self
+    }
+
+    /// Called on each worker's thread before its first fiber, with the worker's number.
+    pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Builder {
+        self.hooks.start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each worker's thread after its last fiber, with the worker's number.
+    pub fn on_thread_stop(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Builder {
+        self.hooks.stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called in each fiber that panics, after the process's own panic hook.
+    pub fn on_panic(mut self, hook: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Builder {
+        self.hooks.panic = Some(Arc::new(hook));
+        self
+    }
+
+    /// Builds the scheduler and starts it.
+    ///
+    /// # Errors
+    /// An option cannot work, or the system refused to create a thread. The message says which.
+    pub fn build(self) -> Result<Scheduler, Error> {
+        Scheduler::from_config(self.check()?)
+    }
+
+    fn check(self) -> Result<Config, Error> {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.workers.unwrap_or(cpus);
+        if workers == 0 {
+            return Err(Error::config("workers(0): a scheduler needs at least one worker; leave the option out \
+                                      for one per CPU"));
+        }
+        if workers > HOMES_MAX {
+            return Err(Error::config(format!("workers({workers}): at most {HOMES_MAX} are possible")));
+        }
+        if !(STACK_SIZE_MIN..=STACK_SIZE_MAX).contains(&self.stack_size) {
+            return Err(Error::config(format!(
+                "stack_size({}): a fiber's stack has {} KiB to {} MiB; untouched pages cost no memory",
+                self.stack_size,
+                STACK_SIZE_MIN / 1024,
+                STACK_SIZE_MAX >> 20
+            )));
+        }
+        if self.max_stacks == 0 {
+            return Err(Error::config("max_stacks(0): no fiber could ever start; leave the option out for no bound"));
+        }
+        if self.max_fibers == Some(0) {
+            return Err(Error::config("max_fibers(0): no fiber could ever exist; leave the option out for no limit"));
+        }
+        if self.name.contains('\0') {
+            return Err(Error::config("name: a thread's name cannot contain a zero byte"));
+        }
+        let spin = self.spin.unwrap_or(if workers > cpus { Duration::ZERO } else { SPIN_MAX });
+        if spin > Duration::from_millis(1) {
+            return Err(Error::config(format!("spin({spin:?}): at most 1 ms; a longer wait should sleep")));
+        }
+        Ok(Config {
+            name: self.name,
+            workers,
+            stack_size: self.stack_size.next_multiple_of(page_size()),
+            stack_guard: self.stack_guard,
+            max_stacks: self.max_stacks,
+            warm_stacks: self.warm_stacks,
+            max_fibers: self.max_fibers,
+            at_limit: self.at_limit,
+            spin_ticks: clock::ticks_in(spin),
+            hooks: self.hooks,
+        })
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("workers", &self.workers)
+            .field("stack_size", &self.stack_size)
+            .field("stack_guard", &self.stack_guard)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! The end of a fiber.
+
+use crate::fiber::FiberRef;
+use crate::fiber::state::Finish;
+use crate::runtime::scope::ScopeState;
+use std::sync::atomic::Ordering;
+
+/// Lets go of a fiber whose result is in place: whoever waits is woken, its scope hears of it, and
+/// what nobody holds is freed.
+///
+/// # Safety
+/// The caller claimed the fiber, its result is in place, and it is ended once. After this the caller
+/// does not touch it again.
+#[inline]
+pub(crate) unsafe fn complete(fiber: FiberRef) {
+    let scope = fiber.scope;
+    let mut announced = false;
+    let outcome = fiber.state.finish(false).unwrap_or_else(|| {
+        // Before the end is visible, so that the joiner stays until we have woken it.
+        announced = true;
+        fiber.waking.store(true, Ordering::Relaxed);
+        fiber.state.finish(true).expect("announced")
+    });
+    match outcome {
+        Finish::Quiet | Finish::Wake => {
+            if outcome == Finish::Wake {
+                // SAFETY: `finish` said so, and the waiter stays while `waking` is up.
+                unsafe { fiber.waiter().wake() };
+            }
+            if announced {
+                // ORDERING: Release pairs with the acquire of `is_over`: our use of the waiter and of
+                // the fiber ends here.
+                fiber.waking.store(false, Ordering::Release);
+            }
+        }
+        Finish::Unwatched => {
+            // SAFETY: without a handle the result is the runtime's; `free` says the last hold is gone.
+            unsafe {
+                if fiber.drop_result() && !scope.is_null() {
+                    (*scope).note_panic();
+                }
+                if fiber.state.finish_unwatched() {
+                    fiber.free();
+                }
+            }
+        }
+    }
+    if !scope.is_null() {
+        // SAFETY: a scope stays until all its fibers have called this, once each.
+        unsafe { ScopeState::child_ended(scope) };
+    }
+}

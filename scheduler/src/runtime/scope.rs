@@ -1,0 +1,260 @@
+//! Scopes: fibers that borrow from the one that opened the scope, which waits for all of them.
+
+use super::spawn::{Origin, spawn};
+use super::{Scheduler, Shared};
+use crate::error::{Error, JoinError};
+use crate::handle::{self, JoinHandle};
+use crate::priority::Priority;
+use crate::suspend::{Resumer, suspend_shielded};
+use crate::worker::current;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// What a scope's fibers and its owner share. The owner has one strong reference, all fibers together
+/// another, which the last one drops.
+pub(crate) struct ScopeState {
+    /// Fibers that have not ended, and one for the owner while it may make more.
+    pending: AtomicUsize,
+    /// All have ended.
+    done: AtomicBool,
+    panicked: AtomicBool,
+    owner: Resumer,
+}
+
+impl ScopeState {
+    /// A fiber of the scope has ended, and its result is where it belongs.
+    ///
+    /// # Safety
+    /// `scope` is the state of the fiber's scope; called once for each fiber.
+    #[inline]
+    pub(crate) unsafe fn child_ended(scope: *const ScopeState) {
+        // SAFETY: the fibers' reference keeps it alive until the last has been here.
+        let state = unsafe { &*scope };
+        // ORDERING: AcqRel: what each fiber did is visible to the last, and by `done` to the owner.
+        if state.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: as above; we are the last.
+            unsafe { ScopeState::all_ended(scope) };
+        }
+    }
+
+    #[cold]
+    unsafe fn all_ended(scope: *const ScopeState) {
+        // SAFETY: the fibers' reference, which was turned into a pointer when the scope was opened.
+        let state = unsafe { Arc::from_raw(scope) };
+        // ORDERING: Release pairs with the acquire of `wait`.
+        state.done.store(true, Ordering::Release);
+        state.owner.resume();
+    }
+
+    /// A fiber panicked, and nobody looked at its result.
+    pub(crate) fn note_panic(&self) {
+        self.panicked.store(true, Ordering::Relaxed);
+    }
+
+    /// The owner makes no more fibers, and waits for those it made.
+    fn wait(&self) {
+        // SAFETY: the owner's share of `pending` is given up here, once, as any fiber's.
+        unsafe { ScopeState::child_ended(self) };
+        // ORDERING: Acquire pairs with the release of `all_ended`.
+        while !self.done.load(Ordering::Acquire) {
+            if std::thread::panicking() {
+                // A scope that a destructor opened during a panic: its fibers have ended, see `go`.
+                std::thread::yield_now();
+            } else {
+                suspend_shielded();
+            }
+        }
+    }
+}
+
+/// A scope for fibers that borrow. See [`Scheduler::scope`].
+pub struct Scope<'scope, 'env: 'scope> {
+    state: Arc<ScopeState>,
+    shared: &'scope Arc<Shared>,
+    scope: PhantomData<&'scope mut &'scope ()>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// A fiber of a scope, and its result to come.
+pub struct ScopedJoinHandle<'scope, T> {
+    inner: ManuallyDrop<JoinHandle<T>>,
+    state: Arc<ScopeState>,
+    scope: PhantomData<&'scope ()>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    /// As [`JoinHandle::join`].
+    ///
+    /// # Errors
+    /// As [`JoinHandle::join`].
+    pub fn join(mut self) -> Result<T, JoinError> {
+        // SAFETY: it is taken once, as `self` is forgotten right after, less its other field.
+        let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
+        let this = ManuallyDrop::new(self);
+        // SAFETY: read out of a value that is never dropped.
+        drop(unsafe { std::ptr::read(&this.state) });
+        inner.join()
+    }
+}
+
+impl<T> std::ops::Deref for ScopedJoinHandle<'_, T> {
+    type Target = JoinHandle<T>;
+
+    fn deref(&self) -> &JoinHandle<T> {
+        &self.inner
+    }
+}
+
+impl<T> Drop for ScopedJoinHandle<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: the handle is ours, and the inner one is not dropped besides.
+        if unsafe { handle::release(self.inner.fiber()) } {
+            self.state.note_panic();
+        }
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl<'scope> Scope<'scope, '_> {
+    /// Makes a fiber that may borrow what outlives the scope, with the priority of its maker.
+    pub fn go<F, T>(&'scope self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        self.start(None, f)
+    }
+
+    /// The same with a priority of its own.
+    pub fn go_with_priority<F, T>(&'scope self, priority: Priority, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        self.start(Some(priority), f)
+    }
+
+    fn start<F, T>(&'scope self, priority: Option<Priority>, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        // While a panic unwinds nobody can wait, so the fiber's work is done at once.
+        let mut f = Some(f);
+        let early = std::thread::panicking().then(|| {
+            let f = f.take().expect("put there above");
+            catch_unwind(AssertUnwindSafe(f))
+        });
+        self.state.pending.fetch_add(1, Ordering::Relaxed);
+        let origin = Origin { priority, scope: Arc::as_ptr(&self.state), name: None };
+        let work = move || match (early, f) {
+            (Some(Ok(value)), _) => value,
+            (Some(Err(panic)), _) => resume_unwind(panic),
+            (None, Some(f)) => f(),
+            (None, None) => unreachable!("either there is a result or there is work"),
+        };
+        // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
+        // fiber's end, by when its result is dropped or belongs to the handle.
+        let fiber = unsafe { spawn(self.shared, origin, work) };
+        // SAFETY: the handle of a new fiber, whose result is a `T`.
+        let inner = ManuallyDrop::new(unsafe { JoinHandle::new(fiber) });
+        ScopedJoinHandle { inner, state: self.state.clone(), scope: PhantomData }
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("pending", &self.state.pending.load(Ordering::Relaxed)).finish()
+    }
+}
+
+fn open<'env, F, R>(shared: &Arc<Shared>, f: F) -> R
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+{
+    let state = Arc::new(ScopeState {
+        pending: AtomicUsize::new(1),
+        done: AtomicBool::new(false),
+        panicked: AtomicBool::new(false),
+        owner: Resumer::current(),
+    });
+    // The fibers' reference; `all_ended` takes it back.
+    let _ = Arc::into_raw(state.clone());
+    let scope = Scope { state, shared, scope: PhantomData, env: PhantomData };
+    let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    scope.state.wait();
+    match result {
+        Ok(_) if scope.state.panicked.load(Ordering::Relaxed) => {
+            panic!("a fiber of the scope panicked, and its handle was not joined")
+        }
+        Ok(value) => value,
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+impl Scheduler {
+    /// Opens a scope: its fibers may borrow from here, and have all ended when this returns.
+    ///
+    /// If `f` panics, or a fiber whose handle was dropped without a join, this panics, after all
+    /// fibers have ended. A fiber that opens a scope and is cancelled still waits for the scope's
+    /// fibers.
+    ///
+    /// ```
+    /// let scheduler = heddle_scheduler::Scheduler::builder().workers(2).build()?;
+    /// let mut numbers = vec![3, 1, 2];
+    /// let (low, high) = numbers.split_at_mut(1);
+    /// scheduler.scope(|s| {
+    ///     s.go(|| low[0] *= 10);
+    ///     s.go(|| high.sort());
+    /// });
+    /// assert_eq!(numbers, [30, 1, 2]);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn scope<'env, F, R>(&self, f: F) -> R
+    where
+        F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+    {
+        open(&self.shared, f)
+    }
+
+    /// Runs `f` as a fiber and waits for its result: how a thread enters the scheduler, where
+    /// [`join`](crate::join) and blocking calls are cheap. `f` may borrow.
+    ///
+    /// # Panics
+    /// If `f` panics, or the scheduler is stopped before it could start.
+    pub fn run<F, R>(&self, f: F) -> R
+    where
+        F: FnOnce() -> R + Send,
+        R: Send,
+    {
+        self.scope(|s| match s.go(f).join() {
+            Ok(value) => value,
+            Err(error) => match error.into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(error) => panic!("Scheduler::run: {error}"),
+            },
+        })
+    }
+}
+
+/// Opens a scope on the scheduler of the current fiber. See [`Scheduler::scope`].
+///
+/// # Errors
+/// Outside of any fiber; use [`Scheduler::scope`] there.
+pub fn scope<'env, F, R>(f: F) -> Result<R, Error>
+where
+    F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
+{
+    let (worker, _) = current::in_fiber().ok_or(Error::outside("scope()"))?;
+    Ok(open(&worker.shared, f))
+}
+

@@ -1,0 +1,312 @@
+//! `go` in its forms.
+
+use super::scope::ScopeState;
+use super::{Scheduler, Shared, id_block};
+use crate::error::{Error, JoinError};
+use crate::fiber::{self, FiberRef, Making};
+use crate::handle::{JoinHandle, end_unrun};
+use crate::machine::clock;
+use crate::policy::SAMPLE_INTERVAL;
+use crate::priority::Priority;
+use crate::worker::{Worker, current};
+use std::cell::Cell;
+use std::ptr;
+use std::sync::Arc;
+
+/// Where a new fiber comes from.
+pub(crate) struct Origin {
+    /// `None`: its maker's.
+    pub(crate) priority: Option<Priority>,
+    pub(crate) scope: *const ScopeState,
+    pub(crate) name: Option<Arc<String>>,
+}
+
+impl Origin {
+    fn plain(priority: Option<Priority>) -> Origin {
+        Origin { priority, scope: ptr::null(), name: None }
+    }
+}
+
+/// Makes and queues a fiber. It never fails here: what is wrong is found at its `join`.
+///
+/// # Safety
+/// As for [`fiber::make`]. The handle belongs to the caller.
+#[inline]
+pub(crate) unsafe fn spawn<F, T>(shared: &Arc<Shared>, origin: Origin, f: F) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    if let Some(limit) = &shared.limit
+        && let Err(error) = limit.enter(|| shared.is_running())
+    {
+        // SAFETY: the caller's promise.
+        return unsafe { refuse(shared, origin, f, error) };
+    }
+    // SAFETY: the caller's promise.
+    unsafe { spawn_counted(shared, origin, f) }
+}
+
+/// The same, when the limit has been asked.
+#[inline]
+unsafe fn spawn_counted<F, T>(shared: &Arc<Shared>, origin: Origin, f: F) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    match current::worker() {
+        Some(worker) if Arc::ptr_eq(&worker.shared, shared) => {
+            let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
+            let making = Making { scope: origin.scope, name: origin.name, ..worker.making(level) };
+            // SAFETY: the caller's promise.
+            let fiber = unsafe { fiber::make(f, making) };
+            worker.push_fresh(fiber, level);
+            fiber
+        }
+        _ => {
+            let (making, level) = making_outside(shared, origin);
+            // SAFETY: the caller's promise.
+            let fiber = unsafe { fiber::make(f, making) };
+            shared.push_outside(fiber, level);
+            fiber
+        }
+    }
+}
+
+#[inline]
+fn inherited(worker: &Worker) -> usize {
+    worker
+        .current()
+        .and_then(|carrier| carrier.fiber())
+        .map_or(Priority::Normal.level(), |fiber| fiber.state.level())
+}
+
+thread_local! {
+    /// Numbers for fibers, and a count for sampling, of a thread that is no worker.
+    static OUTSIDE: Cell<(u64, u64, u64)> = const { Cell::new((0, 0, 0)) };
+}
+
+#[inline(never)]
+fn next_outside() -> (u64, u64) {
+    OUTSIDE.with(|cell| {
+        let (mut next, mut end, sample) = cell.get();
+        if next == end {
+            (next, end) = id_block();
+        }
+        cell.set((next + 1, end, sample + 1));
+        (next, sample)
+    })
+}
+
+fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
+    let inherited = || current::in_fiber().map_or(Priority::Normal, |(_, fiber)| fiber.priority());
+    let level = origin.priority.unwrap_or_else(inherited).level();
+    let (id, sample) = next_outside();
+    shared.counters.spawned_outside[level].add_shared(1);
+    let timed = level == 0 || sample.is_multiple_of(SAMPLE_INTERVAL);
+    let making = Making {
+        level,
+        shared: Arc::as_ptr(shared),
+        scope: origin.scope,
+        id,
+        stamp: if timed { clock::ticks() } else { 0 },
+        name: origin.name,
+    };
+    (making, level)
+}
+
+/// A fiber that has failed already.
+#[cold]
+unsafe fn refuse<F, T>(shared: &Arc<Shared>, origin: Origin, f: F, error: Error) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let (making, _) = making_outside(shared, origin);
+    // SAFETY: the caller's promise.
+    let fiber = unsafe { fiber::make(f, making) };
+    fiber.state.withdraw();
+    if let Some(limit) = &shared.limit {
+        // It ends below, and will be counted out.
+        limit.enter_beyond();
+    }
+    // SAFETY: withdrawn just now.
+    unsafe { end_unrun(shared, fiber, JoinError::not_started(error)) };
+    fiber
+}
+
+impl Scheduler {
+    /// Runs `f` as a fiber: of its maker's priority if that is a fiber, else Normal.
+    ///
+    /// This never fails and, unless [`AtLimit::Wait`](crate::AtLimit::Wait) says so, never waits; if
+    /// the scheduler is stopped, or a limit is reached, the handle's `join` returns the error.
+    #[inline]
+    pub fn go<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: nothing is borrowed; the handle is new, and its result a `T`.
+        unsafe { JoinHandle::new(spawn(&self.shared, Origin::plain(None), f)) }
+    }
+
+    /// Runs `f` as a fiber of the given priority.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Priority, Scheduler};
+    /// let scheduler = Scheduler::builder().workers(2).build()?;
+    /// let answer = scheduler.go_with_priority(Priority::Critical, || 6 * 7);
+    /// assert_eq!(answer.join().unwrap(), 42);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    #[inline]
+    pub fn go_with_priority<F, T>(&self, priority: Priority, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: as in `go`.
+        unsafe { JoinHandle::new(spawn(&self.shared, Origin::plain(Some(priority)), f)) }
+    }
+
+    /// As [`go`](Self::go), but says at once what is wrong.
+    ///
+    /// # Errors
+    /// The scheduler is stopped, or the limit on fibers is reached. (A stack is taken when the fiber
+    /// first runs; if there is none then, its `join` says so.)
+    pub fn try_go<F, T>(&self, f: F) -> Result<JoinHandle<T>, Error>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.fiber().try_go(f)
+    }
+
+    /// Options for one fiber.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Priority, Scheduler};
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let handle = scheduler.fiber().name("indexer").priority(Priority::Low).go(|| {
+    ///     heddle_scheduler::current().unwrap().name().map(str::to_owned)
+    /// });
+    /// assert_eq!(handle.join().unwrap().as_deref(), Some("indexer"));
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn fiber(&self) -> FiberBuilder<'_> {
+        FiberBuilder { scheduler: self, origin: Origin::plain(None) }
+    }
+}
+
+/// Options for one fiber; see [`Scheduler::fiber`].
+#[must_use = "a fiber is made by go()"]
+pub struct FiberBuilder<'a> {
+    scheduler: &'a Scheduler,
+    origin: Origin,
+}
+
+impl FiberBuilder<'_> {
+    /// What it is called in reports.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.origin.name = Some(Arc::new(name.into()));
+        self
+    }
+
+    /// Its priority; else its maker's.
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.origin.priority = Some(priority);
+        self
+    }
+
+    /// As [`Scheduler::go`].
+    pub fn go<F, T>(self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: as in `Scheduler::go`.
+        unsafe { JoinHandle::new(spawn(&self.scheduler.shared, self.origin, f)) }
+    }
+
+    /// As [`Scheduler::try_go`].
+    ///
+    /// # Errors
+    /// As [`Scheduler::try_go`].
+    pub fn try_go<F, T>(self, f: F) -> Result<JoinHandle<T>, Error>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let shared = &self.scheduler.shared;
+        if !shared.is_running() {
+            return Err(Error::stopped());
+        }
+        if let Some(limit) = &shared.limit {
+            limit.try_enter()?;
+        }
+        // SAFETY: as in `Scheduler::go`.
+        Ok(unsafe { JoinHandle::new(spawn_counted(shared, self.origin, f)) })
+    }
+}
+
+impl std::fmt::Debug for FiberBuilder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FiberBuilder").field("name", &self.origin.name).finish_non_exhaustive()
+    }
+}
+
+/// Runs `f` as a fiber of the current fiber's scheduler and priority. Outside of any fiber, the
+/// handle's `join` returns the error.
+#[inline]
+pub fn go<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    go_here(None, f)
+}
+
+/// Runs `f` as a fiber of the current fiber's scheduler, with the given priority. Outside of any
+/// fiber, the handle's `join` returns the error.
+#[inline]
+pub fn go_with_priority<F, T>(priority: Priority, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    go_here(Some(priority), f)
+}
+
+#[inline]
+fn go_here<F, T>(priority: Option<Priority>, f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    match current::worker() {
+        // SAFETY: as in `Scheduler::go`.
+        Some(worker) => unsafe { JoinHandle::new(spawn(&worker.shared, Origin::plain(priority), f)) },
+        None => homeless(f),
+    }
+}
+
+/// A fiber that nobody could run.
+#[cold]
+fn homeless<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    let (id, _) = next_outside();
+    let level = Priority::Normal.level();
+    let making = Making { level, shared: ptr::null(), scope: ptr::null(), id, stamp: 0, name: None };
+    // SAFETY: nothing is borrowed.
+    let fiber = unsafe { fiber::make(f, making) };
+    fiber.state.withdraw();
+    // SAFETY: withdrawn just now; the handle is new, and its result a `T`.
+    unsafe {
+        fiber.fail(JoinError::not_started(Error::outside("go()")));
+        crate::runtime::finish::complete(fiber);
+        JoinHandle::new(fiber)
+    }
+}

@@ -1,0 +1,463 @@
+//! Counters that only their worker writes, the histogram of waiting times, and the snapshot that
+//! users see. Counting costs a load and a store in the worker's own cache, so it is always on.
+
+use crate::fiber::memory::StackGuard;
+use crate::machine::clock;
+use crate::priority::{LEVELS, Priority};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A number that one thread writes and any thread reads.
+#[derive(Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds; only by the thread that owns it.
+    #[inline]
+    pub(crate) fn add(&self, n: u64) {
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+    }
+
+    /// Sets it; only by the thread that owns it.
+    #[inline]
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    /// Adds one, after everything this thread did before; only by the thread that owns it.
+    #[inline]
+    pub(crate) fn publish_one(&self) {
+        // ORDERING: Release pairs with the acquire of `get_acquire`: whoever sees the count sees
+        // what was counted.
+        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+    }
+
+    /// Adds from any thread.
+    pub(crate) fn add_shared(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn get_acquire(&self) -> u64 {
+        // ORDERING: Acquire pairs with the release of `publish_one`.
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+const SUB_BITS: u32 = 3;
+/// Eight buckets for each power of two: figures are exact to an eighth. From 1 ns to 18 minutes.
+const BUCKETS: usize = 40 << SUB_BITS;
+
+/// How long fibers waited, in buckets that grow with the time.
+pub(crate) struct Histogram {
+    buckets: Box<[Counter]>,
+    longest: Counter,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { buckets: (0..BUCKETS).map(|_| Counter::default()).collect(), longest: Counter::default() }
+    }
+}
+
+fn bucket_of(nanos: u64) -> usize {
+    if nanos < 1 << SUB_BITS {
+        return nanos as usize;
+    }
+    let power = 63 - nanos.leading_zeros();
+    let sub = (nanos >> (power - SUB_BITS)) & ((1 << SUB_BITS) - 1);
+    ((((power - SUB_BITS + 1) as usize) << SUB_BITS) + sub as usize).min(BUCKETS - 1)
+}
+
+/// The largest time that falls into a bucket.
+fn bucket_end(bucket: usize) -> u64 {
+    if bucket < 1 << SUB_BITS {
+        return bucket as u64;
+    }
+    let power = (bucket >> SUB_BITS) as u32 + SUB_BITS - 1;
+    let sub = (bucket & ((1 << SUB_BITS) - 1)) as u64;
+    (((1 << SUB_BITS) + sub + 1) << (power - SUB_BITS)) - 1
+}
+
+impl Histogram {
+    /// Counts a wait of so many nanoseconds; only by the thread that owns it.
+    pub(crate) fn record(&self, nanos: u64) {
+        self.buckets[bucket_of(nanos)].add(1);
+        if nanos > self.longest.get() {
+            self.longest.set(nanos);
+        }
+    }
+}
+
+/// Waiting times of one level: how long fibers were runnable before they ran.
+#[derive(Clone, Debug)]
+pub struct Waits {
+    buckets: Vec<u64>,
+    longest: u64,
+}
+
+impl Waits {
+    fn new() -> Waits {
+        Waits { buckets: vec![0; BUCKETS], longest: 0 }
+    }
+
+    fn merge(&mut self, other: &Histogram) {
+        for (sum, bucket) in self.buckets.iter_mut().zip(&other.buckets) {
+            *sum += bucket.get();
+        }
+        self.longest = self.longest.max(other.longest.get());
+    }
+
+    /// How many waits were timed: every one of a Critical fiber, one in
+    /// [`SAMPLE_INTERVAL`](crate::policy::SAMPLE_INTERVAL) of the others.
+    pub fn timed(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The time that `share` (0 to 1) of the waits did not exceed, to an eighth.
+    ///
+    /// ```
+    /// # let scheduler = heddle_scheduler::Scheduler::builder().workers(1).build()?;
+    /// let p99 = scheduler.stats().waits(heddle_scheduler::Priority::Critical).quantile(0.99);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn quantile(&self, share: f64) -> Duration {
+        let total = self.timed();
+        let rank = ((total as f64 * share.clamp(0.0, 1.0)).ceil() as u64).max(1);
+        let mut seen = 0;
+        for (bucket, count) in self.buckets.iter().enumerate() {
+            seen += count;
+            if total > 0 && seen >= rank {
+                return Duration::from_nanos(bucket_end(bucket).min(self.longest));
+            }
+        }
+        Duration::ZERO
+    }
+
+    /// The longest wait that was timed.
+    pub fn longest(&self) -> Duration {
+        Duration::from_nanos(self.longest)
+    }
+}
+
+/// What one worker counts, for one level.
+#[derive(Default)]
+pub(crate) struct LevelCounters {
+    /// Fibers made on this worker's thread.
+    pub(crate) spawned: Counter,
+    pub(crate) started: Counter,
+    /// Ended, whether started here or failed without a start.
+    pub(crate) finished: Counter,
+    /// Of those, how many never ran: cancelled, stopped, or no stack.
+    pub(crate) unrun: Counter,
+    /// How many started fibers are in the ready lists, now.
+    pub(crate) ready: Counter,
+    pub(crate) waits: Histogram,
+}
+
+/// What one worker counts.
+pub(crate) struct Counters {
+    pub(crate) levels: [LevelCounters; LEVELS],
+    pub(crate) dispatches: Counter,
+    pub(crate) parks: Counter,
+    pub(crate) spin_ticks: Counter,
+    pub(crate) panics: Counter,
+    /// Live fibers that this worker has started.
+    pub(crate) live: Counter,
+    /// Stacks kept warm by this worker.
+    pub(crate) warm: Counter,
+    /// Level of the fiber that runs now, plus one; 0: none.
+    pub(crate) running: Counter,
+    /// Fibers taken from each other worker.
+    pub(crate) stolen_from: Box<[Counter]>,
+}
+
+impl Counters {
+    pub(crate) fn new(workers: usize) -> Counters {
+        Counters {
+            levels: Default::default(),
+            dispatches: Counter::default(),
+            parks: Counter::default(),
+            spin_ticks: Counter::default(),
+            panics: Counter::default(),
+            live: Counter::default(),
+            warm: Counter::default(),
+            running: Counter::default(),
+            stolen_from: (0..workers).map(|_| Counter::default()).collect(),
+        }
+    }
+}
+
+/// What is counted outside of workers, or for all of them.
+#[derive(Default)]
+pub(crate) struct SharedCounters {
+    pub(crate) spawned_outside: [Counter; LEVELS],
+    pub(crate) finished_outside: [Counter; LEVELS],
+    /// Changes of priority: fibers that left a level, and that entered it, before their start.
+    pub(crate) left_queued: [Counter; LEVELS],
+    pub(crate) entered_queued: [Counter; LEVELS],
+    /// The same for fibers that had started.
+    pub(crate) left_started: [Counter; LEVELS],
+    pub(crate) entered_started: [Counter; LEVELS],
+}
+
+impl SharedCounters {
+    /// A fiber changed its priority.
+    pub(crate) fn count_move(&self, from: usize, to: usize, unstarted: bool) {
+        let (left, entered) = if unstarted {
+            (&self.left_queued, &self.entered_queued)
+        } else {
+            (&self.left_started, &self.entered_started)
+        };
+        left[from].add_shared(1);
+        entered[to].add_shared(1);
+    }
+}
+
+/// The state of a scheduler at one moment. Numbers are read one after another while fibers run, so
+/// they agree with each other exactly only when nothing runs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Stats {
+    /// One entry a worker.
+    pub workers: Vec<WorkerStats>,
+    /// One entry a priority, Critical first.
+    pub levels: Vec<LevelStats>,
+    /// Stacks, of all workers.
+    pub stacks: StackStats,
+}
+
+/// What one worker did.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WorkerStats {
+    /// The CPU it is pinned to, if it is.
+    pub cpu: Option<u32>,
+    /// How often a fiber was given the CPU.
+    pub dispatches: u64,
+    /// How many fibers it started.
+    pub started: u64,
+    /// How many ended here.
+    pub finished: u64,
+    /// How many live fibers have their home here.
+    pub live: u64,
+    /// How many fibers it took from others.
+    pub stolen: u64,
+    /// The same by victim: entry k counts those taken from worker k.
+    pub stolen_from: Vec<u64>,
+    /// How often it went to sleep; a parked worker is woken at most that often.
+    pub parks: u64,
+    /// How long it looked for work before it slept or found some: CPU time burned for fast wake-ups.
+    pub spun: Duration,
+    /// How many of its fibers panicked.
+    pub panics: u64,
+}
+
+/// The fibers of one priority.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LevelStats {
+    /// Which priority.
+    pub priority: Priority,
+    /// Made and not started.
+    pub queued: u64,
+    /// On a CPU now.
+    pub running: u64,
+    /// Started and runnable: resumed or yielded, waiting for their worker.
+    pub ready: u64,
+    /// Started and waiting for something.
+    pub suspended: u64,
+    /// Ended, by returning, panic, cancellation or error.
+    pub finished: u64,
+    /// How long fibers waited for a CPU.
+    pub waits: Waits,
+}
+
+/// Stacks of a scheduler.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct StackStats {
+    /// Bytes a fiber can use of each.
+    pub size: usize,
+    /// Under a fiber.
+    pub in_use: usize,
+    /// Kept warm for the next fibers.
+    pub warm: usize,
+    /// Addresses only; the system has the pages.
+    pub cold: usize,
+    /// What protects them.
+    pub guard: StackGuard,
+}
+
+impl Stats {
+    /// Waiting times of one priority.
+    pub fn waits(&self, priority: Priority) -> &Waits {
+        &self.levels[priority.level()].waits
+    }
+
+    /// Fibers that exist: queued, ready, running or suspended.
+    pub fn live(&self) -> u64 {
+        self.levels.iter().map(|l| l.queued + l.running + l.ready + l.suspended).sum()
+    }
+
+    pub(crate) fn collect(counters: &[&Counters], shared: &SharedCounters, stacks: StackStats) -> Stats {
+        let levels = (0..LEVELS).map(|level| level_stats(level, counters, shared)).collect();
+        let workers = counters.iter().map(|c| worker_stats(c)).collect();
+        Stats { workers, levels, stacks }
+    }
+}
+
+fn worker_stats(counters: &Counters) -> WorkerStats {
+    let sum = |field: fn(&LevelCounters) -> &Counter| -> u64 {
+        counters.levels.iter().map(|level| field(level).get()).sum()
+    };
+    let stolen_from: Vec<u64> = counters.stolen_from.iter().map(Counter::get).collect();
+    WorkerStats {
+        cpu: None,
+        dispatches: counters.dispatches.get(),
+        started: sum(|l| &l.started),
+        finished: sum(|l| &l.finished),
+        live: counters.live.get(),
+        stolen: stolen_from.iter().sum(),
+        stolen_from,
+        parks: counters.parks.get(),
+        spun: Duration::from_nanos(clock::nanos(counters.spin_ticks.get())),
+        panics: counters.panics.get(),
+    }
+}
+
+fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) -> LevelStats {
+    let sum = |field: fn(&LevelCounters) -> &Counter| -> u64 {
+        counters.iter().map(|c| field(&c.levels[level]).get()).sum()
+    };
+    let mut waits = Waits::new();
+    for counter in counters {
+        waits.merge(&counter.levels[level].waits);
+    }
+    let finished_outside = shared.finished_outside[level].get();
+    let finished = sum(|l| &l.finished);
+    let unrun = sum(|l| &l.unrun);
+    let started = sum(|l| &l.started);
+    let ready = sum(|l| &l.ready);
+    let running = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
+    let spawned = sum(|l| &l.spawned) + shared.spawned_outside[level].get();
+    // A read that is a moment older than another may make a difference negative for that moment.
+    let queued = (spawned + shared.entered_queued[level].get())
+        .saturating_sub(started + unrun + finished_outside + shared.left_queued[level].get());
+    let alive = (started + shared.entered_started[level].get())
+        .saturating_sub(finished - unrun.min(finished) + shared.left_started[level].get());
+    LevelStats {
+        priority: Priority::from_level(level),
+        queued,
+        running,
+        ready,
+        suspended: alive.saturating_sub(running + ready),
+        finished: finished + finished_outside,
+        waits,
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}{:>11}",
+            "priority", "queued", "running", "ready", "suspended", "finished", "wait p50", "p99", "p99.9"
+        )?;
+        for level in &self.levels {
+            writeln!(
+                f,
+                "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}{:>11}",
+                level.priority,
+                level.queued,
+                level.running,
+                level.ready,
+                level.suspended,
+                level.finished,
+                Short(level.waits.quantile(0.5)),
+                Short(level.waits.quantile(0.99)),
+                Short(level.waits.quantile(0.999)),
+            )?;
+        }
+        writeln!(
+            f,
+            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
+            "worker", "cpu", "live", "stolen", "parks", "dispatches", "spun", "panics"
+        )?;
+        for (index, worker) in self.workers.iter().enumerate() {
+            writeln!(
+                f,
+                "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
+                index,
+                worker.cpu.map_or("any".to_owned(), |cpu| cpu.to_string()),
+                worker.live,
+                worker.stolen,
+                worker.parks,
+                worker.dispatches,
+                Short(worker.spun),
+                worker.panics,
+            )?;
+        }
+        let s = &self.stacks;
+        write!(
+            f,
+            "stacks of {} KiB: {} in use, {} warm, {} cold; guard: {:?}",
+            s.size / 1024,
+            s.in_use,
+            s.warm,
+            s.cold,
+            s.guard
+        )
+    }
+}
+
+/// A duration in three digits and a unit.
+struct Short(Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.as_nanos() as f64;
+        let (value, unit) = match nanos {
+            n if n == 0.0 => return f.pad("-"),
+            n if n < 1e3 => (n, "ns"),
+            n if n < 1e6 => (n / 1e3, "us"),
+            n if n < 1e9 => (n / 1e6, "ms"),
+            n => (n / 1e9, "s"),
+        };
+        let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+        f.pad(&format!("{value:.digits$} {unit}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_falls_into_a_bucket_that_is_at_most_an_eighth_too_large() {
+        for nanos in (0..2000).chain([123_456, 98_765_432, 1 << 39]) {
+            let end = bucket_end(bucket_of(nanos));
+            assert!(end >= nanos && end <= nanos + nanos / 8, "{nanos} -> {end}");
+        }
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_are_of_what_was_recorded() {
+        let histogram = Histogram::default();
+        for nanos in 1..=1000 {
+            histogram.record(nanos);
+        }
+        let mut waits = Waits::new();
+        waits.merge(&histogram);
+        assert_eq!(waits.timed(), 1000);
+        assert!((500..563).contains(&(waits.quantile(0.5).as_nanos() as u64)));
+        assert_eq!(waits.quantile(1.0).as_nanos(), 1000);
+        assert_eq!(waits.longest().as_nanos(), 1000);
+        assert_eq!(Waits::new().quantile(0.99), Duration::ZERO);
+    }
+}

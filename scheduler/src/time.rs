@@ -1,0 +1,139 @@
+//! Time, and the calls that give the CPU away.
+
+use crate::error::{Cancelled, Error};
+use crate::fiber::FiberId;
+use crate::priority::Priority;
+use crate::suspend::{cancel_point, suspend, unwind_cancelled};
+use crate::worker::current;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Sleeps: a fiber suspends, a thread blocks. A fiber that is cancelled unwinds; while a panic
+/// unwinds it returns at once.
+pub fn sleep(time: Duration) {
+    let Some((worker, fiber)) = current::in_fiber() else {
+        std::thread::sleep(time);
+        return;
+    };
+    if std::thread::panicking() {
+        return;
+    }
+    let Some(due) = Instant::now().checked_add(time) else {
+        // Past the end of the clock: until it is cancelled.
+        while suspend().is_ok() {}
+        return unwind_cancelled();
+    };
+    let key = worker.timers.set(due, fiber);
+    let mut outcome = Ok(());
+    while outcome == Ok(()) && Instant::now() < due {
+        outcome = suspend();
+    }
+    worker.timers.clear(key);
+    if let Err(Cancelled(())) = outcome {
+        unwind_cancelled();
+    }
+}
+
+/// Lets all other runnable fibers of this priority, and all more urgent ones, go first. A fiber that
+/// is cancelled unwinds. Outside of any fiber it yields the thread.
+#[inline]
+pub fn yield_now() {
+    let Some((worker, fiber)) = current::in_fiber() else {
+        std::thread::yield_now();
+        return;
+    };
+    if fiber.state.is_cancelled() {
+        return unwind_cancelled();
+    }
+    if !std::thread::panicking() {
+        worker.yield_current(false);
+        if fiber.state.is_cancelled() {
+            unwind_cancelled();
+        }
+    }
+}
+
+/// Lets more urgent fibers go first, if there are any: for long computations, as often as every
+/// microsecond. It costs a few loads when there are none. A fiber that is cancelled unwinds.
+#[inline]
+pub fn checkpoint() {
+    let Some((worker, fiber)) = current::in_fiber() else { return };
+    if worker.should_preempt(fiber.state.level()) || fiber.state.is_cancelled() {
+        checkpoint_slowly();
+    }
+}
+
+#[cold]
+fn checkpoint_slowly() {
+    cancel_point();
+    if let Some((worker, _)) = current::in_fiber()
+        && !std::thread::panicking()
+    {
+        worker.yield_current(true);
+        cancel_point();
+    }
+}
+
+/// Changes the priority of the current fiber.
+///
+/// # Errors
+/// Outside of any fiber.
+pub fn set_priority(priority: Priority) -> Result<(), Error> {
+    let (worker, fiber) = current::in_fiber().ok_or(Error::outside("set_priority()"))?;
+    let (before, level) = (fiber.state.level(), priority.level());
+    if before != level {
+        fiber.state.set_level_at_home(level);
+        worker.shared.counters.count_move(before, level, false);
+        worker.remote().counters.running.set(level as u64 + 1);
+    }
+    Ok(())
+}
+
+/// What is known about a fiber that runs; see [`current`].
+#[derive(Clone, Debug)]
+pub struct FiberInfo {
+    id: FiberId,
+    name: Option<Arc<String>>,
+    priority: Priority,
+    worker: usize,
+    cancelled: bool,
+}
+
+impl FiberInfo {
+    /// Its number.
+    pub fn id(&self) -> FiberId {
+        self.id
+    }
+
+    /// Its name, if it was given one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref().map(String::as_str)
+    }
+
+    /// Its priority when this was asked.
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// The number of the worker that it runs on, from its start to its end.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// Was it asked to end?
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+}
+
+/// The current fiber; `None` outside of any.
+pub fn current() -> Option<FiberInfo> {
+    let (worker, fiber) = current::in_fiber()?;
+    Some(FiberInfo {
+        id: fiber.id,
+        name: fiber.name.clone(),
+        priority: fiber.priority(),
+        worker: worker.index,
+        cancelled: fiber.state.is_cancelled(),
+    })
+}

@@ -1,0 +1,104 @@
+//! The worker of the calling thread, and the fiber that runs on it.
+//!
+//! The thread-local is read through functions that are never inlined and is never borrowed across a
+//! suspension: the compiler may keep a thread-local's address, and code that is allowed to migrate
+//! would then use another thread's.
+
+use super::Worker;
+use crate::fiber::{FiberId, FiberRef};
+use crate::priority::Priority;
+use std::any::Any;
+use std::cell::Cell;
+use std::ptr;
+
+thread_local! {
+    static WORKER: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+/// Makes `worker` the current one while `f` runs.
+pub(crate) fn enter<R>(worker: &Worker, f: impl FnOnce() -> R) -> R {
+    WORKER.set(worker);
+    let result = f();
+    WORKER.set(ptr::null());
+    result
+}
+
+/// The worker of this thread.
+#[inline(never)]
+pub(crate) fn worker<'a>() -> Option<&'a Worker> {
+    // SAFETY: `enter` keeps the worker alive while the pointer is set; what is called between runs on
+    // this thread, and the reference is not kept across the end of a fiber.
+    unsafe { WORKER.get().as_ref() }
+}
+
+/// The worker of this thread, if a fiber runs on it now.
+#[inline]
+pub(crate) fn in_fiber<'a>() -> Option<(&'a Worker, FiberRef)> {
+    let worker = worker()?;
+    let fiber = worker.current()?.fiber()?;
+    Some((worker, fiber))
+}
+
+/// Wakes a fiber that is alive and stays so until this returns.
+#[inline]
+pub(crate) fn resume(fiber: FiberRef) {
+    match worker() {
+        Some(worker) if is_home(worker, fiber) => worker.resume_here(fiber),
+        _ => {
+            if let Some(home) = fiber.state.resume() {
+                // SAFETY: the fiber has not ended, so its scheduler exists, and does until we return:
+                // the fiber waits for us.
+                unsafe { (*fiber.shared).post(home, fiber) };
+            }
+        }
+    }
+}
+
+/// Is `worker` the one that started `fiber`?
+#[inline]
+pub(crate) fn is_home(worker: &Worker, fiber: FiberRef) -> bool {
+    ptr::eq(&*worker.shared, fiber.shared) && fiber.state.home() == Some(worker.index)
+}
+
+/// A fiber panicked: tells the scheduler's panic hook.
+#[cold]
+pub(crate) fn panicked(payload: &(dyn Any + Send)) {
+    let Some((worker, fiber)) = in_fiber() else { return };
+    worker.remote().counters.panics.add(1);
+    if let Some(hook) = &worker.shared.config.hooks.panic {
+        let report = crate::runtime::builder::PanicReport {
+            id: fiber.id,
+            name: fiber.name.as_deref().map(String::as_str),
+            priority: fiber.priority(),
+            message: crate::error::panic_text(payload),
+        };
+        hook(&report);
+    }
+}
+
+/// What the report of an overflow says.
+pub(crate) struct Overflown<'a> {
+    pub(crate) id: FiberId,
+    pub(crate) name: &'a str,
+    pub(crate) priority: Priority,
+    pub(crate) stack_size: usize,
+}
+
+/// The fiber in whose guard `address` is, if it runs on this thread. Safe to call in a signal
+/// handler: it reads memory and calls nothing.
+pub(crate) fn overflown<'a>(address: usize) -> Option<Overflown<'a>> {
+    let worker = worker()?;
+    let carrier = worker.current()?;
+    let fiber = carrier.fiber()?;
+    if !carrier.guard.contains(&address) {
+        return None;
+    }
+    // SAFETY: the header of a fiber that runs is alive.
+    let header = unsafe { &*fiber.as_ptr() };
+    Some(Overflown {
+        id: header.id,
+        name: header.name.as_ref().map_or("unnamed", |name| name.as_str()),
+        priority: fiber.priority(),
+        stack_size: worker.shared.stacks.size(),
+    })
+}

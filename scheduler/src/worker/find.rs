@@ -1,0 +1,283 @@
+//! What to run next. The order is the policy's ([`policy`]); this file carries it out.
+
+use super::{Work, Worker};
+use crate::fiber::FiberRef;
+use crate::fiber::carrier::Queued;
+use crate::fiber::state::Claim;
+use crate::policy::{self, Queue};
+use crate::priority::LEVELS;
+use crossbeam_deque::Steal;
+
+/// After so many vain looks for more urgent work, the word's hints are checked and cleared. A look
+/// costs a few ns a worker, checking them up to 10 us.
+const MISSES_MAX: u32 = 1000;
+
+/// The most fibers that are taken from another worker at once.
+const STEAL_MAX: usize = 16;
+
+impl Worker {
+    /// The next thing to run, if this worker has or is owed something.
+    #[inline]
+    pub(super) fn next(&self) -> Option<Work> {
+        if self.remote().has_mail() {
+            self.read_mail();
+        }
+        if !self.timers.is_empty() {
+            self.fire_timers();
+        }
+        if !self.shared.is_running() {
+            self.begin_stop();
+        }
+        let tick = self.tick.get() + 1;
+        self.tick.set(tick);
+        self.remote().counters.dispatches.set(tick);
+        if tick.is_multiple_of(policy::INBOX_INTERVAL)
+            && let Some(work) = self.next_in_turn(tick)
+        {
+            return Some(work);
+        }
+        loop {
+            let mask = self.ready_mask.get() | self.fresh_mask.get();
+            if mask == 0 {
+                return None;
+            }
+            let level = mask.trailing_zeros() as usize;
+            let above = self.shared.beacon.above(level);
+            if above != 0
+                && let Some(work) = self.take_above(above)
+            {
+                return Some(work);
+            }
+            if let Some(work) = self.take_own(level, tick) {
+                return Some(work);
+            }
+        }
+    }
+
+    /// Every few dispatches: what strict order would starve.
+    #[cold]
+    fn next_in_turn(&self, tick: u64) -> Option<Work> {
+        let mine = self.ready_mask.get() | self.fresh_mask.get();
+        let elsewhere = self.shared.beacon.levels();
+        if tick.is_multiple_of(policy::SHARE_INTERVAL)
+            && let Some(level) = policy::share_level(mine | elsewhere, tick / policy::SHARE_INTERVAL)
+        {
+            return self.take_own(level, tick).or_else(|| self.take_elsewhere(level));
+        }
+        if mine == 0 {
+            return None;
+        }
+        // The inbox of our own level would otherwise wait until we have nothing left.
+        let level = mine.trailing_zeros() as usize;
+        if self.shared.beacon.above(level) != 0 {
+            return None;
+        }
+        self.take_inbox(level).then(|| self.take_own(level, tick)).flatten()
+    }
+
+    /// Takes from our own queues of `level`.
+    #[inline]
+    fn take_own(&self, level: usize, tick: u64) -> Option<Work> {
+        let queues = &self.levels[level];
+        loop {
+            let ready = !queues.ready.is_empty();
+            let yielded = !queues.yielded.is_empty();
+            let fresh = self.fresh_mask.get() & 1 << level != 0;
+            match policy::choose_queue(ready, fresh, yielded, queues.debt.get(), tick)? {
+                Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
+                Queue::Yielded => {
+                    if fresh {
+                        queues.debt.set(self.deques[level].len().min(policy::YIELD_DEBT_MAX));
+                    }
+                    return Some(self.take_ready(level, Queued::Yielded));
+                }
+                Queue::Fresh => {
+                    queues.debt.set(queues.debt.get().saturating_sub(1));
+                    if let Some(fiber) = self.take_fresh(level) {
+                        return Some(Work::Fresh(fiber));
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn take_ready(&self, level: usize, queued: Queued) -> Work {
+        let carrier = self.list(level, queued).pop_front().expect("the list was not empty");
+        // SAFETY: what is in a ready list is alive.
+        unsafe { (*carrier).queued.set(Queued::No) };
+        self.left_ready(level);
+        Work::Started(carrier)
+    }
+
+    /// Claims a fiber out of our own deque of `level`.
+    #[inline]
+    fn take_fresh(&self, level: usize) -> Option<FiberRef> {
+        let taken = self.levels[level].taken.get() + 1;
+        self.levels[level].taken.set(taken);
+        loop {
+            let entry = if taken.is_multiple_of(policy::OLDEST_INTERVAL) {
+                self.take_oldest(level)
+            } else {
+                self.deques[level].pop()
+            };
+            let Some(entry) = entry else {
+                self.set_fresh_mask(self.fresh_mask.get() & !(1 << level));
+                return None;
+            };
+            if let Some(fiber) = self.claim(entry, level) {
+                return Some(fiber);
+            }
+        }
+    }
+
+    #[cold]
+    fn take_oldest(&self, level: usize) -> Option<FiberRef> {
+        loop {
+            match self.remote().stealers[level].steal() {
+                Steal::Success(entry) => return Some(entry),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Turns a popped entry into a fiber to start, unless it is stale.
+    #[inline]
+    fn claim(&self, entry: FiberRef, level: usize) -> Option<FiberRef> {
+        let fiber = entry.resolve();
+        match fiber.state.claim(level, self.index) {
+            Claim::Won => Some(fiber),
+            Claim::Stale => None,
+            Claim::StaleFree => {
+                // SAFETY: that was the last hold.
+                unsafe { fiber.free() };
+                None
+            }
+        }
+    }
+
+    /// Looks for work of the levels in `mask`, which are above everything we have.
+    #[inline(never)]
+    fn take_above(&self, mask: u32) -> Option<Work> {
+        for level in (0..LEVELS).filter(|level| mask & 1 << level != 0) {
+            if let Some(work) = self.take_elsewhere(level) {
+                self.misses.set(0);
+                return Some(work);
+            }
+        }
+        let misses = self.misses.get() + 1;
+        self.misses.set(misses);
+        if misses >= MISSES_MAX {
+            self.misses.set(0);
+            self.shared.beacon.forget(mask, || self.visible_levels());
+        }
+        None
+    }
+
+    /// Looks for work of `level` in the inbox and at the other workers.
+    pub(super) fn take_elsewhere(&self, level: usize) -> Option<Work> {
+        if self.take_inbox(level)
+            && let Some(fiber) = self.take_fresh(level)
+        {
+            return Some(Work::Fresh(fiber));
+        }
+        self.steal(level).map(Work::Fresh)
+    }
+
+    /// Moves what is in the inbox of `level` to our deque, where others can steal it. `false`: nothing.
+    fn take_inbox(&self, level: usize) -> bool {
+        let inbox = &self.shared.inboxes[level];
+        if inbox.looks_empty() {
+            return false;
+        }
+        // Newest first, so that our end of the deque has the oldest.
+        let mut some = false;
+        for node in inbox.take_all() {
+            some = true;
+            self.deques[level].push(FiberRef::from_node(node));
+        }
+        if some {
+            self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
+            if let Some(sleeper) = self.shared.beacon.announce(level)
+                && self.deques[level].len() > 1
+            {
+                self.shared.unpark(sleeper);
+            }
+        }
+        some
+    }
+
+    /// Takes from another worker's deque of `level`: one to run, and some to keep.
+    fn steal(&self, level: usize) -> Option<FiberRef> {
+        let workers = self.shared.remotes.len();
+        let first = self.random.below(workers);
+        for victim in (first..workers).chain(0..first) {
+            if victim == self.index || self.shared.remotes[victim].mask() & 1 << level == 0 {
+                continue;
+            }
+            if let Some(fiber) = self.steal_from(victim, level) {
+                return Some(fiber);
+            }
+        }
+        None
+    }
+
+    fn steal_from(&self, victim: usize, level: usize) -> Option<FiberRef> {
+        let stealer = &self.shared.remotes[victim].stealers[level];
+        let own = &self.deques[level];
+        loop {
+            match stealer.steal_batch_with_limit_and_pop(own, STEAL_MAX) {
+                Steal::Empty => return None,
+                Steal::Retry => std::hint::spin_loop(),
+                Steal::Success(entry) => {
+                    let kept = own.len();
+                    self.remote().counters.stolen_from[victim].add(1 + kept as u64);
+                    if kept > 0 {
+                        self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
+                    }
+                    if let Some(fiber) = self.claim(entry, level) {
+                        return Some(fiber);
+                    }
+                    if let Some(fiber) = self.take_fresh(level) {
+                        return Some(fiber);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The levels that have work that this worker could take.
+    pub(super) fn visible_levels(&self) -> u32 {
+        let inboxes = (0..LEVELS).filter(|&level| !self.shared.inboxes[level].looks_empty());
+        let deques = self.shared.remotes.iter().enumerate().flat_map(|(index, remote)| {
+            let mask = remote.mask();
+            (0..LEVELS).filter(move |&level| {
+                mask & 1 << level != 0 && (index == self.index || !remote.stealers[level].is_empty())
+            })
+        });
+        inboxes.chain(deques).fold(0, |mask, level| mask | 1 << level)
+    }
+
+    fn read_mail(&self) {
+        for mail in self.remote().take_mail() {
+            let fiber = FiberRef::from_mail(mail);
+            let letter = fiber.state.open_letter();
+            if letter.ended {
+                if letter.free {
+                    // SAFETY: that was the last hold.
+                    unsafe { fiber.free() };
+                }
+                continue;
+            }
+            if letter.token {
+                self.resume_here(fiber);
+            }
+            self.requeue(fiber);
+        }
+    }
+
+    pub(super) fn fire_timers(&self) {
+        self.timers.fire(|fiber| self.resume_here(fiber));
+    }
+}

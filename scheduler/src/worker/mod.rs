@@ -1,0 +1,505 @@
+//! A worker: one thread that runs fibers. Everything in [`Worker`] belongs to that thread, and to
+//! the fibers that run on it, one at a time; what other threads may touch is in
+//! [`Remote`](remote::Remote).
+//!
+//! | file       | what it does                                                       |
+//! |------------|--------------------------------------------------------------------|
+//! | [`beacon`] | the word all workers share; how they sleep and are woken           |
+//! | [`remote`] | what others see of a worker: its mailbox, its stealable queues     |
+//! | `mod.rs`   | the dispatch loop: start a fiber, resume one, end one              |
+//! | [`find`]   | what to run next: own queues, the inbox, other workers             |
+//! | [`idle`]   | nothing to run: search, sleep, wake up, stop                       |
+//! | [`current`]| the worker of this thread, as fibers and their wakers reach it     |
+
+pub(crate) mod beacon;
+pub(crate) mod remote;
+pub(crate) mod current;
+mod find;
+mod idle;
+
+pub(crate) use idle::SPIN_MAX;
+
+use crate::error::{Error, JoinError};
+use crate::fiber::carrier::{Carrier, Queued, Switch};
+use crate::fiber::{FiberRef, Making};
+use crate::machine::clock;
+use crate::machine::random::Random;
+use crate::policy;
+use crate::priority::LEVELS;
+use crate::queue::ready::ReadyList;
+use crate::runtime::Shared;
+use crate::runtime::finish::complete;
+use crate::timer::Timers;
+use remote::Remote;
+use std::cell::{Cell, UnsafeCell};
+use std::ptr;
+use std::sync::Arc;
+
+/// The queues of one level that belong to the worker alone.
+struct Level {
+    ready: ReadyList,
+    yielded: ReadyList,
+    /// How many fresh fibers go before the next yielded one.
+    debt: Cell<usize>,
+    /// How many fresh ones were taken, to take the oldest now and then.
+    taken: Cell<u64>,
+}
+
+/// The stealable queues of a worker, one a level: what outlives its thread.
+pub(crate) type Deques = [crossbeam_deque::Worker<FiberRef>; LEVELS];
+
+/// See the module's documentation.
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    deques: Deques,
+    levels: [Level; LEVELS],
+    /// Levels with something in `ready` or `yielded`.
+    ready_mask: Cell<u32>,
+    /// Levels that may have something in their deque.
+    fresh_mask: Cell<u32>,
+    /// The carrier that runs now; null: none.
+    current: Cell<*mut Carrier>,
+    /// Carriers without a fiber, warm.
+    warm: UnsafeCell<Vec<*mut Carrier>>,
+    /// All carriers of this worker.
+    carriers: UnsafeCell<Vec<*mut Carrier>>,
+    /// Suspended carriers with branches that nobody has taken.
+    holders: UnsafeCell<Vec<*mut Carrier>>,
+    pub(crate) timers: Timers,
+    tick: Cell<u64>,
+    /// How often looking for more urgent work elsewhere was in vain.
+    misses: Cell<u32>,
+    samples: Cell<u64>,
+    ids: Cell<(u64, u64)>,
+    random: Random,
+    stopping: Cell<bool>,
+}
+
+/// What to run.
+pub(crate) enum Work {
+    /// A fiber that was claimed and has not started.
+    Fresh(FiberRef),
+    /// A fiber that was taken out of a ready list.
+    Started(*mut Carrier),
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, deques: Deques) -> Worker {
+        let level = |_| Level {
+            ready: ReadyList::new(),
+            yielded: ReadyList::new(),
+            debt: Cell::new(0),
+            taken: Cell::new(0),
+        };
+        Worker {
+            shared,
+            index,
+            deques,
+            levels: std::array::from_fn(level),
+            ready_mask: Cell::new(0),
+            fresh_mask: Cell::new(0),
+            current: Cell::new(ptr::null_mut()),
+            warm: UnsafeCell::default(),
+            carriers: UnsafeCell::default(),
+            holders: UnsafeCell::default(),
+            timers: Timers::new(),
+            tick: Cell::new(0),
+            misses: Cell::new(0),
+            samples: Cell::new(0),
+            ids: Cell::new((0, 0)),
+            random: Random::new(index as u64),
+            stopping: Cell::new(false),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn remote(&self) -> &Remote {
+        &self.shared.remotes[self.index]
+    }
+
+    /// The dispatch loop, until the scheduler stops and nothing is left here.
+    pub(crate) fn run(&self) {
+        loop {
+            let work = match self.next() {
+                Some(work) => work,
+                None => match self.idle() {
+                    Some(work) => work,
+                    None => return,
+                },
+            };
+            match work {
+                Work::Fresh(fiber) => self.start(fiber),
+                Work::Started(carrier) => {
+                    // SAFETY: what was in a ready list is alive, and has a fiber.
+                    let carrier_ref = unsafe { &*carrier };
+                    let level = carrier_ref.level.get() as usize;
+                    self.time_wait(level, carrier_ref.stamp.get());
+                    if carrier_ref.holds_branches.get() {
+                        self.forget_holder(carrier_ref);
+                    }
+                    self.switch_to(carrier, level);
+                }
+            }
+        }
+    }
+
+    /// Gives a claimed fiber a stack and runs it.
+    fn start(&self, fiber: FiberRef) {
+        let level = fiber.state.level();
+        self.time_wait(level, fiber.stamp.get());
+        let carrier = if self.shared.is_running() { self.carrier() } else { Err(Error::stopped()) };
+        let carrier = match carrier {
+            Ok(carrier) => carrier,
+            Err(error) => return self.fail(fiber, JoinError::not_started(error)),
+        };
+        let counters = &self.remote().counters;
+        counters.levels[level].started.add(1);
+        counters.live.add(1);
+        // SAFETY: a carrier of ours, without a fiber.
+        unsafe { (*carrier).fiber.set(fiber.as_ptr()) };
+        fiber.carrier.set(carrier);
+        self.switch_to(carrier, level);
+    }
+
+    /// Ends a claimed fiber that will not be run.
+    #[cold]
+    pub(crate) fn fail(&self, fiber: FiberRef, error: JoinError) {
+        let counters = &self.remote().counters.levels[fiber.state.level()];
+        counters.unrun.add(1);
+        // SAFETY: the caller has claimed it and not run it.
+        unsafe { fiber.fail(error) };
+        // SAFETY: its result is in place.
+        unsafe { complete(fiber) };
+        counters.finished.publish_one();
+        self.shared.after_finish();
+    }
+
+    #[inline]
+    fn switch_to(&self, carrier: *mut Carrier, level: usize) {
+        let counters = &self.remote().counters;
+        self.current.set(carrier);
+        counters.running.set(level as u64 + 1);
+        // SAFETY: it is ours, alive, and nothing else runs on this thread.
+        let switch = unsafe { Carrier::resume(carrier) };
+        counters.running.set(0);
+        self.current.set(ptr::null_mut());
+        // SAFETY: it is still alive: only `ended` gives it up.
+        unsafe { (*carrier).check(&self.shared.stacks) };
+        if switch == Switch::Ended {
+            self.ended(carrier);
+        }
+    }
+
+    /// The fiber on `carrier` has put its result in place.
+    fn ended(&self, carrier: *mut Carrier) {
+        // SAFETY: ours and alive.
+        let carrier_ref = unsafe { &*carrier };
+        let fiber = carrier_ref.fiber().expect("a fiber that ends is on its carrier");
+        carrier_ref.fiber.set(ptr::null_mut());
+        carrier_ref.parked.set(false);
+        carrier_ref.token.set(false);
+        fiber.carrier.set(ptr::null_mut());
+        let counters = &self.remote().counters;
+        let level = fiber.state.level();
+        counters.live.add(u64::MAX);
+        // SAFETY: its result is in place, and it runs no more.
+        unsafe { complete(fiber) };
+        counters.levels[level].finished.publish_one();
+        self.shared.after_finish();
+        self.put_warm(carrier);
+    }
+
+    /// A carrier without a fiber: the one that was used last, else a new one.
+    #[inline]
+    fn carrier(&self) -> Result<*mut Carrier, Error> {
+        // SAFETY: the vector belongs to this thread, and no reference to it is held elsewhere.
+        match unsafe { (*self.warm.get()).pop() } {
+            Some(carrier) => Ok(carrier),
+            None => self.new_carrier(),
+        }
+    }
+
+    #[cold]
+    fn new_carrier(&self) -> Result<*mut Carrier, Error> {
+        let carrier = Box::into_raw(Carrier::new(&self.shared.stacks)?);
+        // SAFETY: as in `carrier`; the new carrier is ours.
+        unsafe {
+            let carriers = &mut *self.carriers.get();
+            (*carrier).index.set(carriers.len());
+            carriers.push(carrier);
+        }
+        Ok(carrier)
+    }
+
+    #[inline]
+    fn put_warm(&self, carrier: *mut Carrier) {
+        // SAFETY: as in `carrier`.
+        let warm = unsafe { &mut *self.warm.get() };
+        if warm.len() < self.shared.config.warm_stacks {
+            warm.push(carrier);
+        } else {
+            self.retire(carrier);
+        }
+    }
+
+    #[cold]
+    fn retire(&self, carrier: *mut Carrier) {
+        // SAFETY: it is ours, without a fiber and in no list but `carriers`, which it leaves here.
+        unsafe {
+            let carriers = &mut *self.carriers.get();
+            let index = (*carrier).index.get();
+            carriers.swap_remove(index);
+            if let Some(&moved) = carriers.get(index) {
+                (*moved).index.set(index);
+            }
+            Box::from_raw(carrier).retire(&self.shared.stacks);
+        }
+    }
+
+    /// How many carriers wait for a fiber.
+    fn publish_warm(&self) {
+        // SAFETY: as in `carrier`.
+        self.remote().counters.warm.set(unsafe { (*self.warm.get()).len() } as u64);
+    }
+
+    // ---- queueing ------------------------------------------------------------------------------
+
+    /// Queues a fiber that was made on this thread.
+    #[inline]
+    pub(crate) fn push_fresh(&self, fiber: FiberRef, level: usize) {
+        self.deques[level].push(fiber);
+        let mask = self.fresh_mask.get();
+        if mask & 1 << level == 0 {
+            self.set_fresh_mask(mask | 1 << level);
+        }
+        if let Some(sleeper) = self.shared.beacon.announce(level) {
+            self.shared.unpark(sleeper);
+        }
+    }
+
+    #[inline]
+    fn set_fresh_mask(&self, mask: u32) {
+        self.fresh_mask.set(mask);
+        self.remote().set_mask(mask);
+    }
+
+    /// Queues a started fiber of ours.
+    #[inline]
+    fn push_ready(&self, carrier: *mut Carrier, queued: Queued, front: bool) {
+        // SAFETY: ours, alive, with a fiber, and in no list.
+        let carrier_ref = unsafe { &*carrier };
+        let level = carrier_ref.fiber().expect("only fibers are queued").state.level();
+        debug_assert_eq!(carrier_ref.queued.get(), Queued::No);
+        carrier_ref.queued.set(queued);
+        carrier_ref.level.set(level as u8);
+        carrier_ref.stamp.set(self.stamp(level));
+        let list = self.list(level, queued);
+        // SAFETY: as above.
+        unsafe { if front { list.push_front(carrier) } else { list.push_back(carrier) } };
+        self.ready_mask.set(self.ready_mask.get() | 1 << level);
+        self.remote().counters.levels[level].ready.add(1);
+    }
+
+    fn list(&self, level: usize, queued: Queued) -> &ReadyList {
+        if queued == Queued::Yielded { &self.levels[level].yielded } else { &self.levels[level].ready }
+    }
+
+    /// Resumes a fiber whose home this is.
+    #[inline]
+    pub(crate) fn resume_here(&self, fiber: FiberRef) {
+        let carrier = fiber.carrier.get();
+        if carrier.is_null() {
+            return;
+        }
+        // SAFETY: a fiber's carrier is alive until the fiber ends, which clears it.
+        let carrier_ref = unsafe { &*carrier };
+        if carrier_ref.parked.replace(false) {
+            self.push_ready(carrier, Queued::Ready, false);
+        } else {
+            carrier_ref.token.set(true);
+        }
+    }
+
+    /// Moves a queued fiber of ours to the level it has now.
+    pub(crate) fn requeue(&self, fiber: FiberRef) {
+        let carrier = fiber.carrier.get();
+        if carrier.is_null() {
+            return;
+        }
+        // SAFETY: as in `resume_here`.
+        let carrier_ref = unsafe { &*carrier };
+        let (queued, level) = (carrier_ref.queued.get(), carrier_ref.level.get() as usize);
+        if queued == Queued::No || level == fiber.state.level() {
+            return;
+        }
+        // SAFETY: it is in that list.
+        unsafe { self.list(level, queued).remove(carrier) };
+        carrier_ref.queued.set(Queued::No);
+        self.left_ready(level);
+        self.push_ready(carrier, queued, false);
+    }
+
+    fn left_ready(&self, level: usize) {
+        self.remote().counters.levels[level].ready.add(u64::MAX);
+        if self.levels[level].ready.is_empty() && self.levels[level].yielded.is_empty() {
+            self.ready_mask.set(self.ready_mask.get() & !(1 << level));
+        }
+    }
+
+    // ---- for the fiber that runs ---------------------------------------------------------------
+
+    /// The carrier of the fiber that runs on this thread.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<&Carrier> {
+        // SAFETY: the current carrier is alive, and stays so while its fiber runs.
+        unsafe { self.current.get().as_ref() }
+    }
+
+    /// The fiber that runs waits for a token.
+    #[inline]
+    pub(crate) fn park_current(&self) {
+        let carrier = self.current().expect("only a fiber parks");
+        if carrier.token.replace(false) {
+            return;
+        }
+        carrier.parked.set(true);
+        if !carrier.forks.is_empty() {
+            self.remember_holder(carrier);
+        }
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
+    }
+
+    /// The fiber that runs lets others go first.
+    #[inline]
+    pub(crate) fn yield_current(&self, preempted: bool) {
+        let carrier = self.current().expect("only a fiber yields");
+        let queued = if preempted { Queued::Ready } else { Queued::Yielded };
+        self.push_ready(self.current.get(), queued, preempted);
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
+    }
+
+    /// Is there more urgent work than `level` that this worker should look at?
+    #[inline]
+    pub(crate) fn should_preempt(&self, level: usize) -> bool {
+        let here = (self.ready_mask.get() | self.fresh_mask.get()) & ((1 << level) - 1);
+        here | self.shared.beacon.above(level) != 0 || self.remote().has_mail()
+    }
+
+    #[cold]
+    fn remember_holder(&self, carrier: &Carrier) {
+        carrier.holds_branches.set(true);
+        // SAFETY: as in `carrier`.
+        unsafe { (*self.holders.get()).push(ptr::from_ref(carrier).cast_mut()) };
+    }
+
+    #[cold]
+    fn forget_holder(&self, carrier: &Carrier) {
+        carrier.holds_branches.set(false);
+        // SAFETY: as in `carrier`.
+        let holders = unsafe { &mut *self.holders.get() };
+        if let Some(index) = holders.iter().rposition(|&holder| ptr::eq(holder, carrier)) {
+            holders.swap_remove(index);
+        }
+    }
+
+    /// Turns the oldest waiting branch of a suspended fiber of ours into a fiber. `false`: none has.
+    pub(crate) fn promote_for_holder(&self) -> bool {
+        // SAFETY: as in `carrier`; promotion does not reach `holders`.
+        let Some(&holder) = (unsafe { (*self.holders.get()).first() }) else { return false };
+        // SAFETY: a holder is a suspended carrier with a fiber.
+        let carrier = unsafe { &*holder };
+        carrier.forks.promote_oldest(self, carrier);
+        if carrier.forks.is_empty() {
+            self.forget_holder(carrier);
+        }
+        true
+    }
+
+    // ---- small things --------------------------------------------------------------------------
+
+    /// A stamp for something that is queued now, if it is one to be timed.
+    #[inline]
+    pub(crate) fn stamp(&self, level: usize) -> u64 {
+        let sample = self.samples.get() + 1;
+        self.samples.set(sample);
+        if level == 0 || sample.is_multiple_of(policy::SAMPLE_INTERVAL) { clock::ticks() } else { 0 }
+    }
+
+    #[inline]
+    fn time_wait(&self, level: usize, stamp: u64) {
+        if stamp != 0 {
+            self.record_wait(level, stamp);
+        }
+    }
+
+    #[cold]
+    fn record_wait(&self, level: usize, stamp: u64) {
+        let waited = clock::nanos(clock::ticks().saturating_sub(stamp));
+        self.remote().counters.levels[level].waits.record(waited);
+    }
+
+    #[inline]
+    pub(crate) fn next_id(&self) -> u64 {
+        let (mut next, mut end) = self.ids.get();
+        if next == end {
+            (next, end) = crate::runtime::id_block();
+        }
+        self.ids.set((next + 1, end));
+        next
+    }
+
+    /// What a fiber made here is made with.
+    #[inline]
+    pub(crate) fn making(&self, level: usize) -> Making {
+        self.remote().counters.levels[level].spawned.add(1);
+        Making {
+            level,
+            shared: Arc::as_ptr(&self.shared),
+            scope: ptr::null(),
+            id: self.next_id(),
+            stamp: self.stamp(level),
+            name: None,
+        }
+    }
+
+    /// Runs a claimed fiber without a stack of its own, in the place of the one that runs: for a
+    /// branch that was taken back and does nothing.
+    ///
+    /// # Safety
+    /// The caller has claimed it, and its closure returns at once.
+    pub(crate) unsafe fn run_in_place(&self, fiber: FiberRef) {
+        let counters = &self.remote().counters.levels[fiber.state.level()];
+        counters.unrun.add(1);
+        // SAFETY: the caller's promise.
+        unsafe {
+            fiber.run();
+            complete(fiber);
+        }
+        counters.finished.publish_one();
+        self.shared.after_finish();
+    }
+
+    /// The thread is about to end: no more mail, and every stack goes back.
+    pub(crate) fn close(&self) {
+        for mail in self.remote().close_mail() {
+            let fiber = FiberRef::from_mail(mail);
+            if fiber.state.open_letter().free {
+                // SAFETY: that was the last hold.
+                unsafe { fiber.free() };
+            }
+        }
+        // SAFETY: as in `carrier`.
+        for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
+            self.retire(carrier);
+        }
+        self.publish_warm();
+    }
+
+    /// The queues, for the next thread.
+    pub(crate) fn into_deques(self) -> Deques {
+        self.deques
+    }
+}
