@@ -1,6 +1,7 @@
 //! What to run next, as functions of a state, without threads or a clock in them.
 
 use crate::priority::LEVELS;
+use std::time::Duration;
 
 /// Every so many dispatches a worker takes from the least urgent level that has work, in turn,
 /// instead of the most urgent, so that no level starves: Background gets at least one dispatch in
@@ -12,9 +13,18 @@ pub const SHARE_INTERVAL: u64 = 64;
 /// not starved by fibers that make more fibers.
 pub(crate) const INBOX_INTERVAL: u64 = 16;
 
-/// Every so many fibers taken from its own queue (newest first, which keeps trees of fibers small)
-/// a worker takes the oldest, so that none is left behind for ever.
+/// A worker takes the newest of its own fibers that have not started, which keeps trees of fibers
+/// small and their memory in the cache. When it has had some for longer than this, every
+/// [`OLDEST_INTERVAL`]th is the oldest instead, so that none is left behind for ever. Longer than a
+/// burst of forks should take, shorter than anybody notices.
+pub(crate) const AGE_MAX: Duration = Duration::from_millis(5);
+
+/// See [`AGE_MAX`].
 pub(crate) const OLDEST_INTERVAL: u64 = 16;
+
+/// How long a thief watches a worker that has just one fiber, in turns of a spin loop: about half a
+/// microsecond, in which a worker that dispatches would have taken it itself.
+pub(crate) const PATIENCE_SPINS: u32 = 32;
 
 /// One in so many waits is timed, for all levels but Critical, of which each is.
 pub const SAMPLE_INTERVAL: u64 = 64;

@@ -154,8 +154,8 @@ pub(crate) struct LevelCounters {
     pub(crate) finished: Counter,
     /// Of those, how many never ran: cancelled, stopped, or no stack.
     pub(crate) unrun: Counter,
-    /// How many started fibers are in the ready lists, now.
-    pub(crate) ready: Counter,
+    /// How many started fibers wait for a token, now, by the level they had when they began to.
+    pub(crate) suspended: Counter,
     pub(crate) waits: Histogram,
 }
 
@@ -342,7 +342,7 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
     let finished = sum(|l| &l.finished);
     let unrun = sum(|l| &l.unrun);
     let started = sum(|l| &l.started);
-    let ready = sum(|l| &l.ready);
+    let suspended = sum(|l| &l.suspended);
     let running = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
     let spawned = sum(|l| &l.spawned) + shared.spawned_outside[level].get();
     // A read that is a moment older than another may make a difference negative for that moment.
@@ -354,8 +354,8 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
         priority: Priority::from_level(level),
         queued,
         running,
-        ready,
-        suspended: alive.saturating_sub(running + ready),
+        ready: alive.saturating_sub(running + suspended),
+        suspended,
         finished: finished + finished_outside,
         waits,
     }

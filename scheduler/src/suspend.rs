@@ -31,6 +31,7 @@
 //! ```
 
 use crate::error::Cancelled;
+use crate::fiber::carrier::Carrier;
 use crate::fiber::{CancelUnwind, FiberRef};
 use crate::runtime::Shared;
 use crate::worker::current;
@@ -45,25 +46,44 @@ use std::thread::Thread;
 /// is cancelled it returns [`Cancelled`], at once and each time: the caller returns an error, or
 /// unwinds with [`cancel_point`]. While a panic unwinds a fiber cannot suspend, and this returns at
 /// once.
+#[inline(always)]
 pub fn suspend() -> Result<(), Cancelled> {
+    if let Some(carrier) = begin_suspend()? {
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
+        if carrier.is_cancelled() {
+            return Err(Cancelled(()));
+        }
+    }
+    Ok(())
+}
+
+/// All of `suspend` but the switch, which is in the caller's frame, see
+/// [`prepare_park`](crate::worker::Worker::prepare_park).
+#[inline(never)]
+fn begin_suspend<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else {
         std::thread::park();
-        return Ok(());
+        return Ok(None);
     };
     if fiber.state.is_cancelled() {
         return Err(Cancelled(()));
     }
     if std::thread::panicking() {
-        return Ok(());
+        return Ok(None);
     }
-    worker.park_current();
-    if fiber.state.is_cancelled() { Err(Cancelled(())) } else { Ok(()) }
+    Ok(worker.prepare_park())
 }
 
 /// As [`suspend`], also for a fiber that is cancelled: for those who must wait.
 pub(crate) fn suspend_shielded() {
     match current::in_fiber() {
-        Some((worker, _)) => worker.park_current(),
+        Some((worker, _)) => {
+            if let Some(carrier) = worker.prepare_park() {
+                // SAFETY: we run on it.
+                unsafe { carrier.suspend() };
+            }
+        }
         None => std::thread::park(),
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::{Cancelled, Error};
 use crate::fiber::FiberId;
+use crate::fiber::carrier::Carrier;
 use crate::priority::Priority;
 use crate::suspend::{cancel_point, suspend, unwind_cancelled};
 use crate::worker::current;
@@ -36,21 +37,35 @@ pub fn sleep(time: Duration) {
 
 /// Lets all other runnable fibers of this priority, and all more urgent ones, go first. A fiber that
 /// is cancelled unwinds. Outside of any fiber it yields the thread.
-#[inline]
+#[inline(always)]
 pub fn yield_now() {
-    let Some((worker, fiber)) = current::in_fiber() else {
-        std::thread::yield_now();
-        return;
-    };
-    if fiber.state.is_cancelled() {
-        return unwind_cancelled();
-    }
-    if !std::thread::panicking() {
-        worker.yield_current(false);
-        if fiber.state.is_cancelled() {
+    if let Some(carrier) = begin_yield() {
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
+        if carrier.is_cancelled() {
             unwind_cancelled();
         }
     }
+}
+
+/// Queues the current fiber. The switch itself is in the caller's frame, see
+/// [`prepare_park`](crate::worker::Worker::prepare_park).
+#[inline(never)]
+fn begin_yield<'a>() -> Option<&'a Carrier> {
+    let Some((worker, fiber)) = current::in_fiber() else {
+        std::thread::yield_now();
+        return None;
+    };
+    if fiber.state.is_cancelled() {
+        unwind_cancelled();
+        return None;
+    }
+    if std::thread::panicking() {
+        return None;
+    }
+    let carrier = worker.current()?;
+    worker.prepare_yield(carrier, false);
+    Some(carrier)
 }
 
 /// Lets more urgent fibers go first, if there are any: for long computations, as often as every
@@ -67,9 +82,12 @@ pub fn checkpoint() {
 fn checkpoint_slowly() {
     cancel_point();
     if let Some((worker, _)) = current::in_fiber()
+        && let Some(carrier) = worker.current()
         && !std::thread::panicking()
     {
-        worker.yield_current(true);
+        worker.prepare_yield(carrier, true);
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
         cancel_point();
     }
 }

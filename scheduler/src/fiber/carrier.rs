@@ -100,7 +100,7 @@ impl Carrier {
     ///
     /// # Safety
     /// `carrier` is alive, on the thread of its worker, and no carrier runs there.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn resume(carrier: *mut Carrier) -> Switch {
         // SAFETY: the caller's promise; nobody else refers to the coroutine itself, as the fiber
         // inside reaches only the other fields.
@@ -114,7 +114,7 @@ impl Carrier {
     ///
     /// # Safety
     /// The caller runs on this carrier.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn suspend(&self) {
         // SAFETY: the yielder lives in the frame of `serve`, below us on this very stack.
         unsafe { (*self.yielder.get()).suspend(Switch::Suspended) }
@@ -125,6 +125,12 @@ impl Carrier {
         let header = self.fiber.get();
         // SAFETY: a fiber on a carrier has started and not ended, so it is alive.
         (!header.is_null()).then(|| unsafe { FiberRef::from_ptr(header) })
+    }
+
+    /// Was the fiber on it asked to end?
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.fiber().is_some_and(|fiber| fiber.state.is_cancelled())
     }
 
     /// Looks whether an unguarded stack was overrun.

@@ -6,6 +6,7 @@ use crate::fiber::FiberId;
 use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
 use crate::machine::clock;
+use crate::policy;
 use crate::priority::Priority;
 use crate::worker::SPIN_MAX;
 use std::fmt;
@@ -88,6 +89,7 @@ pub(crate) struct Config {
     pub(crate) max_fibers: Option<usize>,
     pub(crate) at_limit: AtLimit,
     pub(crate) spin_ticks: u64,
+    pub(crate) age_ticks: u64,
     pub(crate) hooks: Hooks,
 }
 
@@ -267,6 +269,7 @@ impl Builder {
             max_fibers: self.max_fibers,
             at_limit: self.at_limit,
             spin_ticks: clock::ticks_in(spin),
+            age_ticks: clock::ticks_in(policy::AGE_MAX),
             hooks: self.hooks,
         })
     }

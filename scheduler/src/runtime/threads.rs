@@ -54,6 +54,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     for inbox in &shared.inboxes {
         inbox.reopen();
     }
+    shared.beacon.set_stop(false);
     shared.phase.store(RUNNING, Ordering::Relaxed);
     for index in 0..slots.len() {
         if let Err(error) = start_one(shared, index, &mut slots[index]) {
@@ -106,6 +107,7 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
 
 pub(super) fn begin_stop(shared: &Shared) {
     shared.phase.store(STOPPING, Ordering::Relaxed);
+    shared.beacon.set_stop(true);
     if let Some(limit) = &shared.limit {
         limit.give_up();
     }

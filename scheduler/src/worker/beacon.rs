@@ -7,6 +7,7 @@
 //! bits 0..5  level k may have work in some worker's queue or in the inbox (a hint)
 //! bit  5     SLEEPERS  a worker is parked: whoever queues work should wake one
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
+//! bit  7     STOP      the scheduler stops: every worker should look up from its queues
 //! ```
 //!
 //! A fiber that is queued, a branch that is forked and a `checkpoint()` each look at this word, with
@@ -52,9 +53,10 @@
 
 use crate::primitive::{AtomicU32, Ordering, fence, heavy_barrier, light_barrier};
 
-const LEVEL_BITS: u32 = 0b1_1111;
+pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
 const SLEEPERS: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
+const STOP: u32 = 1 << 7;
 
 const AWAKE: u32 = 0;
 const PARKED: u32 = 1;
@@ -98,10 +100,20 @@ impl Beacon {
         if word & SLEEPERS != 0 { self.wake_one() } else { None }
     }
 
-    /// The levels above `level` that may have work somewhere, as a mask.
+    /// What matters more than work of `level`: the levels above it that may have work somewhere, as a
+    /// mask, and STOP.
     #[inline]
     pub(crate) fn above(&self, level: usize) -> u32 {
-        self.word.load(Ordering::Relaxed) & ((1 << level) - 1)
+        self.word.load(Ordering::Relaxed) & (((1 << level) - 1) | STOP)
+    }
+
+    /// The scheduler stops, or starts again.
+    pub(crate) fn set_stop(&self, stop: bool) {
+        if stop {
+            self.word.fetch_or(STOP, Ordering::Relaxed);
+        } else {
+            self.word.fetch_and(!STOP, Ordering::Relaxed);
+        }
     }
 
     /// All levels that may have work somewhere.

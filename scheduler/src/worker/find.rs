@@ -5,15 +5,14 @@ use crate::fiber::FiberRef;
 use crate::fiber::carrier::Queued;
 use crate::fiber::state::Claim;
 use crate::policy::{self, Queue};
-use crate::priority::LEVELS;
+use crate::machine::clock;
+use crate::priority::{LEVELS, Priority};
+use crate::worker::beacon::LEVEL_BITS;
 use crossbeam_deque::Steal;
 
 /// After so many vain looks for more urgent work, the word's hints are checked and cleared. A look
 /// costs a few ns a worker, checking them up to 10 us.
 const MISSES_MAX: u32 = 1000;
-
-/// The most fibers that are taken from another worker at once.
-const STEAL_MAX: usize = 16;
 
 impl Worker {
     /// The next thing to run, if this worker has or is owed something.
@@ -25,12 +24,9 @@ impl Worker {
         if !self.timers.is_empty() {
             self.fire_timers();
         }
-        if !self.shared.is_running() {
-            self.begin_stop();
-        }
-        let tick = self.tick.get() + 1;
-        self.tick.set(tick);
-        self.remote().counters.dispatches.set(tick);
+        let dispatches = &self.remote().counters.dispatches;
+        let tick = dispatches.get() + 1;
+        dispatches.set(tick);
         if tick.is_multiple_of(policy::INBOX_INTERVAL)
             && let Some(work) = self.next_in_turn(tick)
         {
@@ -44,7 +40,7 @@ impl Worker {
             let level = mask.trailing_zeros() as usize;
             let above = self.shared.beacon.above(level);
             if above != 0
-                && let Some(work) = self.take_above(above)
+                && let Some(work) = self.look_up(above)
             {
                 return Some(work);
             }
@@ -110,17 +106,17 @@ impl Worker {
         Work::Started(carrier)
     }
 
-    /// Claims a fiber out of our own deque of `level`.
+    /// Claims a fiber out of our own deque of `level`: the newest, which keeps trees of fibers small;
+    /// once it has had some for too long, now and then the oldest.
     #[inline]
     fn take_fresh(&self, level: usize) -> Option<FiberRef> {
-        let taken = self.levels[level].taken.get() + 1;
-        self.levels[level].taken.set(taken);
+        let queues = &self.levels[level];
+        let taken = queues.taken.get() + 1;
+        queues.taken.set(taken);
+        let oldest = taken.is_multiple_of(policy::OLDEST_INTERVAL)
+            && clock::ticks().saturating_sub(queues.empty_at.get()) > self.shared.config.age_ticks;
         loop {
-            let entry = if taken.is_multiple_of(policy::OLDEST_INTERVAL) {
-                self.take_oldest(level)
-            } else {
-                self.deques[level].pop()
-            };
+            let entry = if oldest { self.take_oldest(level) } else { self.deques[level].pop() };
             let Some(entry) = entry else {
                 self.set_fresh_mask(self.fresh_mask.get() & !(1 << level));
                 return None;
@@ -157,9 +153,13 @@ impl Worker {
         }
     }
 
-    /// Looks for work of the levels in `mask`, which are above everything we have.
+    /// The beacon says that there is something more important than our own queues: a stop, or work
+    /// of the levels in `mask`.
     #[inline(never)]
-    fn take_above(&self, mask: u32) -> Option<Work> {
+    fn look_up(&self, mask: u32) -> Option<Work> {
+        if !self.shared.is_running() {
+            self.begin_stop();
+        }
         for level in (0..LEVELS).filter(|level| mask & 1 << level != 0) {
             if let Some(work) = self.take_elsewhere(level) {
                 self.misses.set(0);
@@ -170,7 +170,7 @@ impl Worker {
         self.misses.set(misses);
         if misses >= MISSES_MAX {
             self.misses.set(0);
-            self.shared.beacon.forget(mask, || self.visible_levels());
+            self.shared.beacon.forget(mask & LEVEL_BITS, || self.visible_levels());
         }
         None
     }
@@ -198,7 +198,7 @@ impl Worker {
             self.deques[level].push(FiberRef::from_node(node));
         }
         if some {
-            self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
+            self.add_fresh(level);
             if let Some(sleeper) = self.shared.beacon.announce(level)
                 && self.deques[level].len() > 1
             {
@@ -208,7 +208,7 @@ impl Worker {
         some
     }
 
-    /// Takes from another worker's deque of `level`: one to run, and some to keep.
+    /// Takes the oldest fiber of another worker's deque of `level`.
     fn steal(&self, level: usize) -> Option<FiberRef> {
         let workers = self.shared.remotes.len();
         let first = self.random.below(workers);
@@ -224,22 +224,26 @@ impl Worker {
     }
 
     fn steal_from(&self, victim: usize, level: usize) -> Option<FiberRef> {
-        let stealer = &self.shared.remotes[victim].stealers[level];
-        let own = &self.deques[level];
+        let remote = &self.shared.remotes[victim];
+        let stealer = &remote.stealers[level];
+        // A single fiber at a worker that dispatches is about to be run there, with its memory in
+        // that cache; taking it would make both wait. Urgent ones are taken all the same.
+        if level > Priority::High.level() && stealer.len() == 1 {
+            let before = remote.counters.dispatches.get();
+            for _ in 0..policy::PATIENCE_SPINS {
+                std::hint::spin_loop();
+            }
+            if remote.counters.dispatches.get() != before {
+                return None;
+            }
+        }
         loop {
-            match stealer.steal_batch_with_limit_and_pop(own, STEAL_MAX) {
+            match stealer.steal() {
                 Steal::Empty => return None,
                 Steal::Retry => std::hint::spin_loop(),
                 Steal::Success(entry) => {
-                    let kept = own.len();
-                    self.remote().counters.stolen_from[victim].add(1 + kept as u64);
-                    if kept > 0 {
-                        self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
-                    }
+                    self.remote().counters.stolen_from[victim].add(1);
                     if let Some(fiber) = self.claim(entry, level) {
-                        return Some(fiber);
-                    }
-                    if let Some(fiber) = self.take_fresh(level) {
                         return Some(fiber);
                     }
                 }

@@ -17,7 +17,11 @@ impl Worker {
     pub(super) fn idle(&self) -> Option<Work> {
         let mut searching = self.shared.beacon.start_searching(self.shared.remotes.len());
         self.publish_warm();
+        self.remote().counters.running.set(0);
         loop {
+            if !self.shared.is_running() {
+                self.begin_stop();
+            }
             if let Some(work) = self.search(searching) {
                 return Some(self.found(work, searching));
             }

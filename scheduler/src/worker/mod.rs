@@ -21,6 +21,7 @@ pub(crate) use idle::SPIN_MAX;
 
 use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
+use crate::fiber::memory::StackGuard;
 use crate::fiber::{FiberRef, Making};
 use crate::machine::clock;
 use crate::machine::random::Random;
@@ -41,8 +42,10 @@ struct Level {
     yielded: ReadyList,
     /// How many fresh fibers go before the next yielded one.
     debt: Cell<usize>,
-    /// How many fresh ones were taken, to take the oldest now and then.
+    /// How many fresh ones were taken, to look at the oldest now and then.
     taken: Cell<u64>,
+    /// When there last was no fresh one, in ticks: the oldest is at most that old.
+    empty_at: Cell<u64>,
 }
 
 /// The stealable queues of a worker, one a level: what outlives its thread.
@@ -52,6 +55,10 @@ pub(crate) type Deques = [crossbeam_deque::Worker<FiberRef>; LEVELS];
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
+    /// Our entry of `shared.remotes`, which stays where it is while `shared` lives.
+    remote: *const Remote,
+    /// Stacks have canaries to look at.
+    canaries: bool,
     deques: Deques,
     levels: [Level; LEVELS],
     /// Levels with something in `ready` or `yielded`.
@@ -67,10 +74,8 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
-    tick: Cell<u64>,
     /// How often looking for more urgent work elsewhere was in vain.
     misses: Cell<u32>,
-    samples: Cell<u64>,
     ids: Cell<(u64, u64)>,
     random: Random,
     stopping: Cell<bool>,
@@ -91,8 +96,11 @@ impl Worker {
             yielded: ReadyList::new(),
             debt: Cell::new(0),
             taken: Cell::new(0),
+            empty_at: Cell::new(0),
         };
         Worker {
+            remote: &shared.remotes[index],
+            canaries: shared.stacks.guard() == StackGuard::Canary,
             shared,
             index,
             deques,
@@ -104,9 +112,7 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
-            tick: Cell::new(0),
             misses: Cell::new(0),
-            samples: Cell::new(0),
             ids: Cell::new((0, 0)),
             random: Random::new(index as u64),
             stopping: Cell::new(false),
@@ -115,7 +121,8 @@ impl Worker {
 
     #[inline]
     pub(crate) fn remote(&self) -> &Remote {
-        &self.shared.remotes[self.index]
+        // SAFETY: it is part of `shared`, which we hold.
+        unsafe { &*self.remote }
     }
 
     /// The dispatch loop, until the scheduler stops and nothing is left here.
@@ -145,6 +152,7 @@ impl Worker {
     }
 
     /// Gives a claimed fiber a stack and runs it.
+    #[inline(always)]
     fn start(&self, fiber: FiberRef) {
         let level = fiber.state.level();
         self.time_wait(level, fiber.stamp.get());
@@ -175,17 +183,18 @@ impl Worker {
         self.shared.after_finish();
     }
 
-    #[inline]
+    #[inline(always)]
     fn switch_to(&self, carrier: *mut Carrier, level: usize) {
         let counters = &self.remote().counters;
         self.current.set(carrier);
         counters.running.set(level as u64 + 1);
         // SAFETY: it is ours, alive, and nothing else runs on this thread.
         let switch = unsafe { Carrier::resume(carrier) };
-        counters.running.set(0);
         self.current.set(ptr::null_mut());
-        // SAFETY: it is still alive: only `ended` gives it up.
-        unsafe { (*carrier).check(&self.shared.stacks) };
+        if self.canaries {
+            // SAFETY: it is still alive: only `ended` gives it up.
+            unsafe { (*carrier).check(&self.shared.stacks) };
+        }
         if switch == Switch::Ended {
             self.ended(carrier);
         }
@@ -269,13 +278,18 @@ impl Worker {
     #[inline]
     pub(crate) fn push_fresh(&self, fiber: FiberRef, level: usize) {
         self.deques[level].push(fiber);
-        let mask = self.fresh_mask.get();
-        if mask & 1 << level == 0 {
-            self.set_fresh_mask(mask | 1 << level);
+        if self.fresh_mask.get() & 1 << level == 0 {
+            self.add_fresh(level);
         }
         if let Some(sleeper) = self.shared.beacon.announce(level) {
             self.shared.unpark(sleeper);
         }
+    }
+
+    /// There is a first fiber in the deque of `level`.
+    fn add_fresh(&self, level: usize) {
+        self.levels[level].empty_at.set(clock::ticks());
+        self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
     }
 
     #[inline]
@@ -293,12 +307,11 @@ impl Worker {
         debug_assert_eq!(carrier_ref.queued.get(), Queued::No);
         carrier_ref.queued.set(queued);
         carrier_ref.level.set(level as u8);
-        carrier_ref.stamp.set(self.stamp(level));
+        carrier_ref.stamp.set(stamp(level, self.remote().counters.dispatches.get()));
         let list = self.list(level, queued);
         // SAFETY: as above.
         unsafe { if front { list.push_front(carrier) } else { list.push_back(carrier) } };
         self.ready_mask.set(self.ready_mask.get() | 1 << level);
-        self.remote().counters.levels[level].ready.add(1);
     }
 
     fn list(&self, level: usize, queued: Queued) -> &ReadyList {
@@ -315,6 +328,8 @@ impl Worker {
         // SAFETY: a fiber's carrier is alive until the fiber ends, which clears it.
         let carrier_ref = unsafe { &*carrier };
         if carrier_ref.parked.replace(false) {
+            let level = carrier_ref.level.get() as usize;
+            self.remote().counters.levels[level].suspended.add(u64::MAX);
             self.push_ready(carrier, Queued::Ready, false);
         } else {
             carrier_ref.token.set(true);
@@ -341,7 +356,6 @@ impl Worker {
     }
 
     fn left_ready(&self, level: usize) {
-        self.remote().counters.levels[level].ready.add(u64::MAX);
         if self.levels[level].ready.is_empty() && self.levels[level].yielded.is_empty() {
             self.ready_mask.set(self.ready_mask.get() & !(1 << level));
         }
@@ -356,29 +370,31 @@ impl Worker {
         unsafe { self.current.get().as_ref() }
     }
 
-    /// The fiber that runs waits for a token.
+    /// Makes ready to suspend the fiber that runs until it gets a token. `None`: it has one.
+    ///
+    /// This and its like return the carrier to suspend instead of suspending it, so that the switch
+    /// is in the caller's frame: each return between a switch and the next is predicted wrongly.
     #[inline]
-    pub(crate) fn park_current(&self) {
+    pub(crate) fn prepare_park(&self) -> Option<&Carrier> {
         let carrier = self.current().expect("only a fiber parks");
         if carrier.token.replace(false) {
-            return;
+            return None;
         }
         carrier.parked.set(true);
+        let level = carrier.fiber().expect("only a fiber parks").state.level();
+        carrier.level.set(level as u8);
+        self.remote().counters.levels[level].suspended.add(1);
         if !carrier.forks.is_empty() {
             self.remember_holder(carrier);
         }
-        // SAFETY: we run on it.
-        unsafe { carrier.suspend() };
+        Some(carrier)
     }
 
-    /// The fiber that runs lets others go first.
+    /// Queues the fiber that runs; the caller suspends it.
     #[inline]
-    pub(crate) fn yield_current(&self, preempted: bool) {
-        let carrier = self.current().expect("only a fiber yields");
+    pub(crate) fn prepare_yield(&self, carrier: &Carrier, preempted: bool) {
         let queued = if preempted { Queued::Ready } else { Queued::Yielded };
-        self.push_ready(self.current.get(), queued, preempted);
-        // SAFETY: we run on it.
-        unsafe { carrier.suspend() };
+        self.push_ready(ptr::from_ref(carrier).cast_mut(), queued, preempted);
     }
 
     /// Is there more urgent work than `level` that this worker should look at?
@@ -420,14 +436,6 @@ impl Worker {
 
     // ---- small things --------------------------------------------------------------------------
 
-    /// A stamp for something that is queued now, if it is one to be timed.
-    #[inline]
-    pub(crate) fn stamp(&self, level: usize) -> u64 {
-        let sample = self.samples.get() + 1;
-        self.samples.set(sample);
-        if level == 0 || sample.is_multiple_of(policy::SAMPLE_INTERVAL) { clock::ticks() } else { 0 }
-    }
-
     #[inline]
     fn time_wait(&self, level: usize, stamp: u64) {
         if stamp != 0 {
@@ -455,14 +463,9 @@ impl Worker {
     #[inline]
     pub(crate) fn making(&self, level: usize) -> Making {
         self.remote().counters.levels[level].spawned.add(1);
-        Making {
-            level,
-            shared: Arc::as_ptr(&self.shared),
-            scope: ptr::null(),
-            id: self.next_id(),
-            stamp: self.stamp(level),
-            name: None,
-        }
+        let id = self.next_id();
+        let shared = Arc::as_ptr(&self.shared);
+        Making { level, shared, scope: ptr::null(), id, stamp: stamp(level, id), name: None }
     }
 
     /// Runs a claimed fiber without a stack of its own, in the place of the one that runs: for a
@@ -502,4 +505,10 @@ impl Worker {
     pub(crate) fn into_deques(self) -> Deques {
         self.deques
     }
+}
+
+/// A stamp for what is queued now, if it is to be timed: `count` chooses one in so many.
+#[inline]
+fn stamp(level: usize, count: u64) -> u64 {
+    if level == 0 || count.is_multiple_of(policy::SAMPLE_INTERVAL) { clock::ticks() } else { 0 }
 }

@@ -10,6 +10,12 @@ use std::sync::OnceLock;
 /// a million fibers take 16,000 calls.
 const SLAB_SLOTS: usize = 64;
 
+/// Stacks begin at different distances from the end of their page, so that the hottest part of a
+/// thousand stacks is not in one set of the cache: so many colours, a cache line apart, which cost at
+/// most a quarter of a page.
+const COLOURS: usize = 16;
+const COLOUR_BYTES: usize = 64;
+
 /// What a canary looks like: no address, no small number, no text.
 const CANARY: [u64; 4] = [0x9f3c_51e7_0b6d_a482; 4];
 
@@ -43,9 +49,10 @@ impl Raw {
     /// The system gets all pages; the guard stays.
     pub(super) fn release_pages(&self) {
         let start = self.limit + self.guard;
+        let end = self.base.next_multiple_of(page_size());
         // SAFETY: nothing runs on this stack; its contents are not needed any more.
         let result = unsafe {
-            libc::madvise(ptr::with_exposed_provenance_mut(start), self.base - start, RELEASE_ADVICE)
+            libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, RELEASE_ADVICE)
         };
         debug_assert_eq!(result, 0, "releasing stack pages: {}", std::io::Error::last_os_error());
     }
@@ -121,7 +128,7 @@ impl Slabs {
     pub(super) fn new(size: usize, guard: StackGuard) -> Slabs {
         let guard_bytes = if guard == StackGuard::Canary { 0 } else { page_size() };
         Slabs {
-            slot: size.next_multiple_of(page_size()) + guard_bytes,
+            slot: (size + (COLOURS - 1) * COLOUR_BYTES).next_multiple_of(page_size()) + guard_bytes,
             guard_bytes,
             guard,
             slabs: Vec::new(),
@@ -146,7 +153,8 @@ impl Slabs {
         self.protect(limit)?;
         self.fresh.start += self.slot;
         self.mappings_left -= 1;
-        Ok(Raw { limit, base: limit + self.slot, guard: self.guard_bytes })
+        let colour = (limit / self.slot) % COLOURS * COLOUR_BYTES;
+        Ok(Raw { limit, base: limit + self.slot - colour, guard: self.guard_bytes })
     }
 
     fn grow(&mut self) -> Result<(), Error> {
