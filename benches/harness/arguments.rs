@@ -1,0 +1,104 @@
+//! The command line, by hand: six options do not need a crate.
+
+use crate::workload;
+use heddle_benches::Workload;
+
+pub(crate) const HELP: &str = "\
+usage: heddle-benches [WORKLOAD...] [options]
+
+  WORKLOAD           names from --list; none means all
+  --contender A,B    only these
+  --case TEXT        only cases whose name contains TEXT
+  --rounds N         runs of each, in turn with the others (default 7)
+  --quick            a hundredth of the work: are the answers right? (default 1 round; times mean nothing)
+  --report FILE.md   write the tables there too
+  --json FILE        write every single value there
+  --list             what there is to run";
+
+/// What to do.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Help,
+    List,
+    Run(Arguments),
+}
+
+/// What to measure, and where to write it.
+#[derive(Debug, Default)]
+pub(crate) struct Arguments {
+    pub(crate) workloads: Vec<&'static Workload>,
+    pub(crate) contenders: Vec<String>,
+    pub(crate) case: String,
+    pub(crate) rounds: usize,
+    pub(crate) quick: bool,
+    pub(crate) json: Option<String>,
+    pub(crate) report: Option<String>,
+}
+
+impl Arguments {
+    pub(crate) fn parse(words: &[String]) -> Result<Order, String> {
+        let mut order = Arguments::default();
+        let mut rounds = None;
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().cloned().ok_or(format!("{word} needs a value after it"));
+            match word.as_str() {
+                "--help" | "-h" => return Ok(Order::Help),
+                "--list" => return Ok(Order::List),
+                "--quick" => order.quick = true,
+                "--case" => order.case = value()?,
+                "--json" => order.json = Some(value()?),
+                "--report" => order.report = Some(value()?),
+                "--contender" => order.contenders = value()?.split(',').map(str::to_owned).collect(),
+                "--rounds" => {
+                    let count = value()?.parse().ok().filter(|count| *count > 0);
+                    rounds = Some(count.ok_or("--rounds needs a number of at least 1")?);
+                }
+                option if option.starts_with('-') => return Err(format!("there is no option {option}")),
+                name => {
+                    order.workloads.push(workload::named(name).ok_or(format!("there is no workload {name}"))?)
+                }
+            }
+        }
+        if order.workloads.is_empty() {
+            order.workloads = workload::ALL.to_vec();
+        }
+        order.rounds = rounds.unwrap_or(if order.quick { 1 } else { 7 });
+        for name in &order.contenders {
+            let known = order.workloads.iter().flat_map(|workload| workload.contenders);
+            if !known.clone().any(|contender| contender.name == name) {
+                return Err(format!("there is no contender {name} in these workloads"));
+            }
+        }
+        Ok(Order::Run(order))
+    }
+
+    /// Whether a contender was asked for.
+    pub(crate) fn wants(&self, contender: &str) -> bool {
+        self.contenders.is_empty() || self.contenders.iter().any(|name| name == contender)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Order, String> {
+        Arguments::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn no_arguments_mean_everything_seven_times() {
+        let Ok(Order::Run(order)) = parse("") else { panic!("runs") };
+        assert_eq!((order.workloads.len(), order.rounds), (workload::ALL.len(), 7));
+        assert!(order.wants("tokio"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(parse("nonsense").unwrap_err().contains("nonsense"));
+        assert!(parse("--rounds 0").unwrap_err().contains("at least 1"));
+        assert!(parse("--contender nobody").unwrap_err().contains("nobody"));
+        assert!(parse("--json").unwrap_err().contains("--json"));
+    }
+}

@@ -1,0 +1,65 @@
+//! Heddle beside its peers: runs workloads, one process per run, contenders in turn, and prints tables with ratios.
+//!
+//! `cargo run --release -p heddle-benches --features peers -- --help`; how to read the tables: `benches/README.md`.
+//!
+//! Layering: `contender` (how each runtime is built) <- `workload` (the questions) <- `driver` (processes and rounds)
+//! <- `report`. The process that measures is this same program with the hidden first argument `--child`.
+
+mod arguments;
+#[path = "../contender/mod.rs"]
+mod contender;
+#[path = "../workload/mod.rs"]
+mod workload;
+mod driver;
+mod machine;
+mod report;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if words.first().is_some_and(|word| word == driver::CHILD) {
+        driver::be_the_child(&words[1..]);
+        return ExitCode::SUCCESS;
+    }
+    match arguments::Arguments::parse(&words) {
+        Ok(arguments::Order::Help) => println!("{}", arguments::HELP),
+        Ok(arguments::Order::List) => workload::ALL.iter().for_each(list),
+        Ok(arguments::Order::Run(order)) => return run(&order),
+        Err(message) => {
+            eprintln!("{message}\n\n{}", arguments::HELP);
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints what there is to run.
+fn list(workload: &&heddle_benches::Workload) {
+    println!("{}: {}", workload.name, workload.question);
+    for case in workload.cases {
+        let able = workload.contenders.iter().filter(|one| one.refusal(case).is_none());
+        println!("    {}: {}", case.name, able.map(|one| one.name).collect::<Vec<_>>().join(", "));
+    }
+}
+
+/// Measures, then reports. Fails if any contender gave a wrong answer, crashed or hung, after reporting the rest.
+fn run(order: &arguments::Arguments) -> ExitCode {
+    let results = driver::measure(order);
+    let text = report::markdown(order, &results);
+    println!("{text}");
+    let files = [(&order.report, text), (&order.json, report::json(&results))];
+    for (path, content) in files {
+        if let Some(path) = path
+            && let Err(error) = std::fs::write(path, content)
+        {
+            eprintln!("cannot write {path}: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if results.cells.iter().any(|cell| cell.failure.is_some()) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
+}

@@ -1,0 +1,47 @@
+//! The questions, a folder each. `mod.rs` in a folder says what is asked and does the measuring; a file per contender
+//! holds only how that runtime does it.
+
+use heddle_benches::Workload;
+
+/// A peer that can do the workload; where the peers are not compiled in, the report says so.
+macro_rules! peer {
+    ($name:ident) => {{
+        #[cfg(feature = "peers")]
+        const PEER: Contender = Contender::runs(stringify!($name), $name::run);
+        #[cfg(not(feature = "peers"))]
+        const PEER: Contender = Contender::cannot(stringify!($name), "built without `--features peers`");
+        PEER
+    }};
+}
+
+mod block_wake;
+mod fork_join;
+mod handoff_cross;
+mod handoff_same;
+mod levels;
+mod parked;
+mod skynet;
+mod spawn_inside;
+mod spawn_outside;
+mod wake;
+mod yield_now;
+
+/// In the order of issue 2.
+pub(crate) static ALL: &[&Workload] = &[
+    &spawn_inside::WORKLOAD,
+    &spawn_outside::WORKLOAD,
+    &fork_join::WORKLOAD,
+    &yield_now::WORKLOAD,
+    &handoff_same::WORKLOAD,
+    &handoff_cross::WORKLOAD,
+    &skynet::WORKLOAD,
+    &parked::WORKLOAD,
+    &wake::WORKLOAD,
+    &levels::WORKLOAD,
+    &block_wake::WORKLOAD,
+];
+
+/// The workload of that name.
+pub(crate) fn named(name: &str) -> Option<&'static Workload> {
+    ALL.iter().copied().find(|workload| workload.name == name)
+}

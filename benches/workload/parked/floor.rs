@@ -1,0 +1,60 @@
+//! `parked` by the floor.
+
+use super::{MILLION, Ways, arrive, drive, leave};
+use corosensei::stack::{Stack, StackPointer};
+use corosensei::{Coroutine, CoroutineResult};
+use heddle_benches::{Run, Sample};
+use std::num::NonZero;
+use std::ptr::NonNull;
+
+/// Room for each coroutine; only the pages it touches become resident.
+const SLOT: usize = 16 * 1024;
+
+/// One slot of an arena that is one mapping and lives as long as the process.
+struct Slot(NonZero<usize>);
+
+// SAFETY: `base` and `limit` are the ends of a slot that the arena gave to this value alone; both are aligned to a page.
+unsafe impl Stack for Slot {
+    fn base(&self) -> StackPointer {
+        self.0.checked_add(SLOT).expect("mappings end before the address space does")
+    }
+    fn limit(&self) -> StackPointer {
+        self.0
+    }
+}
+
+/// Reserves `slots` slots in one mapping.
+fn arena(slots: usize) -> NonNull<u8> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let access = libc::PROT_READ | libc::PROT_WRITE;
+    // SAFETY: a fresh anonymous mapping at an address that the kernel chooses touches nothing that exists.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), slots * SLOT, access, flags, -1, 0) };
+    assert_ne!(start, libc::MAP_FAILED, "address space for {slots} slots");
+    NonNull::new(start.cast()).expect("the kernel never maps the null page by itself")
+}
+
+pub(crate) fn run(run: &Run) -> Sample {
+    let start = arena(MILLION + 1).as_ptr() as usize;
+    let parked = std::cell::RefCell::new(Vec::new());
+    let mut spawn = |n: usize| {
+        let mut parked = parked.borrow_mut();
+        for i in 0..n as u64 {
+            let slot = Slot(NonZero::new(start + parked.len() * SLOT).expect("an address in the arena"));
+            let mut coroutine: Coroutine<(), (), (), Slot> =
+                Coroutine::with_stack(slot, move |suspend, ()| {
+                    arrive(i);
+                    suspend.suspend(());
+                    leave();
+                });
+            assert!(matches!(coroutine.resume(()), CoroutineResult::Yield(())), "it suspends");
+            parked.push(coroutine);
+        }
+    };
+    let mut open = || {
+        for coroutine in parked.borrow_mut().iter_mut() {
+            assert!(matches!(coroutine.resume(()), CoroutineResult::Return(())), "it ends");
+        }
+    };
+    let says = "bare coroutines in 16 KiB slots of one mapping, no guards, one thread";
+    drive(run, Ways { says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut || (), open: &mut open })
+}
