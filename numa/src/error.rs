@@ -17,12 +17,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert!(error.is_invalid_input());
 /// assert!(error.to_string().contains("0-x"));
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     message: String,
-    os: Option<io::Error>,
+    os: Option<Os>,
+}
+
+/// What is kept of an `io::Error`, which can neither be cloned nor cross an unwind.
+#[derive(Clone)]
+struct Os {
+    number: Option<i32>,
+    reason: String,
 }
 
 /// The questions a caller may ask of an error; one predicate each.
@@ -60,6 +69,7 @@ impl Error {
             io::ErrorKind::InvalidInput => Kind::Invalid,
             _ => Kind::System,
         };
+        let os = Os { number: os.raw_os_error(), reason: os.to_string() };
         Error(Box::new(Inner { kind, message: message.into(), os: Some(os) }))
     }
 
@@ -101,7 +111,7 @@ impl Error {
 
     /// The operating system's error number, where the reason was the operating system's.
     pub fn raw_os_error(&self) -> Option<i32> {
-        self.0.os.as_ref().and_then(io::Error::raw_os_error)
+        self.0.os.as_ref().and_then(|os| os.number)
     }
 }
 
@@ -109,7 +119,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
         match &self.0.os {
-            Some(os) => write!(f, " ({os})"),
+            Some(os) => write!(f, " ({})", os.reason),
             None => Ok(()),
         }
     }

@@ -4,10 +4,12 @@
 //!   its CPU quota, and where each of these facts came from.
 //! * [`affinity`]: pins a thread, and puts it back.
 //! * [`Placement`], [`Seats`], [`default_workers`]: how many workers, on which CPU and node, and who is near whom; pure functions.
+//! * [`memory`]: values and pages on a node, and where pages are.
 //!
 //! Linux is read through `/sys` and raw calls. On any other system the same API answers for one node.
 //!
-//! The order of the modules below is the layering: each names only those above it. Unsafe code lives in `sys`.
+//! The order of the modules below is the layering: each names only those above it. Unsafe code lives in `sys`
+//! (system calls) and in `memory::{mapping, node_box, node_vec}` (values in mapped pages), nowhere else.
 
 mod error;
 mod id;
@@ -20,11 +22,13 @@ pub mod affinity;
 mod placement;
 mod steal;
 mod reseat;
+pub mod memory;
 
 pub use crate::cpuset::{CpuSet, Id, IdSet, Iter, NodeSet};
 pub use crate::distance::{Distances, LOCAL_DISTANCE, REMOTE_DISTANCE};
 pub use crate::error::{Error, Result};
 pub use crate::id::{CacheId, CoreId, CpuId, NodeId, PackageId};
+pub use crate::memory::{Home, NodeBox, NodeVec};
 pub use crate::placement::{Placement, Seat, Seats, default_workers};
 pub use crate::quota::{Quota, Throttling};
 pub use crate::reseat::{Fate, Reseat};

@@ -1,4 +1,4 @@
-//! Linux: raw calls through libc. Each function is one system call and its error; meaning is added by the callers.
+//! Threads: affinity masks and where a thread runs.
 
 use std::io;
 
