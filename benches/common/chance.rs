@@ -4,7 +4,7 @@
 //! costs a multiplication a branch, in the serial floor too.
 
 /// Decides per branch, and splits for the two (or ten) branches below.
-pub trait Chance: Copy + Send + 'static {
+pub trait Chance: Copy + Send + Sync + 'static {
     /// The chance of the `index`th branch below this one.
     #[must_use]
     fn branch(self, index: u64) -> Self;

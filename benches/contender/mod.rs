@@ -6,6 +6,7 @@ pub(crate) mod baton;
 pub(crate) mod chili;
 pub(crate) mod floor;
 pub(crate) mod forte;
+pub(crate) mod heddle;
 pub(crate) mod may;
 pub(crate) mod rayon;
 pub(crate) mod smol;

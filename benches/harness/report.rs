@@ -104,8 +104,8 @@ fn table(workload: &Workload, case: &Case, metric: &Metric, mut rows: Vec<Row>) 
     };
     for row in &rows {
         let (low, high) = (figure(row.values[0]), figure(quantile(&row.values, 1.0)));
-        let name = if row.cell.contender.is_heddle() { "**heddle**" } else { "" };
-        let name = row.cell.contender.name.replacen("heddle", name, usize::from(!name.is_empty()));
+        let name = row.cell.contender.name;
+        let name = if row.cell.contender.is_heddle() { format!("**{name}**") } else { name.to_owned() };
         let _ = write!(text, "| {name} | {} | {low} - {high} | {} |", figure(row.median()), row.values.len());
         if ratios {
             let _ = write!(text, " {} | {} |", ratio(row.median(), heddle), ratio(row.median(), peer));
@@ -115,8 +115,7 @@ fn table(workload: &Workload, case: &Case, metric: &Metric, mut rows: Vec<Row>) 
     let goals = workload.goals.iter().filter(|goal| goal.case == case.name && goal.metric == metric.name);
     for goal in goals {
         let then = goal.then.map_or(String::new(), |then| format!(", then {}", figure(then)));
-        let best_of_ours = best(|row| row.cell.contender.is_heddle());
-        let verdict = verdict(best_of_ours, goal.first, goal.then);
+        let verdict = verdict(heddle, goal.first, goal.then);
         let _ = writeln!(text, "\nGoal: at most {}{then}. {verdict}", figure(goal.first));
     }
     text

@@ -33,4 +33,4 @@ pub use crate::placement::{Placement, Seat, Seats, default_workers};
 pub use crate::quota::{Quota, Throttling};
 pub use crate::reseat::{Fate, Reseat};
 pub use crate::steal::{Nearness, StealRing};
-pub use crate::topology::{Access, Cache, Cpu, Fact, Node, Source, Topology};
+pub use crate::topology::{Access, Cache, Cpu, CrossCheck, Fact, Node, Source, Topology};

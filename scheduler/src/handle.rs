@@ -11,6 +11,7 @@ use crate::wake::{ThreadWaiter, Waiter};
 use crate::worker::current;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 /// A fiber that was started with [`go`](crate::Scheduler::go), and its result to come.
@@ -40,12 +41,20 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The fiber panicked, was cancelled, or was never started (see [`JoinError`]); or the *waiting*
     /// fiber was cancelled, joined itself, or is unwinding from a panic.
+    #[inline]
     pub fn join(self) -> Result<T, JoinError> {
         if !self.fiber.is_over() {
             wait(self.fiber)?;
         }
-        // SAFETY: it has ended, and the handle is ours; `drop` sees that the result is gone.
-        unsafe { self.fiber.take_result() }
+        let this = ManuallyDrop::new(self);
+        // SAFETY: it has ended, and the handle is ours and goes here, once.
+        unsafe {
+            let result = this.fiber.take_result();
+            if this.fiber.state.release_handle_of_finished() {
+                this.fiber.free();
+            }
+            result
+        }
     }
 
     /// Has the fiber ended? Then [`join`](Self::join) does not wait.

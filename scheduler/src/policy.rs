@@ -17,10 +17,14 @@ pub(crate) const INBOX_INTERVAL: u64 = 16;
 /// small and their memory in the cache. When it has had some for longer than this, every
 /// [`OLDEST_INTERVAL`]th is the oldest instead, so that none is left behind for ever. Longer than a
 /// burst of forks should take, shorter than anybody notices.
-pub(crate) const AGE_MAX: Duration = Duration::from_millis(5);
+pub(crate) const AGE_MAX: Duration = Duration::from_millis(20);
 
 /// See [`AGE_MAX`].
 pub(crate) const OLDEST_INTERVAL: u64 = 16;
+
+/// After so many of the oldest, the next [`AGE_MAX`] begins: a tree of fibers that is large rather
+/// than endless should not be opened everywhere at once, as each open branch holds a stack.
+pub(crate) const OLDEST_BATCH: u64 = 64;
 
 /// How long a thief watches a worker that has just one fiber, in turns of a spin loop: about half a
 /// microsecond, in which a worker that dispatches would have taken it itself.

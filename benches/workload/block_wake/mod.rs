@@ -4,6 +4,7 @@
 
 mod floor;
 mod forte;
+mod heddle;
 mod may;
 mod smol;
 mod tokio;
@@ -26,6 +27,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     metrics: &[Metric::lower(ALL), Metric::shown(SHARE)],
     goals: &[],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         Contender::cannot("rayon", "a job cannot sleep until another wakes it"),
         peer!(may),

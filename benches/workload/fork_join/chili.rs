@@ -16,6 +16,6 @@ fn fib(scope: &mut Scope<'_>, n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (left, right) = scope.join(|scope| fib(scope, n - 1), |scope| fib(scope, n - 2));
+    let (left, right) = scope.join(move |scope| fib(scope, n - 1), move |scope| fib(scope, n - 2));
     left + right
 }

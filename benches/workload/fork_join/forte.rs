@@ -16,6 +16,6 @@ fn fib(worker: &Worker, n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (left, right) = worker.join(|worker| fib(worker, n - 1), |worker| fib(worker, n - 2));
+    let (left, right) = worker.join(move |worker| fib(worker, n - 1), move |worker| fib(worker, n - 2));
     left + right
 }

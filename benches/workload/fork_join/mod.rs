@@ -4,6 +4,7 @@
 mod chili;
 mod floor;
 mod forte;
+mod heddle;
 mod may;
 mod rayon;
 mod smol;
@@ -33,6 +34,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Goal { case: SUSPENDS[1], metric: EACH, first: 4.7, then: Some(1.8) },
     ],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         peer!(rayon).except(UNABLE),
         peer!(may),

@@ -14,6 +14,6 @@ fn fib(n: u32) -> u64 {
     if n < 2 {
         return u64::from(n);
     }
-    let (left, right) = rayon::join(|| fib(n - 1), || fib(n - 2));
+    let (left, right) = rayon::join(move || fib(n - 1), move || fib(n - 2));
     left + right
 }

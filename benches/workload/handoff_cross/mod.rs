@@ -3,6 +3,7 @@
 
 mod floor_park;
 mod floor_spin;
+mod heddle;
 mod smol;
 mod tokio;
 
@@ -21,6 +22,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     metrics: &[Metric::lower(TRIP), Metric::shown(CPUS), Metric::lower(CPU_TRIP)],
     goals: &[Goal { case: "2 workers", metric: TRIP, first: 1000.0, then: Some(300.0) }],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         Contender::cannot("rayon", "a job cannot sleep until another wakes it"),
         Contender::cannot(

@@ -2,6 +2,7 @@
 
 mod floor;
 mod forte;
+mod heddle;
 mod may;
 mod smol;
 mod tokio;
@@ -17,6 +18,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     metrics: &[Metric::lower(TRIP)],
     goals: &[Goal { case: "1 worker", metric: TRIP, first: 30.0, then: Some(15.0) }],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         Contender::cannot("rayon", "a job cannot sleep until another wakes it"),
         peer!(may),

@@ -3,6 +3,7 @@
 
 mod floor;
 mod forte;
+mod heddle;
 mod may;
 mod smol;
 mod tokio;
@@ -39,6 +40,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Goal { case: UNSTARTED, metric: RESIDENT, first: 128.0, then: None },
     ],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         Contender::cannot("rayon", "a job cannot sleep until another wakes it"),
         peer!(may),

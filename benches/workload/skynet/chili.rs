@@ -22,7 +22,7 @@ fn node(scope: &mut Scope<'_>, first: u64, leaves: u64) -> u64 {
         return first;
     }
     let half = leaves / 2;
-    let (left, right) =
-        scope.join(|scope| node(scope, first, half), |scope| node(scope, first + half, leaves - half));
+    let (left, right) = scope
+        .join(move |scope| node(scope, first, half), move |scope| node(scope, first + half, leaves - half));
     left + right
 }

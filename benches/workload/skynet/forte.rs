@@ -22,7 +22,9 @@ fn node(worker: &Worker, first: u64, leaves: u64) -> u64 {
         return first;
     }
     let half = leaves / 2;
-    let (left, right) =
-        worker.join(|worker| node(worker, first, half), |worker| node(worker, first + half, leaves - half));
+    let (left, right) = worker.join(
+        move |worker| node(worker, first, half),
+        move |worker| node(worker, first + half, leaves - half),
+    );
     left + right
 }

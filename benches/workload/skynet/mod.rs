@@ -3,6 +3,9 @@
 mod chili;
 mod floor;
 mod forte;
+mod heddle;
+mod heddle_join;
+mod heddle_scope;
 mod rayon;
 mod rayon_join;
 mod smol;
@@ -24,6 +27,9 @@ pub(crate) static WORKLOAD: Workload = Workload {
     metrics: &[Metric::lower(ALL)],
     goals: &[Goal { case: SUSPENDS, metric: ALL, first: 25.0, then: Some(8.0) }],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_scope", heddle_scope::run),
+        Contender::runs("heddle_join", heddle_join::run),
         peer!(tokio),
         peer!(rayon).except(UNABLE),
         peer!(rayon_join).except(UNABLE),

@@ -20,6 +20,6 @@ fn node(first: u64, leaves: u64) -> u64 {
         return first;
     }
     let half = leaves / 2;
-    let (left, right) = rayon::join(|| node(first, half), || node(first + half, leaves - half));
+    let (left, right) = rayon::join(move || node(first, half), move || node(first + half, leaves - half));
     left + right
 }

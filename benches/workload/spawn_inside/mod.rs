@@ -2,6 +2,8 @@
 
 mod floor;
 mod forte;
+mod heddle;
+mod heddle_scope;
 mod may;
 mod rayon;
 mod smol;
@@ -21,6 +23,8 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Goal { case: "2 workers", metric: EACH, first: 50.0, then: Some(25.0) },
     ],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_scope", heddle_scope::run),
         peer!(tokio),
         peer!(rayon),
         peer!(may),

@@ -1,6 +1,7 @@
 //! Spawn many from a thread that is not a worker, then wait for all: nanoseconds each.
 
 mod floor;
+mod heddle;
 mod may;
 mod rayon;
 mod smol;
@@ -17,6 +18,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     metrics: &[Metric::lower(EACH)],
     goals: &[Goal { case: "2 workers", metric: EACH, first: 96.0, then: Some(60.0) }],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         peer!(rayon),
         peer!(may),

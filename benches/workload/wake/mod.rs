@@ -2,6 +2,7 @@
 //! what CPU does the runtime use while it has nothing to do?
 
 mod floor;
+mod heddle;
 mod may;
 mod rayon;
 mod smol;
@@ -30,6 +31,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Goal { case: CASE, metric: IDLE, first: 0.01, then: None },
     ],
     contenders: &[
+        Contender::runs("heddle", heddle::run),
         peer!(tokio),
         peer!(rayon),
         peer!(may),

@@ -3,7 +3,7 @@
 
 use super::drive;
 use crate::contender;
-use heddle_benches::{Run, Sample};
+use heddle_benches::{Run, Sample, Timed};
 
 pub(crate) fn run(run: &Run) -> Sample {
     contender::may::start(run.case.workers);
@@ -13,8 +13,10 @@ pub(crate) fn run(run: &Run) -> Sample {
             yields
         };
         contender::may::inside(move || {
-            let handles: Vec<_> = (0..fibers).map(|_| contender::may::go(task)).collect();
-            handles.into_iter().map(|handle| handle.join().expect("no coroutine panics")).sum()
+            Timed::of(|| {
+                let handles: Vec<_> = (0..fibers).map(|_| contender::may::go(task)).collect();
+                handles.into_iter().map(|handle| handle.join().expect("no coroutine panics")).sum()
+            })
         })
     })
 }

@@ -4,7 +4,8 @@
 use super::drive;
 use crate::contender;
 use futures_lite::future::yield_now;
-use heddle_benches::{Run, Sample};
+use heddle_benches::{Run, Sample, Timed};
+use std::time::Instant;
 
 pub(crate) fn run(run: &Run) -> Sample {
     let executor = contender::smol::executor(run.case.workers);
@@ -16,12 +17,13 @@ pub(crate) fn run(run: &Run) -> Sample {
             yields
         };
         contender::smol::inside(executor, async move {
+            let start = Instant::now();
             let tasks: Vec<_> = (0..fibers).map(|_| executor.spawn(task())).collect();
             let mut sum = 0;
             for task in tasks {
                 sum += task.await;
             }
-            sum
+            Timed::since(start, sum)
         })
     })
 }

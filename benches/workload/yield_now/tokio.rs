@@ -3,7 +3,8 @@
 
 use super::drive;
 use crate::contender;
-use heddle_benches::{Run, Sample};
+use heddle_benches::{Run, Sample, Timed};
+use std::time::Instant;
 
 pub(crate) fn run(run: &Run) -> Sample {
     let runtime = contender::tokio::runtime(run.case.workers);
@@ -15,12 +16,13 @@ pub(crate) fn run(run: &Run) -> Sample {
             yields
         };
         contender::tokio::inside(&runtime, async move {
+            let start = Instant::now();
             let handles: Vec<_> = (0..fibers).map(|_| tokio::spawn(task())).collect();
             let mut sum = 0;
             for handle in handles {
                 sum += handle.await.expect("no task panics");
             }
-            sum
+            Timed::since(start, sum)
         })
     })
 }

@@ -3,7 +3,7 @@
 //! Every reader fills a [`Parts`] with what it found and leaves the rest empty. `assemble` alone makes the invariants:
 //! it drops what contradicts itself, puts every online CPU somewhere, and writes down each thing it had to assume.
 
-use super::{Access, Cache, Cpu, Fact, Node, Source, Topology};
+use super::{Access, Cache, Cpu, CrossCheck, Fact, Node, Source, Topology};
 use crate::cpuset::{CpuSet, NodeSet};
 use crate::distance::Distances;
 use crate::error::{Error, Kind, Result};
@@ -24,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) quota: Option<Quota>,
     pub(crate) sources: [Source; Fact::ALL.len()],
     pub(crate) notes: Vec<String>,
+    pub(crate) cross_check: CrossCheck,
 }
 
 /// A node as a source describes it.
@@ -51,6 +52,7 @@ impl Parts {
             quota: None,
             sources: [Source::Assumed; Fact::ALL.len()],
             notes: Vec::new(),
+            cross_check: CrossCheck::NotAsked,
         }
     }
 
@@ -96,6 +98,7 @@ impl Parts {
             quota: self.quota,
             sources: self.sources,
             notes: self.notes,
+            cross_check: self.cross_check,
         })
     }
 

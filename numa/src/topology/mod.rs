@@ -14,8 +14,11 @@
 
 mod assemble;
 mod sysfs;
+mod hwloc;
 
-pub(crate) use assemble::Parts;
+pub use hwloc::CrossCheck;
+
+use assemble::Parts;
 
 use std::fmt;
 use std::path::Path;
@@ -25,7 +28,7 @@ use crate::distance::Distances;
 use crate::error::{Error, Kind, Result};
 use crate::id::{CacheId, CoreId, CpuId, NodeId, PackageId};
 use crate::quota::{self, Quota};
-use crate::sys;
+use crate::sys::{self, HwlocInput};
 
 /// A NUMA node: memory, CPUs, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,6 +244,7 @@ pub struct Topology {
     quota: Option<Quota>,
     sources: [Source; Fact::ALL.len()],
     notes: Vec<String>,
+    cross_check: CrossCheck,
 }
 
 impl Topology {
@@ -270,6 +274,7 @@ impl Topology {
             }
             Err(error) => parts.notes.push(no_mask(&error).to_string()),
         }
+        parts.cross_check = hwloc::second_opinion(&mut parts);
         parts.assemble()
     }
 
@@ -284,6 +289,32 @@ impl Topology {
     /// ```
     pub fn from_sysfs(root: &Path) -> Result<Topology> {
         sysfs::read(root)?.assemble()
+    }
+
+    /// The machine in an XML file of hwloc 2 (`lstopo --of xml machine.xml`). An error (`is_unsupported`) in a build
+    /// without libhwloc.
+    ///
+    /// ```no_run
+    /// use heddle_numa::Topology;
+    /// let other = Topology::from_hwloc_xml("machine.xml".as_ref())?;
+    /// # Ok::<(), heddle_numa::Error>(())
+    /// ```
+    pub fn from_hwloc_xml(path: &Path) -> Result<Topology> {
+        hwloc::read(HwlocInput::Xml(path))?.assemble()
+    }
+
+    /// The machine of a synthetic description, expanded by hwloc. Nodes must be named, or there is one. An error
+    /// (`is_unsupported`) in a build without libhwloc.
+    ///
+    /// ```
+    /// use heddle_numa::Topology;
+    /// match Topology::from_hwloc_synthetic("pack:2 [numa] l3:4 core:8 pu:2") {
+    ///     Ok(machine) => assert_eq!((machine.nodes().len(), machine.cpus().len()), (2, 128)),
+    ///     Err(error) => assert!(error.is_unsupported()), // built without libhwloc
+    /// }
+    /// ```
+    pub fn from_hwloc_synthetic(description: &str) -> Result<Topology> {
+        hwloc::read(HwlocInput::Synthetic(description))?.assemble()
     }
 
     /// The nodes by ascending id.
@@ -399,6 +430,12 @@ impl Topology {
     /// What was odd and what was assumed, in sentences for a person.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// What hwloc, asked as well, had to say. What sysfs left open it has filled in ([`Source::Hwloc`]); where they differ,
+    /// sysfs stands.
+    pub fn cross_check(&self) -> &CrossCheck {
+        &self.cross_check
     }
 }
 

@@ -23,6 +23,7 @@
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
 pub(crate) mod state;
+mod block;
 pub(crate) mod memory;
 pub(crate) mod carrier;
 pub(crate) mod overflow;
@@ -138,33 +139,37 @@ where
     unsafe { allocate(f, making, false) }
 }
 
+/// Writes each field where it belongs: an object that is built in the frame and then moved would be
+/// read back before its stores have left the processor.
 #[inline]
 unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -> FiberRef {
-    let object = Box::new(Object::<F, T> {
-        header: Header {
-            state: State::new(making.level),
-            vtable: &Vtable {
-                run: run::<F, T>,
-                fail: fail::<F, T>,
-                drop_result: drop_result::<F, T>,
-                take: take::<F, T>,
-                free: free::<F, T>,
-            },
-            link: AtomicPtr::new(ptr::null_mut()),
-            mail_link: AtomicPtr::new(ptr::null_mut()),
-            waiter: Cell::new(ptr::null_mut()),
-            waking: AtomicBool::new(false),
-            is_ticket,
-            scope: making.scope,
-            shared: making.shared,
-            carrier: Cell::new(ptr::null_mut()),
-            stamp: Cell::new(making.stamp),
-            id: FiberId(making.id),
-            name: making.name,
-        },
-        stage: UnsafeCell::new(Stage::Closure(f)),
-    });
-    FiberRef(NonNull::from(Box::leak(object)).cast())
+    let object = block::allocate::<Object<F, T>>();
+    let header = object.cast::<Header>();
+    // SAFETY: the memory is ours and large enough; every field is written once, before anyone reads.
+    unsafe {
+        let h = header.as_ptr();
+        (&raw mut (*h).state).write(State::new(making.level));
+        (&raw mut (*h).vtable).write(&Vtable {
+            run: run::<F, T>,
+            fail: fail::<F, T>,
+            drop_result: drop_result::<F, T>,
+            take: take::<F, T>,
+            free: free::<F, T>,
+        });
+        (&raw mut (*h).link).write(AtomicPtr::new(ptr::null_mut()));
+        (&raw mut (*h).mail_link).write(AtomicPtr::new(ptr::null_mut()));
+        (&raw mut (*h).waiter).write(Cell::new(ptr::null_mut()));
+        (&raw mut (*h).waking).write(AtomicBool::new(false));
+        (&raw mut (*h).is_ticket).write(is_ticket);
+        (&raw mut (*h).scope).write(making.scope);
+        (&raw mut (*h).shared).write(making.shared);
+        (&raw mut (*h).carrier).write(Cell::new(ptr::null_mut()));
+        (&raw mut (*h).stamp).write(Cell::new(making.stamp));
+        (&raw mut (*h).id).write(FiberId(making.id));
+        (&raw mut (*h).name).write(making.name);
+        (&raw mut (*object.as_ptr()).stage).write(UnsafeCell::new(Stage::Closure(f)));
+    }
+    FiberRef(header)
 }
 
 /// Runs the closure and puts its result in place.
@@ -243,8 +248,12 @@ unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
 }
 
 unsafe fn free<F, T>(header: NonNull<Header>) {
-    // SAFETY: the last hold is gone; the object was made by `Box` in `allocate`.
-    drop(unsafe { Box::from_raw(header.cast::<Object<F, T>>().as_ptr()) });
+    let object = header.cast::<Object<F, T>>();
+    // SAFETY: the last hold is gone; the object was made in `allocate`.
+    unsafe {
+        ptr::drop_in_place(object.as_ptr());
+        block::free(object);
+    }
 }
 
 impl FiberRef {

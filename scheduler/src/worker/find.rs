@@ -113,8 +113,7 @@ impl Worker {
         let queues = &self.levels[level];
         let taken = queues.taken.get() + 1;
         queues.taken.set(taken);
-        let oldest = taken.is_multiple_of(policy::OLDEST_INTERVAL)
-            && clock::ticks().saturating_sub(queues.empty_at.get()) > self.shared.config.age_ticks;
+        let oldest = taken.is_multiple_of(policy::OLDEST_INTERVAL) && self.owes_oldest(queues);
         loop {
             let entry = if oldest { self.take_oldest(level) } else { self.deques[level].pop() };
             let Some(entry) = entry else {
@@ -125,6 +124,21 @@ impl Worker {
                 return Some(fiber);
             }
         }
+    }
+
+    /// Has this level had fresh fibers for so long that the oldest of them should have their turn?
+    #[cold]
+    fn owes_oldest(&self, queues: &super::Level) -> bool {
+        let now = clock::ticks();
+        if now.saturating_sub(queues.empty_at.get()) < self.shared.config.age_ticks {
+            return false;
+        }
+        let served = queues.oldest_taken.get() + 1;
+        queues.oldest_taken.set(served);
+        if served.is_multiple_of(policy::OLDEST_BATCH) {
+            queues.empty_at.set(now);
+        }
+        true
     }
 
     #[cold]

@@ -46,6 +46,7 @@ struct Level {
     taken: Cell<u64>,
     /// When there last was no fresh one, in ticks: the oldest is at most that old.
     empty_at: Cell<u64>,
+    oldest_taken: Cell<u64>,
 }
 
 /// The stealable queues of a worker, one a level: what outlives its thread.
@@ -97,6 +98,7 @@ impl Worker {
             debt: Cell::new(0),
             taken: Cell::new(0),
             empty_at: Cell::new(0),
+            oldest_taken: Cell::new(0),
         };
         Worker {
             remote: &shared.remotes[index],
