@@ -5,7 +5,6 @@ use corosensei::stack::{Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult};
 use heddle_benches::{Run, Sample};
 use std::num::NonZero;
-use std::ptr::NonNull;
 
 /// Room for each coroutine; only the pages it touches become resident.
 const SLOT: usize = 16 * 1024;
@@ -23,18 +22,14 @@ unsafe impl Stack for Slot {
     }
 }
 
-/// Reserves `slots` slots in one mapping.
-fn arena(slots: usize) -> NonNull<u8> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let access = libc::PROT_READ | libc::PROT_WRITE;
-    // SAFETY: a fresh anonymous mapping at an address that the kernel chooses touches nothing that exists.
-    let start = unsafe { libc::mmap(std::ptr::null_mut(), slots * SLOT, access, flags, -1, 0) };
-    assert_ne!(start, libc::MAP_FAILED, "address space for {slots} slots");
-    NonNull::new(start.cast()).expect("the kernel never maps the null page by itself")
+/// The first address of `slots` slots; zeroed memory of that size is a fresh mapping, which nothing has touched.
+fn arena(slots: usize) -> usize {
+    let memory: &'static mut [u8] = vec![0; (slots + 1) * SLOT].leak();
+    (memory.as_mut_ptr() as usize).next_multiple_of(SLOT)
 }
 
 pub(crate) fn run(run: &Run) -> Sample {
-    let start = arena(MILLION + 1).as_ptr() as usize;
+    let start = arena(MILLION + 1);
     let parked = std::cell::RefCell::new(Vec::new());
     let mut spawn = |n: usize| {
         let mut parked = parked.borrow_mut();
