@@ -87,8 +87,7 @@ fn run_in_a_process(cell: &Cell, quick: bool) -> Result<Sample, String> {
         .map_err(|error| format!("cannot start: {error}"))?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        let last =
-            words.lines().filter(|line| !line.starts_with("note:")).next_back().unwrap_or("no message");
+        let last = words.lines().rfind(|line| !line.starts_with("note:")).unwrap_or("no message");
         return Err(format!("{}, {last}", output.status));
     }
     parse(&String::from_utf8_lossy(&output.stdout))

@@ -17,5 +17,8 @@ pub(crate) fn run(run: &Run) -> Sample {
             });
         }
     };
-    drive(run, "two threads that compute half each", spawn, |_| drop(WOKEN.wait()))
+    let wake = |_| {
+        WOKEN.wait();
+    };
+    drive(run, "two threads that compute half each", spawn, wake)
 }

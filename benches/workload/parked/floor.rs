@@ -1,6 +1,6 @@
 //! `parked` by the floor.
 
-use super::{MILLION, Ways, arrive, drive, leave};
+use super::{MILLION, STACKFUL, Ways, arrive, drive, leave};
 use corosensei::stack::{Stack, StackPointer};
 use corosensei::{Coroutine, CoroutineResult};
 use heddle_benches::{Run, Sample};
@@ -51,5 +51,15 @@ pub(crate) fn run(run: &Run) -> Sample {
         }
     };
     let says = "bare coroutines in 16 KiB slots of one mapping, no guards, one thread";
-    drive(run, Ways { says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut || (), open: &mut open })
+    drive(
+        run,
+        Ways {
+            says,
+            n: MILLION,
+            room: STACKFUL,
+            spawn: &mut spawn,
+            spawn_holder: &mut || (),
+            open: &mut open,
+        },
+    )
 }

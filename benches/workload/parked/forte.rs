@@ -1,7 +1,7 @@
 //! `parked` by forte.
 #![cfg(feature = "peers")]
 
-use super::{MILLION, Ways, arrive, drive, leave};
+use super::{LITTLE, MILLION, Ways, arrive, drive, leave};
 use crate::contender;
 use heddle_benches::{Run, Sample};
 
@@ -24,5 +24,8 @@ pub(crate) fn run(run: &Run) -> Sample {
     };
     let mut open = || contender::forte::inside(workers, |_| assert!(sender.close(), "closed once"));
     let says = "futures on one async_channel";
-    drive(run, Ways { says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut || (), open: &mut open })
+    drive(
+        run,
+        Ways { says, n: MILLION, room: LITTLE, spawn: &mut spawn, spawn_holder: &mut || (), open: &mut open },
+    )
 }

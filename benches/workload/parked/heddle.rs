@@ -1,6 +1,6 @@
 //! `parked` by Heddle: plain `go`, default stacks, guards on.
 
-use super::{MILLION, Ways, arrive, drive, hold, leave};
+use super::{MILLION, STACKFUL, Ways, arrive, drive, hold, leave};
 use crate::contender::{self, heddle::Channel};
 use heddle_benches::{Run, Sample};
 use std::sync::Arc;
@@ -23,6 +23,13 @@ pub(crate) fn run(run: &Run) -> Sample {
     let says = format!("fibers on one channel, {:?}", scheduler.stats().stacks);
     drive(
         run,
-        Ways { says: &says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut spawn_holder, open: &mut open },
+        Ways {
+            says: &says,
+            n: MILLION,
+            room: STACKFUL,
+            spawn: &mut spawn,
+            spawn_holder: &mut spawn_holder,
+            open: &mut open,
+        },
     )
 }

@@ -1,7 +1,7 @@
 //! `parked` by may.
 #![cfg(feature = "peers")]
 
-use super::{Ways, arrive, drive, hold, leave};
+use super::{STACKFUL, Ways, arrive, drive, hold, leave};
 use crate::contender::{self, may::LIVE_MAX};
 use heddle_benches::{Run, Sample};
 
@@ -23,6 +23,13 @@ pub(crate) fn run(run: &Run) -> Sample {
     let says = "coroutines on one mpmc channel, far fewer than the others: it panics past about 32,000";
     drive(
         run,
-        Ways { says, n: LIVE_MAX, spawn: &mut spawn, spawn_holder: &mut spawn_holder, open: &mut open },
+        Ways {
+            says,
+            n: LIVE_MAX,
+            room: STACKFUL,
+            spawn: &mut spawn,
+            spawn_holder: &mut spawn_holder,
+            open: &mut open,
+        },
     )
 }

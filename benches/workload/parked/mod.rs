@@ -53,8 +53,9 @@ pub(crate) static WORKLOAD: Workload = Workload {
 
 /// How many are made.
 const MILLION: usize = 1_000_000;
-/// Memory to have ready for each: a page of stack and some more.
-const ROOM: usize = 6 * 1024;
+/// Memory to have ready for each that may be resident: a task or an unstarted fiber; a fiber with its stack.
+const LITTLE: usize = 1024;
+const STACKFUL: usize = 6 * 1024;
 /// Made at once, then waited for, so that the queues of unstarted ones stay short and do not count.
 const BATCH: usize = 10_000;
 
@@ -67,6 +68,8 @@ struct Ways<'a> {
     says: &'a str,
     /// How many it can hold.
     n: usize,
+    /// How much memory to have ready for each that is parked.
+    room: usize,
     /// Spawns that many whose body calls [`arrive`], blocks on the channel, then calls [`leave`].
     spawn: &'a mut dyn FnMut(usize),
     /// Spawns one that calls [`hold`].
@@ -89,8 +92,13 @@ fn leave() {
 
 fn drive(run: &Run, ways: Ways) -> Sample {
     let n = run.size(ways.n);
-    warm_the_memory(n * ROOM);
-    if run.case.name == UNSTARTED { unstarted(run, ways, n) } else { parked(ways, n) }
+    if run.case.name == UNSTARTED {
+        warm_the_memory(n * LITTLE);
+        unstarted(run, ways, n)
+    } else {
+        warm_the_memory(n * ways.room);
+        parked(ways, n)
+    }
 }
 
 fn parked(ways: Ways, n: usize) -> Sample {

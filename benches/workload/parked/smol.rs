@@ -1,7 +1,7 @@
 //! `parked` by smol's executor.
 #![cfg(feature = "peers")]
 
-use super::{MILLION, Ways, arrive, drive, hold, leave};
+use super::{LITTLE, MILLION, Ways, arrive, drive, hold, leave};
 use crate::contender;
 use heddle_benches::{Run, Sample};
 
@@ -22,5 +22,15 @@ pub(crate) fn run(run: &Run) -> Sample {
     let mut spawn_holder = || executor.spawn(async { hold() }).detach();
     let mut open = || assert!(sender.close(), "closed once");
     let says = "tasks on one async_channel";
-    drive(run, Ways { says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut spawn_holder, open: &mut open })
+    drive(
+        run,
+        Ways {
+            says,
+            n: MILLION,
+            room: LITTLE,
+            spawn: &mut spawn,
+            spawn_holder: &mut spawn_holder,
+            open: &mut open,
+        },
+    )
 }

@@ -1,7 +1,7 @@
 //! `parked` by tokio.
 #![cfg(feature = "peers")]
 
-use super::{MILLION, Ways, arrive, drive, hold, leave};
+use super::{LITTLE, MILLION, Ways, arrive, drive, hold, leave};
 use crate::contender;
 use heddle_benches::{Run, Sample};
 
@@ -21,5 +21,15 @@ pub(crate) fn run(run: &Run) -> Sample {
     let mut spawn_holder = || drop(runtime.spawn(async { hold() }));
     let mut open = || assert!(sender.close(), "closed once");
     let says = "tasks on one async_channel";
-    drive(run, Ways { says, n: MILLION, spawn: &mut spawn, spawn_holder: &mut spawn_holder, open: &mut open })
+    drive(
+        run,
+        Ways {
+            says,
+            n: MILLION,
+            room: LITTLE,
+            spawn: &mut spawn,
+            spawn_holder: &mut spawn_holder,
+            open: &mut open,
+        },
+    )
 }
