@@ -81,7 +81,8 @@ pub fn checkpoint() {
 #[cold]
 fn checkpoint_slowly() {
     cancel_point();
-    if let Some((worker, _)) = current::in_fiber()
+    if let Some((worker, fiber)) = current::in_fiber()
+        && worker.confirm_preempt(fiber.state.level())
         && let Some(carrier) = worker.current()
         && !std::thread::panicking()
     {

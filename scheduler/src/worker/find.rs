@@ -180,13 +180,33 @@ impl Worker {
                 return Some(work);
             }
         }
+        self.missed(mask);
+        None
+    }
+
+    /// The beacon's hint of work in `mask` was out of date.
+    fn missed(&self, mask: u32) {
         let misses = self.misses.get() + 1;
         self.misses.set(misses);
         if misses >= MISSES_MAX {
             self.misses.set(0);
             self.shared.beacon.forget(mask & LEVEL_BITS, || self.visible_levels());
         }
-        None
+    }
+
+    /// [`should_preempt`](Self::should_preempt) said that there may be something more urgent than
+    /// `level`: is there?
+    pub(crate) fn confirm_preempt(&self, level: usize) -> bool {
+        let above = (1 << level) - 1;
+        let here = (self.ready_mask.get() | self.fresh_mask.get()) & above;
+        if here != 0 || self.remote().has_mail() || !self.shared.is_running() {
+            return true;
+        }
+        let there = self.visible_levels() & above;
+        if there == 0 {
+            self.missed(above);
+        }
+        there != 0
     }
 
     /// Looks for work of `level` in the inbox and at the other workers.
