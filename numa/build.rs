@@ -30,7 +30,7 @@ fn main() {
             println!("cargo::error=NUMA_REQUIRE_HWLOC is set, and {why}. Install it: {INSTALL}");
         }
         // Not looked for, or of no use on this system: nothing to warn about.
-        Err(_) if is_set("HEDDLE_NO_HWLOC") || !targets_linux() => {}
+        Err(_) if is_set("HEDDLE_NO_HWLOC") || !targets_linux_64() => {}
         Err(why) => println!(
             "cargo::warning={why}: the topology comes from sysfs alone. For a second opinion by hwloc: {INSTALL}"
         ),
@@ -46,8 +46,8 @@ fn find() -> Result<Library, String> {
     if is_set("HEDDLE_NO_HWLOC") {
         return Err("HEDDLE_NO_HWLOC forbids libhwloc".into());
     }
-    if !targets_linux() {
-        return Err("libhwloc is used on Linux only".into());
+    if !targets_linux_64() {
+        return Err("libhwloc is used on 64-bit Linux only".into());
     }
     if env::var("HOST") != env::var("TARGET") && !is_set("PKG_CONFIG_ALLOW_CROSS") {
         return Err("libhwloc is not looked for when cross-compiling (PKG_CONFIG_ALLOW_CROSS=1 does)".into());
@@ -88,8 +88,9 @@ fn by_files() -> Option<Library> {
     version.trim().starts_with("0x0002").then(|| Library { search: vec![directory] })
 }
 
-fn targets_linux() -> bool {
-    env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux")
+fn targets_linux_64() -> bool {
+    let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|value| value == wanted);
+    is("CARGO_CFG_TARGET_OS", "linux") && is("CARGO_CFG_TARGET_POINTER_WIDTH", "64")
 }
 
 fn is_set(name: &str) -> bool {

@@ -240,3 +240,89 @@ fn values_on_a_node_cross_threads_exactly_when_their_type_may() {
     let sum = std::thread::scope(|scope| scope.spawn(|| vec.iter().sum::<usize>()).join().unwrap());
     assert_eq!(sum, 4950);
 }
+
+#[test]
+fn a_slab_cut_between_nodes_has_every_page_on_its_owners_node() {
+    // The trap: one huge page over two owners' slots puts half of them on the wrong node.
+    const SLOT: usize = 64 << 10;
+    let machine = Topology::detect().unwrap();
+    let nodes: Vec<NodeId> = machine.memory_nodes().iter().collect();
+    let slab = Mapping::reserve(4 << 20, Home::anywhere(), HugePages::Never).unwrap();
+    let slots = slab.bytes() / SLOT;
+    let slot = |index: usize| Pages::around(slab.as_ptr().wrapping_add(index * SLOT), SLOT);
+    for index in 0..slots {
+        if allowed(memory::prefer(slot(index), nodes[index % nodes.len()], Existing::Leave)).is_none() {
+            return;
+        }
+    }
+    slab.open(0..slab.bytes()).unwrap();
+    // SAFETY: the slab is open, and nobody else has its address.
+    unsafe { slab.as_ptr().write_bytes(1, slab.bytes()) };
+    for index in 0..slots {
+        let Some(pages) = allowed(memory::pages_by_node(slot(index))) else { return };
+        assert_eq!(
+            (pages.present(), pages.away_from(nodes[index % nodes.len()])),
+            (slot(index).len(), 0),
+            "{pages:?}"
+        );
+    }
+}
+
+#[test]
+fn a_vector_keeps_its_node_whoever_touches_it() {
+    let machine = Topology::detect().unwrap();
+    for toucher in machine.worker_nodes().iter() {
+        for owner in machine.nodes() {
+            let home = Home::near(&machine, owner.id());
+            let pin = heddle_numa::affinity::pin_to_node(&machine, toucher);
+            let vec = NodeVec::from_fn(home, 1 << 18, |n| n as u64).unwrap();
+            drop(pin);
+            if vec.refusal().is_some() {
+                continue;
+            }
+            let Some(pages) = allowed(memory::pages_by_node(vec.pages())) else { return };
+            let home = vec.home().unwrap();
+            assert_eq!(pages.away_from(home), 0, "touched from {toucher}: {pages:?}");
+            assert!(
+                !owner.has_memory() || !machine.allowed_nodes().contains(owner.id()) || home == owner.id()
+            );
+        }
+    }
+}
+
+#[test]
+fn pages_move_to_every_node_and_take_their_content_along() {
+    let machine = Topology::detect().unwrap();
+    let bytes = 256 * Pages::page_size();
+    let mapping = Mapping::new(bytes, Home::anywhere(), HugePages::Never).unwrap();
+    // SAFETY: the mapping is open, and nobody else has its address.
+    unsafe { mapping.as_ptr().write_bytes(0x5A, bytes) };
+    for node in machine.memory_nodes().iter() {
+        if allowed(memory::prefer(mapping.pages(), node, Existing::Move)).is_none() {
+            return;
+        }
+        let pages = mapping.pages_by_node().unwrap();
+        assert_eq!((pages.present(), pages.away_from(node)), (256, 0), "{pages:?}");
+    }
+    // SAFETY: the mapping is open for `bytes` bytes, all of them written above.
+    let content = unsafe { std::slice::from_raw_parts(mapping.as_ptr(), bytes) };
+    assert!(content.iter().all(|byte| *byte == 0x5A));
+}
+
+#[test]
+fn interleaving_gives_every_node_its_share() {
+    let machine = Topology::detect().unwrap();
+    let nodes = machine.memory_nodes();
+    let bytes = 64 * nodes.len() * Pages::page_size();
+    let mapping = Mapping::new(bytes, Home::anywhere(), HugePages::Never).unwrap();
+    if allowed(memory::interleave(mapping.pages(), &nodes, Existing::Leave)).is_none() {
+        return;
+    }
+    // SAFETY: the mapping is open, and nobody else has its address.
+    unsafe { mapping.as_ptr().write_bytes(1, bytes) };
+    let Some(pages) = allowed(mapping.pages_by_node()) else { return };
+    if cfg!(target_os = "linux") {
+        assert!(pages.on.values().all(|count| *count == 64), "{pages:?}");
+        assert_eq!(pages.on.len(), nodes.len());
+    }
+}
