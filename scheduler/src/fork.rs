@@ -57,6 +57,17 @@ struct Job<B, R> {
     result: UnsafeCell<Option<Result<R, Box<dyn Any + Send>>>>,
 }
 
+impl<B, R> Job<B, R> {
+    /// Did its fiber end without running it? (The scheduler was stopping, or had no stack.)
+    ///
+    /// # Safety
+    /// The fiber it was turned into has ended.
+    unsafe fn never_ran(&self) -> bool {
+        // SAFETY: nobody writes the result any more.
+        unsafe { (*self.result.get()).is_none() }
+    }
+}
+
 impl ForkList {
     pub(crate) const fn new() -> ForkList {
         ForkList { oldest: Cell::new(ptr::null()), newest: Cell::new(ptr::null()) }
@@ -164,11 +175,7 @@ impl Fork {
         match current::in_fiber() {
             Some((worker, _)) => {
                 let carrier = worker.current().expect("a fiber has a carrier");
-                f(&mut Fork {
-                    list: &carrier.forks,
-                    beacon: &worker.shared.beacon,
-                    not_send: PhantomData,
-                })
+                f(&mut Fork { list: &carrier.forks, beacon: &worker.shared.beacon, not_send: PhantomData })
             }
             None => {
                 // Nobody is ever hungry here, so nothing is promoted.
@@ -246,7 +253,8 @@ impl Fork {
     where
         B: FnOnce(&mut Fork) -> R + Send,
     {
-        if self.take_back(&job.note) {
+        // SAFETY: see `never_ran`: its fiber has ended.
+        if self.take_back(&job.note) || unsafe { job.never_ran() } {
             // SAFETY: its fiber did nothing and never will.
             let b = unsafe { ManuallyDrop::take(&mut *job.branch.get()) };
             return b(self);
@@ -266,7 +274,8 @@ impl Fork {
             unsafe { (*self.list).pop(&job.note) };
             true
         } else {
-            self.take_back(&job.note)
+            // SAFETY: see `never_ran`: its fiber has ended.
+            self.take_back(&job.note) || unsafe { job.never_ran() }
         };
         if unrun {
             // SAFETY: nobody has run it and nobody will.

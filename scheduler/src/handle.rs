@@ -4,7 +4,6 @@ use crate::error::JoinError;
 use crate::fiber::state::{Cancel, SetLevel};
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
-use crate::runtime::finish::complete;
 use crate::runtime::{Shared, registry};
 use crate::suspend::{suspend, suspend_shielded};
 use crate::wake::{ThreadWaiter, Waiter};
@@ -232,15 +231,10 @@ pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
 pub(crate) unsafe fn end_unrun(shared: &Shared, fiber: FiberRef, error: JoinError) {
     match current::worker() {
         Some(worker) if ptr::eq(&*worker.shared, shared) => worker.fail(fiber, error),
-        _ => {
-            let level = fiber.state.level();
-            // SAFETY: the caller's promise.
-            unsafe {
-                fiber.fail(error);
-                complete(fiber);
-            }
-            shared.counters.finished_outside[level].add_shared(1);
-            shared.after_finish();
-        }
+        // SAFETY: the caller's promise.
+        _ => unsafe {
+            fiber.fail(error);
+            shared.ended_outside(fiber);
+        },
     }
 }

@@ -422,7 +422,7 @@ impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos() as f64;
         let (value, unit) = match nanos {
-            n if n == 0.0 => return f.pad("-"),
+            0.0 => return f.pad("-"),
             n if n < 1e3 => (n, "ns"),
             n if n < 1e6 => (n / 1e3, "us"),
             n if n < 1e9 => (n / 1e6, "ms"),

@@ -143,7 +143,7 @@ impl Carrier {
     }
 
     /// Ends the coroutine and gives its stack back.
-    pub(crate) fn retire(self: Box<Carrier>, source: &StackSource) {
+    pub(crate) fn retire(self, source: &StackSource) {
         debug_assert!(self.fiber.get().is_null());
         let mut coroutine = self.coroutine.into_inner();
         if coroutine.started() {

@@ -136,6 +136,7 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
+    // SAFETY: the caller's promise.
     unsafe { allocate(f, making, false) }
 }
 

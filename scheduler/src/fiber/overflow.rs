@@ -57,11 +57,7 @@ mod unix {
         }
     }
 
-    unsafe extern "C" fn handle(
-        signal: libc::c_int,
-        info: *mut libc::siginfo_t,
-        context: *mut libc::c_void,
-    ) {
+    unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
         // SAFETY: the kernel passes a complete siginfo.
         let address = unsafe { (*info).si_addr() } as usize;
         if let Some(fiber) = current::overflown(address) {
@@ -92,7 +88,9 @@ mod unix {
         // SAFETY: `before` is what sigaction(2) reported, and is never freed.
         unsafe {
             match before.as_ref() {
-                Some(before) if before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN => {
+                Some(before)
+                    if before.sa_sigaction != libc::SIG_DFL && before.sa_sigaction != libc::SIG_IGN =>
+                {
                     type Handler = extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void);
                     let handler: Handler = std::mem::transmute(before.sa_sigaction);
                     handler(signal, info, context);

@@ -88,7 +88,8 @@ impl<T: Node> Inbox<T> {
                 return Taken { next: ptr::null_mut() };
             }
             // ORDERING: Acquire pairs with the release of every `push` in the list.
-            match self.head.compare_exchange_weak(head, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed) {
+            match self.head.compare_exchange_weak(head, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed)
+            {
                 Ok(_) => return Taken { next: head },
                 Err(now) => head = now,
             }
@@ -104,12 +105,7 @@ impl<T: Node> Inbox<T> {
 
     /// Takes things again after `close`.
     pub(crate) fn reopen(&self) {
-        let _ = self.head.compare_exchange(
-            closed(),
-            ptr::null_mut(),
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let _ = self.head.compare_exchange(closed(), ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 

@@ -69,7 +69,11 @@ impl ReadyList {
         // SAFETY: the caller's promise; the neighbours are in the list, so alive.
         unsafe {
             let (previous, next) = ((*carrier).previous.get(), (*carrier).next.get());
-            if previous.is_null() { self.head.set(next) } else { (*previous).next.set(next) }
+            if previous.is_null() {
+                self.head.set(next)
+            } else {
+                (*previous).next.set(next)
+            }
             if next.is_null() { self.tail.set(previous) } else { (*next).previous.set(previous) }
         }
     }

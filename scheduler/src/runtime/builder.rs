@@ -232,8 +232,10 @@ impl Builder {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(cpus);
         if workers == 0 {
-            return Err(Error::config("workers(0): a scheduler needs at least one worker; leave the option out \
-                                      for one per CPU"));
+            return Err(Error::config(
+                "workers(0): a scheduler needs at least one worker; leave the option out \
+                                      for one per CPU",
+            ));
         }
         if workers > HOMES_MAX {
             return Err(Error::config(format!("workers({workers}): at most {HOMES_MAX} are possible")));
@@ -247,10 +249,14 @@ impl Builder {
             )));
         }
         if self.max_stacks == 0 {
-            return Err(Error::config("max_stacks(0): no fiber could ever start; leave the option out for no bound"));
+            return Err(Error::config(
+                "max_stacks(0): no fiber could ever start; leave the option out for no bound",
+            ));
         }
         if self.max_fibers == Some(0) {
-            return Err(Error::config("max_fibers(0): no fiber could ever exist; leave the option out for no limit"));
+            return Err(Error::config(
+                "max_fibers(0): no fiber could ever exist; leave the option out for no limit",
+            ));
         }
         if self.name.contains('\0') {
             return Err(Error::config("name: a thread's name cannot contain a zero byte"));

@@ -48,6 +48,10 @@ impl Limit {
                 if !is_running() {
                     return Err(Error::stopped());
                 }
+                if std::thread::panicking() {
+                    // A fiber cannot wait while it unwinds.
+                    return Err(Error::limit(self.most));
+                }
                 state.waiting.push_back(Resumer::current());
             }
             if let Err(Cancelled(())) = suspend() {

@@ -173,6 +173,18 @@ impl Shared {
         }
     }
 
+    /// Ends a fiber that never had a stack, and whose result is in place.
+    ///
+    /// # Safety
+    /// As for [`finish::complete`].
+    pub(crate) unsafe fn ended_outside(&self, fiber: FiberRef) {
+        let level = fiber.state.level();
+        // SAFETY: the caller's promise.
+        unsafe { finish::complete(fiber) };
+        self.counters.finished_outside[level].add_shared(1);
+        self.after_finish();
+    }
+
     /// A fiber has ended, and has been counted.
     #[inline]
     pub(crate) fn after_finish(&self) {
@@ -288,7 +300,7 @@ impl Scheduler {
     /// Waits until there is no fiber left, other than those that are themselves in `wait_all`.
     ///
     /// # Errors
-    /// The waiting fiber was cancelled.
+    /// The waiting fiber was cancelled, or cannot wait because a panic unwinds it.
     pub fn wait_all(&self) -> Result<(), crate::Cancelled> {
         quiet::wait_all(&self.shared)
     }

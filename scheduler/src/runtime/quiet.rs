@@ -78,7 +78,11 @@ fn live(shared: &Shared) -> u64 {
 }
 
 pub(super) fn wait_all(shared: &Shared) -> Result<(), Cancelled> {
-    let inside = current::in_fiber().is_some_and(|(worker, _)| ptr::eq(&*worker.shared, shared));
+    let here = current::in_fiber();
+    if here.is_some() && std::thread::panicking() {
+        return Err(Cancelled(()));
+    }
+    let inside = here.is_some_and(|(worker, _)| ptr::eq(&*worker.shared, shared));
     let done = Arc::new(AtomicBool::new(false));
     let resumer = Resumer::current();
     shared.quiet.waiters.lock().push(Waiting { done: done.clone(), resumer, inside });

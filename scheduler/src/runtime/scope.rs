@@ -1,6 +1,6 @@
 //! Scopes: fibers that borrow from the one that opened the scope, which waits for all of them.
 
-use super::spawn::{Origin, spawn};
+use super::spawn::{Origin, spawn, spawn_in_place};
 use super::{Scheduler, Shared};
 use crate::error::{Error, JoinError};
 use crate::handle::{self, JoinHandle};
@@ -61,12 +61,8 @@ impl ScopeState {
         unsafe { ScopeState::child_ended(self) };
         // ORDERING: Acquire pairs with the release of `all_ended`.
         while !self.done.load(Ordering::Acquire) {
-            if std::thread::panicking() {
-                // A scope that a destructor opened during a panic: its fibers have ended, see `go`.
-                std::thread::yield_now();
-            } else {
-                suspend_shielded();
-            }
+            // Not while a panic unwinds: then all fibers were run in place, and have ended.
+            suspend_shielded();
         }
     }
 }
@@ -148,23 +144,18 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        // While a panic unwinds nobody can wait, so the fiber's work is done at once.
-        let mut f = Some(f);
-        let early = std::thread::panicking().then(|| {
-            let f = f.take().expect("put there above");
-            catch_unwind(AssertUnwindSafe(f))
-        });
         self.state.pending.fetch_add(1, Ordering::Relaxed);
         let origin = Origin { priority, scope: Arc::as_ptr(&self.state), name: None };
-        let work = move || match (early, f) {
-            (Some(Ok(value)), _) => value,
-            (Some(Err(panic)), _) => resume_unwind(panic),
-            (None, Some(f)) => f(),
-            (None, None) => unreachable!("either there is a result or there is work"),
-        };
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
-        let fiber = unsafe { spawn(self.shared, origin, work) };
+        let fiber = unsafe {
+            // While a panic unwinds nobody can wait, so the fiber's work is done at once.
+            if std::thread::panicking() {
+                spawn_in_place(self.shared, origin, f)
+            } else {
+                spawn(self.shared, origin, f)
+            }
+        };
         // SAFETY: the handle of a new fiber, whose result is a `T`.
         let inner = ManuallyDrop::new(unsafe { JoinHandle::new(fiber) });
         ScopedJoinHandle { inner, state: self.state.clone(), scope: PhantomData }
@@ -257,4 +248,3 @@ where
     let (worker, _) = current::in_fiber().ok_or(Error::outside("scope()"))?;
     Ok(open(&worker.shared, f))
 }
-

@@ -115,9 +115,9 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
     (making, level)
 }
 
-/// A fiber that has failed already.
+/// A new fiber that was never queued, and is the caller's to end.
 #[cold]
-unsafe fn refuse<F, T>(shared: &Arc<Shared>, origin: Origin, f: F, error: Error) -> FiberRef
+unsafe fn make_withdrawn<F, T>(shared: &Arc<Shared>, origin: Origin, f: F) -> FiberRef
 where
     F: FnOnce() -> T + Send,
     T: Send,
@@ -127,12 +127,44 @@ where
     let fiber = unsafe { fiber::make(f, making) };
     fiber.state.withdraw();
     if let Some(limit) = &shared.limit {
-        // It ends below, and will be counted out.
+        // It is about to end, and will be counted out.
         limit.enter_beyond();
     }
-    // SAFETY: withdrawn just now.
-    unsafe { end_unrun(shared, fiber, JoinError::not_started(error)) };
     fiber
+}
+
+/// A fiber that has failed already.
+#[cold]
+unsafe fn refuse<F, T>(shared: &Arc<Shared>, origin: Origin, f: F, error: Error) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    // SAFETY: the caller's promise; withdrawn just now.
+    unsafe {
+        let fiber = make_withdrawn(shared, origin, f);
+        end_unrun(shared, fiber, JoinError::not_started(error));
+        fiber
+    }
+}
+
+/// A fiber that has run already, here: for callers that cannot wait.
+///
+/// # Safety
+/// As for [`spawn`].
+#[cold]
+pub(crate) unsafe fn spawn_in_place<F, T>(shared: &Arc<Shared>, origin: Origin, f: F) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    // SAFETY: the caller's promise; withdrawn just now.
+    unsafe {
+        let fiber = make_withdrawn(shared, origin, f);
+        fiber.run();
+        shared.ended_outside(fiber);
+        fiber
+    }
 }
 
 impl Scheduler {

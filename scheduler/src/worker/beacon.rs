@@ -198,9 +198,7 @@ impl Beacon {
     fn take(&self, who: usize, sleep: u32) -> bool {
         // ORDERING: AcqRel: pairs with W1 and with `wake_up`: the woken sees what its waker wrote.
         let taken = self.sleep[who].load(Ordering::Relaxed) == PARKED
-            && self.sleep[who]
-                .compare_exchange(PARKED, sleep, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok();
+            && self.sleep[who].compare_exchange(PARKED, sleep, Ordering::AcqRel, Ordering::Relaxed).is_ok();
         // ORDERING: AcqRel pairs with W1: the last to be taken sees a sleeper that came meanwhile.
         if taken && self.sleepers.fetch_sub(1, Ordering::AcqRel) == 1 {
             // ORDERING: AcqRel pairs with W1's change of the word. If that came before ours, we see

@@ -264,7 +264,7 @@ impl Worker {
             if let Some(&moved) = carriers.get(index) {
                 (*moved).index.set(index);
             }
-            Box::from_raw(carrier).retire(&self.shared.stacks);
+            (*Box::from_raw(carrier)).retire(&self.shared.stacks);
         }
     }
 

@@ -51,9 +51,8 @@ impl Raw {
         let start = self.limit + self.guard;
         let end = self.base.next_multiple_of(page_size());
         // SAFETY: nothing runs on this stack; its contents are not needed any more.
-        let result = unsafe {
-            libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, RELEASE_ADVICE)
-        };
+        let result =
+            unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, RELEASE_ADVICE) };
         debug_assert_eq!(result, 0, "releasing stack pages: {}", std::io::Error::last_os_error());
     }
 }
@@ -105,7 +104,8 @@ fn map(bytes: usize) -> std::io::Result<*mut libc::c_void> {
     #[cfg(not(target_os = "linux"))]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
     // SAFETY: a new private mapping, at an address of the kernel's choice, disturbs nobody.
-    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    let start =
+        unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
     if start == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(start) }
 }
 
