@@ -1,1 +1,23 @@
 //! What the tests share.
+//!
+//! | file         | what it has                                                              |
+//! |--------------|--------------------------------------------------------------------------|
+//! | [`rig`]      | runs a test body over {1, 2, 4, 8, 64} workers and looks for leaks after |
+//! | [`tracked`]  | values that are counted while they live                                  |
+//! | [`watchdog`] | ends the process, with all it knows, when a test hangs                   |
+//! | [`seed`]     | random numbers that can be had again with `SEED=n`                       |
+//! | [`gate`]     | waiting for each other, as threads and as fibers                         |
+//!
+//! A hang is a bug, and so is a test that fails once in a while: there is no retry, and nothing here
+//! waits for a time in the hope that something has happened by then.
+
+pub mod tracked;
+pub mod watchdog;
+pub mod seed;
+pub mod gate;
+pub mod rig;
+
+pub use gate::{Event, Gate, Occupied, eventually, occupy};
+pub use rig::{Rig, everywhere, on_workers, with_options};
+pub use seed::Random;
+pub use tracked::{Census, Tracked};

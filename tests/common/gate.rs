@@ -1,0 +1,125 @@
+//! Waiting for each other: [`Gate`] blocks the thread, fiber or not, and so keeps a worker busy;
+//! [`Event`] suspends the fiber.
+
+use heddle_scheduler::suspend::{Resumer, suspend};
+use heddle_scheduler::{Cancelled, Priority, Scheduler};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// Closed until it is opened; who waits for it blocks the *thread*.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// A closed one.
+    pub fn new() -> Gate {
+        Gate::default()
+    }
+
+    /// Blocks the thread until the gate is open.
+    pub fn wait(&self) {
+        let mut open = self.0.0.lock().expect("no panic while locked");
+        while !*open {
+            open = self.0.1.wait(open).expect("no panic while locked");
+        }
+    }
+
+    /// Lets everybody through, for ever.
+    pub fn open(&self) {
+        *self.0.0.lock().expect("no panic while locked") = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// Not happened until it is fired; who waits for it suspends.
+#[derive(Clone, Default)]
+pub struct Event(Arc<Mutex<(bool, Vec<Resumer>)>>);
+
+impl Event {
+    /// One that has not happened.
+    pub fn new() -> Event {
+        Event::default()
+    }
+
+    /// Suspends until it has happened, or the fiber is cancelled.
+    pub fn wait(&self) -> Result<(), Cancelled> {
+        {
+            let mut state = self.0.lock().expect("no panic while locked");
+            if state.0 {
+                return Ok(());
+            }
+            state.1.push(Resumer::current());
+        }
+        while !self.has_fired() {
+            suspend()?;
+        }
+        Ok(())
+    }
+
+    /// Wakes all who wait.
+    pub fn fire(&self) {
+        let waiting = {
+            let mut state = self.0.lock().expect("no panic while locked");
+            state.0 = true;
+            std::mem::take(&mut state.1)
+        };
+        for resumer in waiting {
+            resumer.resume();
+        }
+    }
+
+    /// Has it happened?
+    pub fn has_fired(&self) -> bool {
+        self.0.lock().expect("no panic while locked").0
+    }
+
+    /// How many have come to wait, whether they are suspended yet or not.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().expect("no panic while locked").1.len()
+    }
+}
+
+/// Waits for something that will happen, by itself, however long it takes; if it never does, the
+/// watchdog says so.
+pub fn eventually(what: impl Fn() -> bool) {
+    while !what() {
+        std::thread::yield_now();
+    }
+}
+
+/// Fibers that keep workers busy until this is dropped.
+pub struct Occupied {
+    gates: Vec<Gate>,
+}
+
+impl Occupied {
+    /// Lets one worker go on.
+    pub fn release_one(&mut self) {
+        self.gates.pop().expect("somebody is still held").open();
+    }
+
+    /// Lets all go on.
+    pub fn release(self) {}
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        for gate in &self.gates {
+            gate.open();
+        }
+    }
+}
+
+/// Keeps every worker of the scheduler busy with a fiber that blocks its thread.
+pub fn occupy(scheduler: &Scheduler) -> Occupied {
+    let ready = Arc::new(std::sync::Barrier::new(scheduler.workers() + 1));
+    let gates: Vec<Gate> = (0..scheduler.workers()).map(|_| Gate::new()).collect();
+    for gate in gates.clone() {
+        let ready = ready.clone();
+        drop(scheduler.go_with_priority(Priority::Critical, move || {
+            ready.wait();
+            gate.wait();
+        }));
+    }
+    ready.wait();
+    Occupied { gates }
+}

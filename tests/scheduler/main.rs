@@ -1,0 +1,15 @@
+//! The scheduler's claims, each over {1, 2, 4, 8, 64} workers and with a look for leaks after, unless
+//! the claim is about one size only. The names of the tests are the claims.
+
+mod spawn;
+
+use heddle_scheduler::Scheduler;
+use heddle_tests::{Rig, eventually};
+use std::sync::Arc;
+
+/// Stops another scheduler of a test and checks it, when fibers have let go of it: the last owner
+/// must not be a fiber, whose drop of it could not wait.
+fn retire_when_sole(scheduler: Arc<Scheduler>) {
+    eventually(|| Arc::strong_count(&scheduler) == 1);
+    Rig::retire(&scheduler);
+}
