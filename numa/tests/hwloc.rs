@@ -2,8 +2,6 @@
 
 mod fixture;
 
-use std::path::Path;
-
 use fixture::{Fixture, cpus};
 use heddle_numa::{CpuId, CrossCheck, Fact, NodeId, Placement, Seats, Source, Topology};
 
@@ -107,9 +105,9 @@ fn nonsense_is_refused_with_an_example_of_sense() {
     }
     let absent = Topology::from_hwloc_xml("/nonexistent.xml".as_ref()).unwrap_err();
     assert!(absent.is_not_found() || absent.is_invalid_input(), "{absent:?}");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let not_xml = Topology::from_hwloc_xml(&manifest).unwrap_err();
-    assert!(not_xml.is_invalid_input() && not_xml.to_string().contains("Cargo.toml"), "{not_xml}");
+    let directory = Fixture::new().file("not.xml", "[package]");
+    let not_xml = Topology::from_hwloc_xml(&directory.root().join("not.xml")).unwrap_err();
+    assert!(not_xml.is_invalid_input() && not_xml.to_string().contains("not.xml"), "{not_xml}");
 }
 
 #[test]

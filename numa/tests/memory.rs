@@ -326,3 +326,23 @@ fn interleaving_gives_every_node_its_share() {
         assert_eq!(pages.on.len(), nodes.len());
     }
 }
+
+#[test]
+fn pages_the_kernel_is_balancing_are_still_seen() {
+    // NUMA balancing marks pages of memory without a policy after a second of CPU time; move_pages calls those absent.
+    let balancing =
+        std::fs::read_to_string("/proc/sys/kernel/numa_balancing").is_ok_and(|on| on.trim() != "0");
+    if !balancing || Topology::detect().unwrap().nodes().len() < 2 {
+        eprintln!("SKIPPED: this kernel does not balance memory between nodes");
+        return;
+    }
+    let mapping = Mapping::new(256 * Pages::page_size(), Home::anywhere(), HugePages::Never).unwrap();
+    // SAFETY: the mapping is open, and nobody else has its address.
+    unsafe { mapping.as_ptr().write_bytes(1, mapping.bytes()) };
+    let start = std::time::Instant::now();
+    while start.elapsed() < std::time::Duration::from_secs(6) {
+        let Some(pages) = allowed(mapping.pages_by_node()) else { return };
+        assert_eq!((pages.present(), pages.absent), (256, 0), "{pages:?}");
+        std::hint::black_box((0..100_000u64).fold(0, |sum, n| sum ^ n.wrapping_mul(31)));
+    }
+}

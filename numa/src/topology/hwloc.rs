@@ -117,7 +117,11 @@ fn compare(parts: &mut Parts, view: Parts) -> CrossCheck {
         parts.caches = view.caches.clone();
         parts.set_source(Fact::Caches, Source::Hwloc);
     } else {
-        let groups = |parts: &Parts| sorted(parts.caches.iter().map(|cache| cache.cpus.clone()).collect());
+        // Some kernels list a cache's offline CPUs too.
+        let groups = |parts: &Parts| {
+            let online = parts.caches.iter().map(|cache| &cache.cpus & &parts.online);
+            sorted(online.filter(|cpus| !cpus.is_empty()).collect())
+        };
         let (ours, theirs) = (groups(parts), groups(&view));
         if !theirs.is_empty() && ours != theirs {
             differences.push(format!(

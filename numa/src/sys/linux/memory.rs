@@ -124,6 +124,26 @@ pub(crate) fn nodes_of_pages(pages: &[usize]) -> io::Result<Vec<i32>> {
     if done >= 0 { Ok(status) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Whether each page of a range is in memory, by its page table entry, without touching it.
+pub(crate) fn resident(start: usize, pages: usize) -> io::Result<Vec<bool>> {
+    let mut status = vec![0u8; pages];
+    // SAFETY: the kernel checks the range, reads none of it, and writes one byte for each page into `status`.
+    let done =
+        unsafe { libc::mincore(start as *mut libc::c_void, pages * page_size(), status.as_mut_ptr().cast()) };
+    if done == 0 {
+        Ok(status.into_iter().map(|byte| byte & 1 != 0).collect())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Has the kernel read from a page as the program would, so that a pending hint of its NUMA balancing is taken off it.
+pub(crate) fn fault_in(page: usize) -> io::Result<()> {
+    // SAFETY: the kernel checks the range; reading changes no content and gives no access that was not there.
+    let done = unsafe { libc::madvise(page as *mut libc::c_void, page_size(), libc::MADV_POPULATE_READ) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// The set as the kernel's array of `unsigned long`.
 fn node_mask(nodes: &NodeSet) -> Vec<libc::c_ulong> {
     let bits = libc::c_ulong::BITS;

@@ -68,3 +68,13 @@ pub(crate) fn set_policy(_: usize, _: usize, _: Mode, _: &NodeSet, _: bool) -> i
 pub(crate) fn nodes_of_pages(_pages: &[usize]) -> io::Result<Vec<i32>> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
+
+/// No portable question.
+pub(crate) fn resident(_start: usize, _pages: usize) -> io::Result<Vec<bool>> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// Nothing to do: there are no hints.
+pub(crate) fn fault_in(_page: usize) -> io::Result<()> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
