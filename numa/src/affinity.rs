@@ -86,6 +86,17 @@ pub fn pin_to_set(cpus: &CpuSet) -> Result<PinGuard> {
 }
 
 /// Pins the calling thread to the allowed hardware threads of a core.
+///
+/// ```
+/// use heddle_numa::{CoreId, Topology, affinity};
+/// # if cfg!(target_os = "linux") {
+/// let machine = Topology::detect()?;
+/// let cpu = machine.allowed_cpus().first().unwrap();
+/// let pin = affinity::pin_to_core(&machine, machine.cpu(cpu)?.core)?;
+/// assert!(pin.cpus().contains(cpu));
+/// # }
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 pub fn pin_to_core(topology: &Topology, core: CoreId) -> Result<PinGuard> {
     let cpus = topology.cores().get(core.index());
     let cpus = cpus.ok_or_else(|| absent(core, "cores", topology.cores().len()))?;
@@ -93,6 +104,17 @@ pub fn pin_to_core(topology: &Topology, core: CoreId) -> Result<PinGuard> {
 }
 
 /// Pins the calling thread to the allowed CPUs that share a last-level cache.
+///
+/// ```
+/// use heddle_numa::{Topology, affinity};
+/// # if cfg!(target_os = "linux") {
+/// let machine = Topology::detect()?;
+/// let cpu = machine.allowed_cpus().first().unwrap();
+/// let pin = affinity::pin_to_cache(&machine, machine.cpu(cpu)?.cache)?;
+/// assert!(pin.cpus().contains(cpu));
+/// # }
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 pub fn pin_to_cache(topology: &Topology, cache: CacheId) -> Result<PinGuard> {
     let group = topology.caches().get(cache.index());
     let group = group.ok_or_else(|| absent(cache, "last-level caches", topology.caches().len()))?;
@@ -223,6 +245,12 @@ impl Drop for PinGuard {
 /// A thread of this process, by the kernel's number: lets one thread watch over the masks of all workers.
 ///
 /// The number may be used again after the thread has ended: ask only about threads known to live.
+///
+/// ```
+/// use heddle_numa::affinity::{self, Thread};
+/// assert_eq!(Thread::current().allowed_cpus()?, affinity::allowed_cpus()?);
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Thread(sys::RawTid);
 

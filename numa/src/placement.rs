@@ -34,6 +34,15 @@ pub fn default_workers(topology: &Topology) -> usize {
 }
 
 /// How workers are laid out over the machine.
+///
+/// ```
+/// use heddle_numa::{Placement, Seats, Topology};
+/// let machine = Topology::detect()?;
+/// let cpu = machine.allowed_cpus().first().unwrap();
+/// let seats = Seats::plan(&machine, &Placement::Explicit(vec![cpu]), 1)?;
+/// assert_eq!(seats[0].cpu, Some(cpu));
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Placement {
     /// Round and round over the nodes, inside a node over its caches, whole cores before hardware threads of the same core.

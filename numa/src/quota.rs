@@ -11,7 +11,16 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 
-/// A limit on CPU time: so many microseconds in every period.
+/// A limit on CPU time: so many microseconds in every period. From [`Topology::quota`](crate::Topology::quota).
+///
+/// ```
+/// use heddle_numa::Topology;
+/// if let Some(quota) = Topology::detect()?.quota() {
+///     println!("{} CPUs, by {}", quota.cpus(), quota.group().display());
+///     println!("throttled in {} periods", quota.throttling()?.throttled_periods);
+/// }
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quota {
     quota_us: u64,

@@ -55,11 +55,26 @@ pub fn prefer(pages: Pages, node: NodeId, existing: Existing) -> Result<()> {
 
 /// Demands that pages come from these nodes and no others. When they are full, the kernel swaps or kills rather than look
 /// elsewhere: [`prefer`] unless memory of another kind would be wrong.
+///
+/// ```no_run
+/// use heddle_numa::{NodeId, NodeSet, memory::{self, Existing, Pages}};
+/// let table = vec![0u8; 1 << 20];
+/// memory::bind(Pages::inside(&table), &NodeSet::of(NodeId(1)), Existing::Move)?;
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 pub fn bind(pages: Pages, nodes: &NodeSet, existing: Existing) -> Result<()> {
     set(pages, Mode::Bind, nodes, existing)
 }
 
 /// Lays pages out over these nodes in turn: for data that all nodes read alike.
+///
+/// ```no_run
+/// use heddle_numa::{Topology, memory::{self, Existing, Pages}};
+/// let machine = Topology::detect()?;
+/// let table = vec![0u8; 1 << 20];
+/// memory::interleave(Pages::inside(&table), &machine.memory_nodes(), Existing::Move)?;
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 pub fn interleave(pages: Pages, nodes: &NodeSet, existing: Existing) -> Result<()> {
     set(pages, Mode::Interleave, nodes, existing)
 }
@@ -70,6 +85,13 @@ pub fn reset(pages: Pages) -> Result<()> {
 }
 
 /// Asks for huge pages in a range, or for none. `System` changes nothing (the kernel has no way back to it).
+///
+/// ```
+/// use heddle_numa::memory::{self, HugePages, Pages};
+/// let slab = vec![0u8; 4 << 20];
+/// memory::advise_huge(Pages::inside(&slab), HugePages::Never)?;
+/// # Ok::<(), heddle_numa::Error>(())
+/// ```
 ///
 /// Where the kernel is built without huge pages this does nothing and succeeds: there are none to be had or to avoid.
 pub fn advise_huge(pages: Pages, huge: HugePages) -> Result<()> {
