@@ -45,7 +45,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seconds: f64 = std::env::args().nth(1).map_or(Ok(10.0), |text| text.parse())?;
     let scheduler = Scheduler::builder().name("pulse").build()?;
     let workers = scheduler.workers();
-    println!("{workers} workers, all busy with {} Background fibers; urgent ones arrive meanwhile", 4 * workers);
+    println!(
+        "{workers} workers, all busy with {} Background fibers; urgent ones arrive meanwhile",
+        4 * workers
+    );
 
     let (stop, steps) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     for _ in 0..4 * workers {

@@ -200,6 +200,14 @@ impl JoinError {
         matches!(*self.0, Cause::WhilePanicking)
     }
 
+    /// The text of the panic, if it was one.
+    pub(crate) fn panic_text(&self) -> Option<&str> {
+        match &*self.0 {
+            Cause::Panicked(payload) => Some(panic_text(&**payload)),
+            _ => None,
+        }
+    }
+
     /// What the fiber panicked with, to be passed to [`std::panic::resume_unwind`]; or the error
     /// itself, if it did not panic.
     pub fn into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
@@ -211,7 +219,7 @@ impl JoinError {
 }
 
 /// The text of a panic, where it has one.
-pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+fn panic_text(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
     } else if let Some(text) = payload.downcast_ref::<String>() {

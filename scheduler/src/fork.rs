@@ -20,35 +20,17 @@
 //! | `branch`         | the joining fiber, before                 | whoever runs it, once     |
 //! | `result`         | the fiber that runs the branch            | the joiner, after its end |
 
-use crate::fiber::carrier::Carrier;
-use crate::fiber::{self, FiberRef, Header};
+use crate::fiber::FiberRef;
+use crate::fiber::branches::{Branches, Note};
 use crate::handle::wait_for;
 use crate::worker::beacon::Beacon;
-use crate::worker::{Worker, current};
+use crate::worker::current;
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::UnsafeCell;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::ptr;
 use std::sync::OnceLock;
-
-/// The branches of one fiber that wait to be called, oldest first.
-pub(crate) struct ForkList {
-    oldest: Cell<*const Note>,
-    newest: Cell<*const Note>,
-}
-
-/// The part of a [`Job`] that is the same for all.
-struct Note {
-    newer: Cell<*const Note>,
-    older: Cell<*const Note>,
-    /// The fiber it was turned into; null: none.
-    promoted: Cell<*mut Header>,
-    /// The joiner took it back: the fiber is to do nothing.
-    taken_back: Cell<bool>,
-    run: unsafe fn(*const Note),
-}
 
 #[repr(C)]
 struct Job<B, R> {
@@ -68,86 +50,6 @@ impl<B, R> Job<B, R> {
     }
 }
 
-impl ForkList {
-    pub(crate) const fn new() -> ForkList {
-        ForkList { oldest: Cell::new(ptr::null()), newest: Cell::new(ptr::null()) }
-    }
-
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.newest.get().is_null()
-    }
-
-    #[inline]
-    fn push(&self, note: &Note) {
-        let newest = self.newest.replace(note);
-        note.older.set(newest);
-        if newest.is_null() {
-            self.oldest.set(note);
-        } else {
-            // SAFETY: a note in the list is in the frame of a join that has not returned.
-            unsafe { (*newest).newer.set(note) };
-        }
-    }
-
-    /// Takes out the newest, which is `note`.
-    #[inline]
-    fn pop(&self, note: &Note) {
-        debug_assert!(ptr::eq(self.newest.get(), note));
-        self.newest.set(note.older.get());
-        if note.older.get().is_null() {
-            self.oldest.set(ptr::null());
-        }
-    }
-
-    /// Turns the oldest branch into a fiber of the priority of the one that `carrier` runs.
-    pub(crate) fn promote_oldest(&self, worker: &Worker, carrier: &Carrier) {
-        // SAFETY: as in `push`.
-        let Some(note) = (unsafe { self.oldest.get().as_ref() }) else { return };
-        let Some(parent) = carrier.fiber() else { return };
-        if ptr::eq(self.newest.get(), note) {
-            self.newest.set(ptr::null());
-            self.oldest.set(ptr::null());
-        } else {
-            let second = note.newer.get();
-            self.oldest.set(second);
-            // SAFETY: as in `push`.
-            unsafe { (*second).older.set(ptr::null()) };
-        }
-        let level = parent.state.level();
-        let note = SendPtr(note);
-        // SAFETY: the joiner's frame, where the note is, stays until this fiber has ended.
-        let fiber = unsafe { fiber::make(move || run_promoted(note), worker.making(level)) };
-        // SAFETY: as above.
-        unsafe { (*note.0).promoted.set(fiber.as_ptr()) };
-        worker.push_fresh(fiber, level);
-    }
-}
-
-struct SendPtr(*const Note);
-
-impl Clone for SendPtr {
-    fn clone(&self) -> SendPtr {
-        *self
-    }
-}
-
-impl Copy for SendPtr {}
-
-// SAFETY: a job's branch and result are `Send` by the bounds of `join`; the other fields are only
-// used by the joiner and its worker.
-unsafe impl Send for SendPtr {}
-
-fn run_promoted(note: SendPtr) {
-    // SAFETY: the note stays until this fiber has ended. `taken_back` is set before the fiber is run
-    // by the joiner itself, and is false for everyone else.
-    unsafe {
-        if !(*note.0).taken_back.get() {
-            ((*note.0).run)(note.0);
-        }
-    }
-}
-
 unsafe fn run_job<B, R>(note: *const Note)
 where
     B: FnOnce(&mut Fork) -> R + Send,
@@ -163,7 +65,7 @@ where
 /// The place of the running fiber in its tree of branches. Branches get it from [`join`], and pass it
 /// on by joining through it, which saves looking up the fiber.
 pub struct Fork {
-    list: *const ForkList,
+    list: *const Branches,
     beacon: *const Beacon,
     not_send: PhantomData<*mut ()>,
 }
@@ -180,7 +82,7 @@ impl Fork {
             None => {
                 // Nobody is ever hungry here, so nothing is promoted.
                 static CALM: OnceLock<Beacon> = OnceLock::new();
-                let (list, beacon) = (ForkList::new(), CALM.get_or_init(|| Beacon::new(0)));
+                let (list, beacon) = (Branches::new(), CALM.get_or_init(|| Beacon::new(0)));
                 f(&mut Fork { list: &list, beacon, not_send: PhantomData })
             }
         }
@@ -198,13 +100,7 @@ impl Fork {
         RB: Send,
     {
         let job = Job::<B, RB> {
-            note: Note {
-                newer: Cell::new(ptr::null()),
-                older: Cell::new(ptr::null()),
-                promoted: Cell::new(ptr::null_mut()),
-                taken_back: Cell::new(false),
-                run: run_job::<B, RB>,
-            },
+            note: Note::new(run_job::<B, RB>),
             branch: UnsafeCell::new(ManuallyDrop::new(b)),
             result: UnsafeCell::new(None),
         };
@@ -241,8 +137,7 @@ impl Fork {
         // SAFETY: as in `join`.
         unsafe {
             if (*self.beacon).answer_hunger() {
-                let carrier = worker.current().expect("a fiber has a carrier");
-                (*self.list).promote_oldest(worker, carrier);
+                worker.promote_oldest(worker.current().expect("a fiber has a carrier"));
             }
         }
     }

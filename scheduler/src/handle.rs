@@ -4,10 +4,10 @@ use crate::error::JoinError;
 use crate::fiber::state::{Cancel, SetLevel};
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
-use crate::runtime::{Shared, registry};
 use crate::suspend::{suspend, suspend_shielded};
-use crate::wake::{ThreadWaiter, Waiter};
-use crate::worker::current;
+use crate::worker::shared::Shared;
+use crate::worker::wake::{ThreadWaiter, Waiter};
+use crate::worker::{current, registry};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -83,7 +83,7 @@ impl<T> JoinHandle<T> {
             Cancel::Done => {}
             Cancel::Won => {
                 // SAFETY: claimed just now.
-                unsafe { end_unrun(shared, self.fiber, JoinError::cancelled()) };
+                unsafe { shared.end_unrun(self.fiber, JoinError::cancelled()) };
             }
             Cancel::PostTo(home) => shared.post(home, self.fiber),
         });
@@ -146,7 +146,7 @@ fn wait(fiber: FiberRef) -> Result<(), JoinError> {
     if std::thread::panicking() && !fiber.state.is_finished() {
         return Err(JoinError::while_panicking());
     }
-    fiber.set_waiter(Waiter::Fiber(me));
+    fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {
         while !fiber.state.is_finished() {
             if suspend().is_err() {
@@ -174,7 +174,7 @@ fn wait_until_over(fiber: FiberRef) {
 /// Waits for the end of `fiber`, whatever happens to the waiter. Not while a panic unwinds.
 pub(crate) fn wait_for(fiber: FiberRef) {
     let Some((_, me)) = current::in_fiber() else { return wait_as_thread(fiber) };
-    fiber.set_waiter(Waiter::Fiber(me));
+    fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {
         while !fiber.state.is_finished() {
             suspend_shielded();
@@ -185,7 +185,7 @@ pub(crate) fn wait_for(fiber: FiberRef) {
 
 fn wait_as_thread(fiber: FiberRef) {
     let waiter = ThreadWaiter::new();
-    fiber.set_waiter(Waiter::Thread(NonNull::from(&waiter)));
+    fiber.set_waiter(Waiter::Thread(NonNull::from(&waiter)).into_word());
     if fiber.state.register_waiter() {
         waiter.wait();
     }
@@ -199,7 +199,7 @@ fn with_scheduler(fiber: FiberRef, f: impl FnOnce(&Shared)) {
         return;
     }
     match current::worker() {
-        Some(worker) if ptr::eq(&*worker.shared, fiber.shared) => f(&worker.shared),
+        Some(worker) if current::is_of(&worker.shared, fiber) => f(&worker.shared),
         _ => {
             if let Some(shared) = registry::find(fiber.shared) {
                 f(&shared);
@@ -222,19 +222,4 @@ pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
             SetLevel::PostTo(home) => shared.post(home, fiber),
         }
     });
-}
-
-/// Ends a claimed fiber that was never run.
-///
-/// # Safety
-/// The caller has claimed it.
-pub(crate) unsafe fn end_unrun(shared: &Shared, fiber: FiberRef, error: JoinError) {
-    match current::worker() {
-        Some(worker) if ptr::eq(&*worker.shared, shared) => worker.fail(fiber, error),
-        // SAFETY: the caller's promise.
-        _ => unsafe {
-            fiber.fail(error);
-            shared.ended_outside(fiber);
-        },
-    }
 }

@@ -42,22 +42,23 @@
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
 mod priority;
-mod error;
 pub mod policy;
+mod error;
 mod machine;
 mod primitive;
-mod stats;
 mod queue;
 mod fiber;
+mod stats;
+mod config;
 mod timer;
 mod worker;
-mod wake;
 pub mod suspend;
 mod handle;
 mod fork;
 mod runtime;
 mod time;
 
+pub use config::{AtLimit, PanicReport};
 pub use error::{Cancelled, Error, JoinError};
 pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
@@ -65,7 +66,7 @@ pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
 pub use priority::{ParsePriorityError, Priority};
 pub use runtime::Scheduler;
-pub use runtime::builder::{AtLimit, Builder, PanicReport};
+pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
 pub use stats::{LevelStats, StackStats, Stats, Waits, WorkerStats};

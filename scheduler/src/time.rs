@@ -108,7 +108,7 @@ pub fn set_priority(priority: Priority) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is known about a fiber that runs; see [`current`].
+/// What is known about a fiber that runs; see [`current()`].
 #[derive(Clone, Debug)]
 pub struct FiberInfo {
     id: FiberId,

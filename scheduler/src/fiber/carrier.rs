@@ -15,7 +15,7 @@ use super::FiberRef;
 use super::Header;
 use super::memory::{StackMemory, StackSource};
 use crate::error::Error;
-use crate::fork::ForkList;
+use crate::fiber::branches::Branches;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
@@ -55,9 +55,11 @@ pub(crate) struct Carrier {
     /// It is in the worker's list of suspended fibers with branches to give away.
     pub(crate) holds_branches: Cell<bool>,
     /// The branches of `join` that nobody has taken yet.
-    pub(crate) forks: ForkList,
+    pub(crate) forks: Branches,
     /// When it became ready, in ticks; 0 where it is not timed.
     pub(crate) stamp: Cell<u64>,
+    /// Its fiber ended by a panic.
+    pub(crate) panicked: Cell<bool>,
     /// Where it is in the worker's list of carriers.
     pub(crate) index: Cell<usize>,
     /// Addresses of the guard, for the report of an overflow.
@@ -87,8 +89,9 @@ impl Carrier {
             parked: Cell::new(false),
             token: Cell::new(false),
             holds_branches: Cell::new(false),
-            forks: ForkList::new(),
+            forks: Branches::new(),
             stamp: Cell::new(0),
+            panicked: Cell::new(false),
             index: Cell::new(0),
             guard,
         });
@@ -164,7 +167,8 @@ unsafe fn serve(carrier: *const Carrier, yielder: &Yielder<(), Switch>) {
     carrier.yielder.set(yielder);
     while let Some(fiber) = carrier.fiber() {
         // SAFETY: the worker claimed it and put it here once.
-        unsafe { fiber.run() };
+        let panicked = unsafe { fiber.run() };
+        carrier.panicked.set(panicked);
         yielder.suspend(Switch::Ended);
     }
 }

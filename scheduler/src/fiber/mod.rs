@@ -25,15 +25,12 @@
 pub(crate) mod state;
 mod block;
 pub(crate) mod memory;
+pub(crate) mod branches;
 pub(crate) mod carrier;
-pub(crate) mod overflow;
 
 use crate::error::JoinError;
 use crate::priority::Priority;
 use crate::queue::inbox::Node;
-use crate::runtime::Shared;
-use crate::runtime::scope::ScopeState;
-use crate::wake::Waiter;
 use carrier::Carrier;
 use state::State;
 use std::any::Any;
@@ -65,8 +62,10 @@ pub(crate) struct Header {
     pub(crate) waking: AtomicBool,
     /// It is another fiber's ticket at a new level, not a fiber of its own.
     pub(crate) is_ticket: bool,
-    pub(crate) scope: *const ScopeState,
-    pub(crate) shared: *const Shared,
+    /// A `ScopeState`, or null.
+    pub(crate) scope: *const (),
+    /// The `Shared` of its scheduler, or null.
+    pub(crate) shared: *const (),
     pub(crate) carrier: Cell<*mut Carrier>,
     /// When it was queued, in ticks; 0 where this one is not timed.
     pub(crate) stamp: Cell<u64>,
@@ -92,11 +91,15 @@ impl std::ops::Deref for FiberRef {
     }
 }
 
+/// Gets the text of a panic.
+type Tell<'a> = &'a mut dyn FnMut(&str);
+
 struct Vtable {
-    run: unsafe fn(NonNull<Header>),
+    run: unsafe fn(NonNull<Header>) -> bool,
     fail: unsafe fn(NonNull<Header>, JoinError),
     drop_result: unsafe fn(NonNull<Header>) -> bool,
     take: unsafe fn(NonNull<Header>, *mut ()),
+    with_panic: unsafe fn(NonNull<Header>, Tell<'_>),
     free: unsafe fn(NonNull<Header>),
 }
 
@@ -118,8 +121,8 @@ pub(crate) struct CancelUnwind;
 /// What a fiber is made with, besides its closure.
 pub(crate) struct Making {
     pub(crate) level: usize,
-    pub(crate) shared: *const Shared,
-    pub(crate) scope: *const ScopeState,
+    pub(crate) shared: *const (),
+    pub(crate) scope: *const (),
     pub(crate) id: u64,
     pub(crate) stamp: u64,
     pub(crate) name: Option<Arc<String>>,
@@ -155,6 +158,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
             fail: fail::<F, T>,
             drop_result: drop_result::<F, T>,
             take: take::<F, T>,
+            with_panic: with_panic::<F, T>,
             free: free::<F, T>,
         });
         (&raw mut (*h).link).write(AtomicPtr::new(ptr::null_mut()));
@@ -173,8 +177,8 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
     FiberRef(header)
 }
 
-/// Runs the closure and puts its result in place.
-unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) {
+/// Runs the closure and puts its result in place. `true`: it panicked.
+unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) -> bool {
     // SAFETY: the vtable belongs to this type; the claimer alone touches the stage until the end.
     let stage = unsafe { (*header.cast::<Object<F, T>>().as_ptr()).stage.get() };
     // SAFETY: as above; no reference into the stage is held while the closure runs.
@@ -182,17 +186,15 @@ unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) {
         unreachable!("a fiber is run once")
     };
     let result = catch_unwind(AssertUnwindSafe(f)).map_err(cause_of);
+    let panicked = result.as_ref().is_err_and(JoinError::is_panic);
     // SAFETY: as above; the stage is `Gone`, so nothing is dropped here.
     unsafe { ptr::write(stage, Stage::Result(result)) };
+    panicked
 }
 
 #[cold]
 fn cause_of(payload: Box<dyn Any + Send>) -> JoinError {
-    if payload.is::<CancelUnwind>() {
-        return JoinError::cancelled();
-    }
-    crate::worker::current::panicked(&*payload);
-    JoinError::panicked(payload)
+    if payload.is::<CancelUnwind>() { JoinError::cancelled() } else { JoinError::panicked(payload) }
 }
 
 /// Drops the closure unrun and puts an error in the result's place.
@@ -248,6 +250,17 @@ unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
     }
 }
 
+/// Shows what the fiber panicked with, if it did and the result is still there.
+unsafe fn with_panic<F, T>(header: NonNull<Header>, f: Tell<'_>) {
+    // SAFETY: called by the finisher before the end.
+    let stage = unsafe { &*(*header.cast::<Object<F, T>>().as_ptr()).stage.get() };
+    if let Stage::Result(Err(error)) = stage
+        && let Some(text) = error.panic_text()
+    {
+        f(text);
+    }
+}
+
 unsafe fn free<F, T>(header: NonNull<Header>) {
     let object = header.cast::<Object<F, T>>();
     // SAFETY: the last hold is gone; the object was made in `allocate`.
@@ -273,14 +286,23 @@ impl FiberRef {
         Priority::from_level(self.state.level())
     }
 
-    /// Runs the closure.
+    /// Runs the closure. `true`: it panicked.
     ///
     /// # Safety
     /// The caller has claimed the fiber, and does this once.
     #[inline]
-    pub(crate) unsafe fn run(self) {
+    pub(crate) unsafe fn run(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { (self.vtable.run)(self.0) }
+    }
+
+    /// Shows `f` what the fiber panicked with.
+    ///
+    /// # Safety
+    /// The caller is the finisher, before the end.
+    pub(crate) unsafe fn with_panic(self, f: Tell<'_>) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.vtable.with_panic)(self.0, f) }
     }
 
     /// Gives the fiber an error instead of running it.
@@ -321,17 +343,14 @@ impl FiberRef {
         unsafe { (self.vtable.free)(self.0) }
     }
 
-    pub(crate) fn set_waiter(self, waiter: Waiter) {
-        self.waiter.set(waiter.into_word());
+    /// Notes who waits for the end, in the form that `Waiter` gives it.
+    pub(crate) fn set_waiter(self, waiter: *mut ()) {
+        self.waiter.set(waiter);
     }
 
-    /// Who waits for the end.
-    ///
-    /// # Safety
-    /// The caller is the finisher, and `finish` said that somebody waits.
-    pub(crate) unsafe fn waiter(self) -> Waiter {
-        // SAFETY: by the state's protocol the joiner has written it and does not touch it any more.
-        unsafe { Waiter::from_word(self.waiter.get()) }
+    /// Who waits for the end. Only for the finisher, when `finish` said that somebody does.
+    pub(crate) fn waiter(self) -> *mut () {
+        self.waiter.get()
     }
 
     /// The fiber has ended, and so has everything the finisher does with its waiter.

@@ -1,5 +1,4 @@
-//! The queues that fibers wait in: [`inbox`] for what comes from other threads, [`ready`] for a
-//! worker's own started fibers. Fibers that have not started are in crossbeam's stealable deques.
+//! The queue that fibers from other threads wait in, and their mail. A worker's own started fibers are
+//! in [`worker::ready`](crate::worker), those that have not started in crossbeam's stealable deques.
 
 pub(crate) mod inbox;
-pub(crate) mod ready;

@@ -1,16 +1,14 @@
 //! Options of a scheduler, and their checks.
 
 use super::Scheduler;
+use crate::config::{AtLimit, Config, Hooks, PanicHook, PanicReport};
 use crate::error::Error;
-use crate::fiber::FiberId;
 use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
 use crate::machine::clock;
 use crate::policy;
-use crate::priority::Priority;
 use crate::worker::SPIN_MAX;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,80 +22,6 @@ const STACK_SIZE_MAX: usize = 1 << 30;
 /// A worker that starts and ends fibers by the thousand finds its next stack warm, at a few hundred
 /// KiB a worker. Picked, not measured.
 const WARM_STACKS_DEFAULT: usize = 64;
-
-/// What happens when [`Builder::max_fibers`] is reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AtLimit {
-    /// The new fiber fails: its `join` returns the error. `try_go` returns it at once.
-    #[default]
-    Fail,
-    /// `go` waits until a fiber has ended. `try_go` still fails at once.
-    Wait,
-}
-
-/// A fiber panicked: what the panic hook is told.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct PanicReport<'a> {
-    /// Which fiber.
-    pub id: FiberId,
-    /// Its name, if it has one.
-    pub name: Option<&'a str>,
-    /// Its priority.
-    pub priority: Priority,
-    /// What it panicked with, if that was text.
-    pub message: &'a str,
-}
-
-type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
-type PanicHook = Arc<dyn Fn(&PanicReport<'_>) + Send + Sync>;
-
-/// Functions of the user's that workers call.
-#[derive(Clone, Default)]
-pub(crate) struct Hooks {
-    start: Option<WorkerHook>,
-    stop: Option<WorkerHook>,
-    pub(crate) panic: Option<PanicHook>,
-}
-
-impl Hooks {
-    pub(crate) fn call_start(&self, worker: usize) {
-        call_quietly(&self.start, worker);
-    }
-
-    pub(crate) fn call_stop(&self, worker: usize) {
-        call_quietly(&self.stop, worker);
-    }
-}
-
-/// A hook that panics was reported by the process's panic hook; the worker goes on.
-fn call_quietly(hook: &Option<WorkerHook>, worker: usize) {
-    if let Some(hook) = hook {
-        let _ = catch_unwind(AssertUnwindSafe(|| hook(worker)));
-    }
-}
-
-/// Checked options.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) name: String,
-    pub(crate) workers: usize,
-    pub(crate) stack_size: usize,
-    pub(crate) stack_guard: StackGuard,
-    pub(crate) max_stacks: usize,
-    pub(crate) warm_stacks: usize,
-    pub(crate) max_fibers: Option<usize>,
-    pub(crate) at_limit: AtLimit,
-    pub(crate) spin_ticks: u64,
-    pub(crate) age_ticks: u64,
-    pub(crate) hooks: Hooks,
-}
-
-impl Config {
-    pub(crate) fn thread_name(&self, worker: usize) -> String {
-        format!("{}-{worker}", self.name)
-    }
-}
 
 /// Options of a [`Scheduler`].
 ///
@@ -214,9 +138,10 @@ impl Builder {
         self
     }
 
-    /// Called in each fiber that panics, after the process's own panic hook.
+    /// Called for each fiber that has panicked, after the process's own panic hook, on its worker's
+    /// thread.
     pub fn on_panic(mut self, hook: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Builder {
-        self.hooks.panic = Some(Arc::new(hook));
+        self.hooks.panic = Some(PanicHook(Arc::new(hook)));
         self
     }
 

@@ -1,71 +1,19 @@
 //! Scopes: fibers that borrow from the one that opened the scope, which waits for all of them.
 
+use super::Scheduler;
 use super::spawn::{Origin, spawn, spawn_in_place};
-use super::{Scheduler, Shared};
 use crate::error::{Error, JoinError};
 use crate::handle::{self, JoinHandle};
 use crate::priority::Priority;
-use crate::suspend::{Resumer, suspend_shielded};
+use crate::suspend::suspend_shielded;
 use crate::worker::current;
+use crate::worker::family::ScopeState;
+use crate::worker::shared::Shared;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// What a scope's fibers and its owner share. The owner has one strong reference, all fibers together
-/// another, which the last one drops.
-pub(crate) struct ScopeState {
-    /// Fibers that have not ended, and one for the owner while it may make more.
-    pending: AtomicUsize,
-    /// All have ended.
-    done: AtomicBool,
-    panicked: AtomicBool,
-    owner: Resumer,
-}
-
-impl ScopeState {
-    /// A fiber of the scope has ended, and its result is where it belongs.
-    ///
-    /// # Safety
-    /// `scope` is the state of the fiber's scope; called once for each fiber.
-    #[inline]
-    pub(crate) unsafe fn child_ended(scope: *const ScopeState) {
-        // SAFETY: the fibers' reference keeps it alive until the last has been here.
-        let state = unsafe { &*scope };
-        // ORDERING: AcqRel: what each fiber did is visible to the last, and by `done` to the owner.
-        if state.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: as above; we are the last.
-            unsafe { ScopeState::all_ended(scope) };
-        }
-    }
-
-    #[cold]
-    unsafe fn all_ended(scope: *const ScopeState) {
-        // SAFETY: the fibers' reference, which was turned into a pointer when the scope was opened.
-        let state = unsafe { Arc::from_raw(scope) };
-        // ORDERING: Release pairs with the acquire of `wait`.
-        state.done.store(true, Ordering::Release);
-        state.owner.resume();
-    }
-
-    /// A fiber panicked, and nobody looked at its result.
-    pub(crate) fn note_panic(&self) {
-        self.panicked.store(true, Ordering::Relaxed);
-    }
-
-    /// The owner makes no more fibers, and waits for those it made.
-    fn wait(&self) {
-        // SAFETY: the owner's share of `pending` is given up here, once, as any fiber's.
-        unsafe { ScopeState::child_ended(self) };
-        // ORDERING: Acquire pairs with the release of `all_ended`.
-        while !self.done.load(Ordering::Acquire) {
-            // Not while a panic unwinds: then all fibers were run in place, and have ended.
-            suspend_shielded();
-        }
-    }
-}
 
 /// A scope for fibers that borrow. See [`Scheduler::scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -144,8 +92,8 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        self.state.pending.fetch_add(1, Ordering::Relaxed);
-        let origin = Origin { priority, scope: Arc::as_ptr(&self.state), name: None };
+        self.state.child_made();
+        let origin = Origin { priority, scope: Arc::as_ptr(&self.state).cast(), name: None };
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
         let fiber = unsafe {
@@ -164,7 +112,7 @@ impl<'scope> Scope<'scope, '_> {
 
 impl fmt::Debug for Scope<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("pending", &self.state.pending.load(Ordering::Relaxed)).finish()
+        f.debug_struct("Scope").field("pending", &self.state.pending()).finish()
     }
 }
 
@@ -172,19 +120,17 @@ fn open<'env, F, R>(shared: &Arc<Shared>, f: F) -> R
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
-    let state = Arc::new(ScopeState {
-        pending: AtomicUsize::new(1),
-        done: AtomicBool::new(false),
-        panicked: AtomicBool::new(false),
-        owner: Resumer::current(),
-    });
-    // The fibers' reference; `all_ended` takes it back.
-    let _ = Arc::into_raw(state.clone());
+    let (state, children) = ScopeState::open();
     let scope = Scope { state, shared, scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
-    scope.state.wait();
+    // SAFETY: the owner's share is given up here, once, as any fiber's: it makes no more of them.
+    unsafe { ScopeState::child_ended(children) };
+    while !scope.state.is_done() {
+        // Not while a panic unwinds: then all fibers were run in place, and have ended.
+        suspend_shielded();
+    }
     match result {
-        Ok(_) if scope.state.panicked.load(Ordering::Relaxed) => {
+        Ok(_) if scope.state.has_panicked() => {
             panic!("a fiber of the scope panicked, and its handle was not joined")
         }
         Ok(value) => value,

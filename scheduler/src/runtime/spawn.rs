@@ -1,13 +1,16 @@
 //! `go` in its forms.
 
-use super::scope::ScopeState;
-use super::{Scheduler, Shared, id_block};
-use crate::error::{Error, JoinError};
+use super::Scheduler;
+use crate::error::{Cancelled, Error, JoinError};
 use crate::fiber::{self, FiberRef, Making};
-use crate::handle::{JoinHandle, end_unrun};
+use crate::handle::JoinHandle;
 use crate::machine::clock;
 use crate::policy::SAMPLE_INTERVAL;
 use crate::priority::Priority;
+use crate::suspend::{Resumer, suspend};
+use crate::worker::finish::complete;
+use crate::worker::limit::Limit;
+use crate::worker::shared::{Shared, id_block};
 use crate::worker::{Worker, current};
 use std::cell::Cell;
 use std::ptr;
@@ -17,7 +20,8 @@ use std::sync::Arc;
 pub(crate) struct Origin {
     /// `None`: its maker's.
     pub(crate) priority: Option<Priority>,
-    pub(crate) scope: *const ScopeState,
+    /// A `ScopeState`, or null.
+    pub(crate) scope: *const (),
     pub(crate) name: Option<Arc<String>>,
 }
 
@@ -38,7 +42,7 @@ where
     T: Send,
 {
     if let Some(limit) = &shared.limit
-        && let Err(error) = limit.enter(|| shared.is_running())
+        && let Err(error) = enter(limit, shared)
     {
         // SAFETY: the caller's promise.
         return unsafe { refuse(shared, origin, f, error) };
@@ -106,13 +110,36 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
     let timed = level == 0 || sample.is_multiple_of(SAMPLE_INTERVAL);
     let making = Making {
         level,
-        shared: Arc::as_ptr(shared),
+        shared: Arc::as_ptr(shared).cast(),
         scope: origin.scope,
         id,
         stamp: if timed { clock::ticks() } else { 0 },
         name: origin.name,
     };
     (making, level)
+}
+
+/// Counts one more fiber, or waits until it fits, or fails, as the scheduler's owner chose.
+#[cold]
+fn enter(limit: &Limit, shared: &Shared) -> Result<(), Error> {
+    // A fiber cannot wait while a panic unwinds it.
+    if !limit.waits() || std::thread::panicking() {
+        return limit.try_enter();
+    }
+    let me = Resumer::current();
+    loop {
+        if !shared.is_running() {
+            return Err(Error::stopped());
+        }
+        if limit.enter_or_queue(&me) {
+            return Ok(());
+        }
+        let outcome = suspend();
+        limit.unqueue(&me, outcome.is_err());
+        if let Err(Cancelled(())) = outcome {
+            return Err(limit.error());
+        }
+    }
 }
 
 /// A new fiber that was never queued, and is the caller's to end.
@@ -143,7 +170,7 @@ where
     // SAFETY: the caller's promise; withdrawn just now.
     unsafe {
         let fiber = make_withdrawn(shared, origin, f);
-        end_unrun(shared, fiber, JoinError::not_started(error));
+        shared.end_unrun(fiber, JoinError::not_started(error));
         fiber
     }
 }
@@ -338,7 +365,7 @@ where
     // SAFETY: withdrawn just now; the handle is new, and its result a `T`.
     unsafe {
         fiber.fail(JoinError::not_started(Error::outside("go()")));
-        crate::runtime::finish::complete(fiber);
+        complete(fiber);
         JoinHandle::new(fiber)
     }
 }

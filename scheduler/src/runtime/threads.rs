@@ -9,13 +9,12 @@
 //! A worker leaves when it has no live fiber and nothing in its deques. It closes its mailbox behind
 //! it; the inboxes are closed when all have left. Between two runs the deques wait in [`Threads`].
 
-use super::{RUNNING, STOPPING, Shared};
 use crate::error::Error;
+use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
 use parking_lot::Mutex;
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 /// The threads of a scheduler, or what waits for the next ones.
@@ -32,38 +31,44 @@ impl Threads {
     pub(crate) fn new(deques: Vec<Deques>) -> Threads {
         Threads(Mutex::new(deques.into_iter().map(Slot::Waiting).collect()))
     }
+
+    pub(super) fn start(&self, shared: &Arc<Shared>) -> Result<(), Error> {
+        if shared.is_running() {
+            return Ok(());
+        }
+        if is_inside(shared) {
+            return Err(Error::inside("start()"));
+        }
+        let mut slots = self.0.lock();
+        if shared.is_running() {
+            return Ok(());
+        }
+        // It may be stopping still, if that was begun without waiting.
+        join_all(shared, &mut slots);
+        shared.begin();
+        for index in 0..slots.len() {
+            if let Err(error) = start_one(shared, index, &mut slots[index]) {
+                shared.begin_stop();
+                join_all(shared, &mut slots);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop(&self, shared: &Shared) -> Result<(), Error> {
+        if is_inside(shared) {
+            return Err(Error::inside("stop()"));
+        }
+        let mut slots = self.0.lock();
+        shared.begin_stop();
+        join_all(shared, &mut slots);
+        Ok(())
+    }
 }
 
 fn is_inside(shared: &Shared) -> bool {
     current::worker().is_some_and(|worker| ptr::eq(&*worker.shared, shared))
-}
-
-pub(super) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
-    if shared.is_running() {
-        return Ok(());
-    }
-    if is_inside(shared) {
-        return Err(Error::inside("start()"));
-    }
-    let mut slots = shared.threads.0.lock();
-    if shared.is_running() {
-        return Ok(());
-    }
-    // It may be stopping still, if that was begun without waiting.
-    join_all(shared, &mut slots);
-    for inbox in &shared.inboxes {
-        inbox.reopen();
-    }
-    shared.beacon.set_stop(false);
-    shared.phase.store(RUNNING, Ordering::Relaxed);
-    for index in 0..slots.len() {
-        if let Err(error) = start_one(shared, index, &mut slots[index]) {
-            begin_stop(shared);
-            join_all(shared, &mut slots);
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), Error> {
@@ -103,29 +108,6 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     let deques = worker.into_deques();
     shared.config.hooks.call_stop(index);
     deques
-}
-
-pub(super) fn begin_stop(shared: &Shared) {
-    shared.phase.store(STOPPING, Ordering::Relaxed);
-    shared.beacon.set_stop(true);
-    if let Some(limit) = &shared.limit {
-        limit.give_up();
-    }
-    for worker in 0..shared.remotes.len() {
-        if shared.beacon.call(worker) {
-            shared.unpark(worker);
-        }
-    }
-}
-
-pub(super) fn stop(shared: &Shared) -> Result<(), Error> {
-    if is_inside(shared) {
-        return Err(Error::inside("stop()"));
-    }
-    let mut slots = shared.threads.0.lock();
-    begin_stop(shared);
-    join_all(shared, &mut slots);
-    Ok(())
 }
 
 fn join_all(shared: &Shared, slots: &mut [Slot]) {

@@ -5,9 +5,9 @@
 //! would then use another thread's.
 
 use super::Worker;
+use super::shared::Shared;
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
-use std::any::Any;
 use std::cell::Cell;
 use std::ptr;
 
@@ -48,32 +48,22 @@ pub(crate) fn resume(fiber: FiberRef) {
             if let Some(home) = fiber.state.resume() {
                 // SAFETY: the fiber has not ended, so its scheduler exists, and does until we return:
                 // the fiber waits for us.
-                unsafe { (*fiber.shared).post(home, fiber) };
+                unsafe { (*fiber.shared.cast::<Shared>()).post(home, fiber) };
             }
         }
     }
 }
 
+/// Is `fiber` one of this scheduler's?
+#[inline]
+pub(crate) fn is_of(shared: &Shared, fiber: FiberRef) -> bool {
+    ptr::eq(ptr::from_ref(shared).cast(), fiber.shared)
+}
+
 /// Is `worker` the one that started `fiber`?
 #[inline]
 pub(crate) fn is_home(worker: &Worker, fiber: FiberRef) -> bool {
-    ptr::eq(&*worker.shared, fiber.shared) && fiber.state.home() == Some(worker.index)
-}
-
-/// A fiber panicked: tells the scheduler's panic hook.
-#[cold]
-pub(crate) fn panicked(payload: &(dyn Any + Send)) {
-    let Some((worker, fiber)) = in_fiber() else { return };
-    worker.remote().counters.panics.add(1);
-    if let Some(hook) = &worker.shared.config.hooks.panic {
-        let report = crate::runtime::builder::PanicReport {
-            id: fiber.id,
-            name: fiber.name.as_deref().map(String::as_str),
-            priority: fiber.priority(),
-            message: crate::error::panic_text(payload),
-        };
-        hook(&report);
-    }
+    is_of(&worker.shared, fiber) && fiber.state.home() == Some(worker.index)
 }
 
 /// What the report of an overflow says.

@@ -1,37 +1,58 @@
 //! A worker: one thread that runs fibers. Everything in [`Worker`] belongs to that thread, and to
 //! the fibers that run on it, one at a time; what other threads may touch is in
-//! [`Remote`](remote::Remote).
+//! [`Remote`].
 //!
-//! | file       | what it does                                                       |
-//! |------------|--------------------------------------------------------------------|
-//! | [`beacon`] | the word all workers share; how they sleep and are woken           |
-//! | [`remote`] | what others see of a worker: its mailbox, its stealable queues     |
-//! | `mod.rs`   | the dispatch loop: start a fiber, resume one, end one              |
-//! | [`find`]   | what to run next: own queues, the inbox, other workers             |
-//! | [`idle`]   | nothing to run: search, sleep, wake up, stop                       |
-//! | [`current`]| the worker of this thread, as fibers and their wakers reach it     |
+//! | file         | what it does                                                       |
+//! |--------------|--------------------------------------------------------------------|
+//! | `mod.rs`     | the dispatch loop: start a fiber, resume one, end one              |
+//! | [`find`]     | what to run next: own queues, the inbox, other workers             |
+//! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
+//! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
+//! | [`remote`]   | what others see of a worker: its mailbox, its stealable queues     |
+//! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
+//! | [`ready`]    | the list of started fibers that are runnable                       |
+//! | [`current`]  | the worker of this thread, as fibers and their wakers reach it     |
+//! | [`resumer`]  | who can be resumed, and held for that                              |
+//! | [`wake`]     | who waits for the end of a fiber                                   |
+//! | [`finish`]   | the end of a fiber                                                 |
+//! | [`family`]   | the fibers of a scope, counted                                     |
+//! | [`quiet`]    | is nothing left? (`wait_all`)                                      |
+//! | [`limit`]    | the limit on live fibers                                           |
+//! | [`registry`] | finding a scheduler that may be gone                               |
+//! | [`overflow`] | the report of a stack overflow                                     |
 
 pub(crate) mod beacon;
-pub(crate) mod remote;
+mod ready;
+mod remote;
+pub(crate) mod limit;
+mod quiet;
+pub(crate) mod shared;
+pub(crate) mod registry;
 pub(crate) mod current;
+mod overflow;
+pub(crate) mod resumer;
+pub(crate) mod wake;
+pub(crate) mod family;
+pub(crate) mod finish;
 mod find;
 mod idle;
 
 pub(crate) use idle::SPIN_MAX;
 
+use crate::config::PanicReport;
 use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
 use crate::fiber::memory::StackGuard;
-use crate::fiber::{FiberRef, Making};
+use crate::fiber::{self, FiberRef, Making};
 use crate::machine::clock;
 use crate::machine::random::Random;
 use crate::policy;
 use crate::priority::LEVELS;
-use crate::queue::ready::ReadyList;
-use crate::runtime::Shared;
-use crate::runtime::finish::complete;
 use crate::timer::Timers;
+use finish::complete;
+use ready::ReadyList;
 use remote::Remote;
+use shared::Shared;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
@@ -211,6 +232,9 @@ impl Worker {
         carrier_ref.parked.set(false);
         carrier_ref.token.set(false);
         fiber.carrier.set(ptr::null_mut());
+        if carrier_ref.panicked.replace(false) {
+            self.panicked(fiber);
+        }
         let counters = &self.remote().counters;
         let level = fiber.state.level();
         counters.live.add(u64::MAX);
@@ -219,6 +243,19 @@ impl Worker {
         counters.levels[level].finished.publish_one();
         self.shared.after_finish();
         self.put_warm(carrier);
+    }
+
+    /// Tells the panic hook.
+    #[cold]
+    fn panicked(&self, fiber: FiberRef) {
+        self.remote().counters.panics.add(1);
+        let Some(hook) = &self.shared.config.hooks.panic else { return };
+        let mut tell = |message: &str| {
+            let name = fiber.name.as_deref().map(String::as_str);
+            hook.call(&PanicReport { id: fiber.id, name, priority: fiber.priority(), message });
+        };
+        // SAFETY: the fiber has run and not ended.
+        unsafe { fiber.with_panic(&mut tell) };
     }
 
     /// A carrier without a fiber: the one that was used last, else a new one.
@@ -429,11 +466,23 @@ impl Worker {
         let Some(&holder) = (unsafe { (*self.holders.get()).first() }) else { return false };
         // SAFETY: a holder is a suspended carrier with a fiber.
         let carrier = unsafe { &*holder };
-        carrier.forks.promote_oldest(self, carrier);
+        self.promote_oldest(carrier);
         if carrier.forks.is_empty() {
             self.forget_holder(carrier);
         }
         true
+    }
+
+    /// Turns the oldest waiting branch of the fiber on `carrier` into a fiber of the same priority.
+    pub(crate) fn promote_oldest(&self, carrier: &Carrier) {
+        let Some(parent) = carrier.fiber() else { return };
+        let Some(branch) = carrier.forks.take_oldest() else { return };
+        let level = parent.state.level();
+        // SAFETY: the joiner's frame, where the note is, stays until this fiber has ended.
+        let fiber = unsafe { fiber::make(move || branch.call(), self.making(level)) };
+        // SAFETY: as above.
+        unsafe { branch.note() }.promoted.set(fiber.as_ptr());
+        self.push_fresh(fiber, level);
     }
 
     // ---- small things --------------------------------------------------------------------------
@@ -455,7 +504,7 @@ impl Worker {
     pub(crate) fn next_id(&self) -> u64 {
         let (mut next, mut end) = self.ids.get();
         if next == end {
-            (next, end) = crate::runtime::id_block();
+            (next, end) = shared::id_block();
         }
         self.ids.set((next + 1, end));
         next
@@ -466,7 +515,7 @@ impl Worker {
     pub(crate) fn making(&self, level: usize) -> Making {
         self.remote().counters.levels[level].spawned.add(1);
         let id = self.next_id();
-        let shared = Arc::as_ptr(&self.shared);
+        let shared = Arc::as_ptr(&self.shared).cast();
         Making { level, shared, scope: ptr::null(), id, stamp: stamp(level, id), name: None }
     }
 

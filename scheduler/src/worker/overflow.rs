@@ -10,7 +10,7 @@ pub(crate) fn install() {}
 
 #[cfg(unix)]
 mod unix {
-    use crate::worker::current;
+    use super::super::current;
     use std::fmt::Write;
     use std::sync::Once;
     use std::sync::atomic::{AtomicPtr, Ordering};

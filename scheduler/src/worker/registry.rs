@@ -1,7 +1,7 @@
 //! Which schedulers exist: for handles, which may outlive theirs and are too many to share in its
 //! ownership. Asked only by threads that are not its workers, to cancel or to change a priority.
 
-use super::Shared;
+use super::shared::Shared;
 use parking_lot::Mutex;
 use std::sync::{Arc, Weak};
 
@@ -15,7 +15,7 @@ pub(crate) fn add(shared: &Arc<Shared>) {
 }
 
 /// The scheduler at that address, if there is one.
-pub(crate) fn find(shared: *const Shared) -> Option<Arc<Shared>> {
+pub(crate) fn find(shared: *const ()) -> Option<Arc<Shared>> {
     let schedulers = SCHEDULERS.lock();
-    schedulers.iter().find(|known| known.as_ptr() == shared)?.upgrade()
+    schedulers.iter().find(|known| known.as_ptr().cast() == shared)?.upgrade()
 }

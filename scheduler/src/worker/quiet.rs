@@ -8,13 +8,10 @@
 //! The ender counts, then looks whether anybody waits; a waiter says that it waits, then counts: the
 //! barriers of [`machine::barrier`](crate::machine::barrier) make one of them see the other.
 
-use super::Shared;
-use crate::error::Cancelled;
+use super::resumer::Resumer;
+use super::shared::Shared;
 use crate::machine::barrier::{heavy_barrier, light_barrier};
-use crate::suspend::{Resumer, suspend};
-use crate::worker::current;
 use parking_lot::Mutex;
-use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -40,6 +37,23 @@ impl Quiet {
     pub(crate) fn is_awaited(&self) -> bool {
         light_barrier();
         self.awaited.load(Ordering::Relaxed) != 0
+    }
+
+    /// Somebody begins to wait: when all have ended, `done` is set and `resumer` resumed. The waiter
+    /// calls [`check`](Self::check) next.
+    pub(crate) fn enter(&self, done: Arc<AtomicBool>, resumer: Resumer, inside: bool) {
+        self.waiters.lock().push(Waiting { done, resumer, inside });
+        self.awaited.fetch_add(1, Ordering::Relaxed);
+        heavy_barrier();
+    }
+
+    /// The waiter with `done` waits no longer.
+    pub(crate) fn leave(&self, done: &Arc<AtomicBool>) {
+        let mut waiters = self.waiters.lock();
+        if let Some(index) = waiters.iter().position(|waiting| Arc::ptr_eq(&waiting.done, done)) {
+            waiters.swap_remove(index);
+            self.awaited.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Wakes everybody if nothing is left.
@@ -75,35 +89,4 @@ fn live(shared: &Shared) -> u64 {
         .chain(outside.spawned_outside.iter().map(|counter| counter.get()))
         .sum();
     made.saturating_sub(ended)
-}
-
-pub(super) fn wait_all(shared: &Shared) -> Result<(), Cancelled> {
-    let here = current::in_fiber();
-    if here.is_some() && std::thread::panicking() {
-        return Err(Cancelled(()));
-    }
-    let inside = here.is_some_and(|(worker, _)| ptr::eq(&*worker.shared, shared));
-    let done = Arc::new(AtomicBool::new(false));
-    let resumer = Resumer::current();
-    shared.quiet.waiters.lock().push(Waiting { done: done.clone(), resumer, inside });
-    shared.quiet.awaited.fetch_add(1, Ordering::Relaxed);
-    heavy_barrier();
-    shared.quiet.check(shared);
-    // ORDERING: Acquire pairs with the release of `check`.
-    while !done.load(Ordering::Acquire) {
-        if suspend().is_err() {
-            return forsake(shared, &done);
-        }
-    }
-    Ok(())
-}
-
-/// The waiter was cancelled.
-fn forsake(shared: &Shared, done: &Arc<AtomicBool>) -> Result<(), Cancelled> {
-    let mut waiters = shared.quiet.waiters.lock();
-    if let Some(index) = waiters.iter().position(|waiting| Arc::ptr_eq(&waiting.done, done)) {
-        waiters.swap_remove(index);
-        shared.quiet.awaited.fetch_sub(1, Ordering::Relaxed);
-    }
-    Err(Cancelled(()))
 }

@@ -1,7 +1,7 @@
 //! Whoever waits: a fiber or a thread.
 
+use super::current;
 use crate::fiber::FiberRef;
-use crate::worker::current;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;

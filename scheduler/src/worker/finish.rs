@@ -1,8 +1,9 @@
 //! The end of a fiber.
 
+use super::family::ScopeState;
+use super::wake::Waiter;
 use crate::fiber::FiberRef;
 use crate::fiber::state::Finish;
-use crate::runtime::scope::ScopeState;
 use std::sync::atomic::Ordering;
 
 /// Lets go of a fiber whose result is in place: whoever waits is woken, its scope hears of it, and
@@ -13,7 +14,7 @@ use std::sync::atomic::Ordering;
 /// does not touch it again.
 #[inline]
 pub(crate) unsafe fn complete(fiber: FiberRef) {
-    let scope = fiber.scope;
+    let scope = fiber.scope.cast::<ScopeState>();
     let mut announced = false;
     let outcome = fiber.state.finish(false).unwrap_or_else(|| {
         // Before the end is visible, so that the joiner stays until we have woken it.
@@ -25,7 +26,7 @@ pub(crate) unsafe fn complete(fiber: FiberRef) {
         Finish::Quiet | Finish::Wake => {
             if outcome == Finish::Wake {
                 // SAFETY: `finish` said so, and the waiter stays while `waking` is up.
-                unsafe { fiber.waiter().wake() };
+                unsafe { Waiter::from_word(fiber.waiter()).wake() };
             }
             if announced {
                 // ORDERING: Release pairs with the acquire of `is_over`: our use of the waiter and of

@@ -1,0 +1,90 @@
+//! The options of a scheduler, as its parts read them: checked by [`Builder`](crate::Builder).
+
+use crate::fiber::FiberId;
+use crate::fiber::memory::StackGuard;
+use crate::priority::Priority;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// What happens when [`Builder::max_fibers`](crate::Builder::max_fibers) is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtLimit {
+    /// The new fiber fails: its `join` returns the error. `try_go` returns it at once.
+    #[default]
+    Fail,
+    /// `go` waits until a fiber has ended. `try_go` still fails at once.
+    Wait,
+}
+
+/// A fiber panicked: what the panic hook is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct PanicReport<'a> {
+    /// Which fiber.
+    pub id: FiberId,
+    /// Its name, if it has one.
+    pub name: Option<&'a str>,
+    /// Its priority.
+    pub priority: Priority,
+    /// What it panicked with, if that was text.
+    pub message: &'a str,
+}
+
+pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
+
+/// The user's panic hook. If it panics itself, that was reported by the process's own hook.
+#[derive(Clone)]
+pub(crate) struct PanicHook(pub(crate) Arc<dyn Fn(&PanicReport<'_>) + Send + Sync>);
+
+impl PanicHook {
+    pub(crate) fn call(&self, report: &PanicReport<'_>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.0)(report)));
+    }
+}
+
+/// Functions of the user's that workers call.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Option<WorkerHook>,
+    pub(crate) stop: Option<WorkerHook>,
+    pub(crate) panic: Option<PanicHook>,
+}
+
+impl Hooks {
+    pub(crate) fn call_start(&self, worker: usize) {
+        call_quietly(&self.start, worker);
+    }
+
+    pub(crate) fn call_stop(&self, worker: usize) {
+        call_quietly(&self.stop, worker);
+    }
+}
+
+/// A hook that panics was reported by the process's panic hook; the worker goes on.
+fn call_quietly(hook: &Option<WorkerHook>, worker: usize) {
+    if let Some(hook) = hook {
+        let _ = catch_unwind(AssertUnwindSafe(|| hook(worker)));
+    }
+}
+
+/// Checked options.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) name: String,
+    pub(crate) workers: usize,
+    pub(crate) stack_size: usize,
+    pub(crate) stack_guard: StackGuard,
+    pub(crate) max_stacks: usize,
+    pub(crate) warm_stacks: usize,
+    pub(crate) max_fibers: Option<usize>,
+    pub(crate) at_limit: AtLimit,
+    pub(crate) spin_ticks: u64,
+    pub(crate) age_ticks: u64,
+    pub(crate) hooks: Hooks,
+}
+
+impl Config {
+    pub(crate) fn thread_name(&self, worker: usize) -> String {
+        format!("{}-{worker}", self.name)
+    }
+}
