@@ -80,6 +80,7 @@ pub(crate) struct Config {
     pub(crate) at_limit: AtLimit,
     pub(crate) spin_ticks: u64,
     pub(crate) age_ticks: u64,
+    pub(crate) lend_ticks: u64,
     pub(crate) hooks: Hooks,
 }
 

@@ -26,6 +26,14 @@ pub(crate) const OLDEST_INTERVAL: u64 = 16;
 /// than endless should not be opened everywhere at once, as each open branch holds a stack.
 pub(crate) const OLDEST_BATCH: u64 = 64;
 
+/// A worker that has so many more live fibers than another, which has nothing to do, leaves new ones to
+/// that one: started fibers stay, so balance is made at the start. Small against the thousands that
+/// make a difference, large enough that ordinary work never meets it.
+pub(crate) const LIVE_SLACK: u64 = 64;
+
+/// How long it waits for the other to come: about a thread's wake-up.
+pub(crate) const LEND_MAX: Duration = Duration::from_micros(50);
+
 /// How long a thief watches a worker that has just one fiber, in turns of a spin loop: about half a
 /// microsecond, in which a worker that dispatches would have taken it itself.
 pub(crate) const PATIENCE_SPINS: u32 = 32;

@@ -66,7 +66,8 @@ impl Builder {
         }
     }
 
-    /// How many threads run fibers. Default: one for each CPU that the process may use.
+    /// How many threads run fibers. Default: one for each CPU that the process may use, no more than the
+    /// control group's quota allows.
     pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = Some(workers);
         self
@@ -154,7 +155,7 @@ impl Builder {
     }
 
     fn check(self) -> Result<Config, Error> {
-        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        let cpus = usable_cpus();
         let workers = self.workers.unwrap_or(cpus);
         if workers == 0 {
             return Err(Error::config(
@@ -201,8 +202,17 @@ impl Builder {
             at_limit: self.at_limit,
             spin_ticks: clock::ticks_in(spin),
             age_ticks: clock::ticks_in(policy::AGE_MAX),
+            lend_ticks: clock::ticks_in(policy::LEND_MAX),
             hooks: self.hooks,
         })
+    }
+}
+
+/// How many CPUs the process may keep busy: its cpuset, bounded by the control group's quota.
+fn usable_cpus() -> usize {
+    match heddle_numa::Topology::detect() {
+        Ok(topology) => heddle_numa::default_workers(&topology),
+        Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 

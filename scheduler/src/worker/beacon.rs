@@ -162,6 +162,11 @@ impl Beacon {
         self.word.load(Ordering::Relaxed) & SLEEPERS != 0
     }
 
+    /// Is anybody parked or searching, and so free to take new work?
+    pub(crate) fn has_spare(&self) -> bool {
+        self.has_sleepers() || self.searching.load(Ordering::Relaxed) > 0
+    }
+
     /// P4: chooses a parked worker to unpark, unless somebody is searching already.
     #[must_use]
     pub(crate) fn wake_one(&self) -> Option<usize> {

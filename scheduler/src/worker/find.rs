@@ -110,6 +110,9 @@ impl Worker {
     /// once it has had some for too long, now and then the oldest.
     #[inline]
     fn take_fresh(&self, level: usize) -> Option<FiberRef> {
+        if self.remote().counters.live.get() > self.allowance.get() {
+            self.lend(level);
+        }
         let queues = &self.levels[level];
         let taken = queues.taken.get() + 1;
         queues.taken.set(taken);
@@ -122,6 +125,32 @@ impl Worker {
             };
             if let Some(fiber) = self.claim(entry, level) {
                 return Some(fiber);
+            }
+        }
+    }
+
+    /// We have many live fibers. If another worker has far fewer and nothing to do, it gets the time
+    /// to come for those that we would start next.
+    #[cold]
+    fn lend(&self, level: usize) {
+        let live = self.remote().counters.live.get();
+        let others = self.shared.remotes.iter().enumerate().filter(|&(index, _)| index != self.index);
+        let least = others.map(|(_, remote)| remote.counters.live.get()).min().unwrap_or(live);
+        self.allowance.set(least.max(live.saturating_sub(1)) + policy::LIVE_SLACK);
+        if live <= least + policy::LIVE_SLACK || !self.shared.beacon.has_spare() {
+            return;
+        }
+        self.allowance.set(least + policy::LIVE_SLACK);
+        if let Some(sleeper) = self.shared.beacon.wake_one() {
+            self.shared.unpark(sleeper);
+        }
+        let (start, before) = (clock::ticks(), self.deques[level].len());
+        while self.deques[level].len() == before && !self.remote().has_mail() {
+            std::hint::spin_loop();
+            if clock::ticks() - start > self.shared.config.lend_ticks {
+                // Nobody came.
+                self.allowance.set(live + policy::LIVE_SLACK);
+                return;
             }
         }
     }

@@ -11,18 +11,27 @@ use std::time::Duration;
 /// looking never more than doubles the cost of a wait. Never where workers outnumber CPUs.
 pub(crate) const SPIN_MAX: Duration = Duration::from_micros(30);
 
+/// The first part of that time, this share, a worker watches without being counted as a searcher:
+/// registering would cost two transfers of a cache line, as much as the hand-off it waits for.
+const GLANCE_SHARE: u64 = 8;
+
 impl Worker {
     /// Finds work, however long it takes. `None`: the scheduler stops and nothing is left here.
     #[cold]
     pub(super) fn idle(&self) -> Option<Work> {
+        self.remote().counters.running.set(0);
+        // Most waits for another worker are short: then nobody needs to know that we looked.
+        if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
+            return Some(work);
+        }
         let mut searching = self.shared.beacon.start_searching(self.shared.remotes.len());
         self.publish_warm();
-        self.remote().counters.running.set(0);
         loop {
             if !self.shared.is_running() {
                 self.begin_stop();
             }
-            if let Some(work) = self.search(searching) {
+            let found = self.look().or_else(|| if searching { self.watch(1) } else { None });
+            if let Some(work) = found {
                 return Some(self.found(work, searching));
             }
             if self.may_leave() {
@@ -35,10 +44,7 @@ impl Worker {
             if self.promote_for_holder() {
                 continue;
             }
-            searching = match self.sleep(searching) {
-                Ok(searching) => searching,
-                Err(work) => return Some(work),
-            };
+            searching = self.sleep(searching);
         }
     }
 
@@ -59,13 +65,10 @@ impl Worker {
         }
     }
 
-    /// Looks everywhere; as a searcher, again and again for a while.
-    fn search(&self, searching: bool) -> Option<Work> {
-        if let Some(work) = self.look() {
-            return Some(work);
-        }
-        let spin = self.shared.config.spin_ticks;
-        if !searching || spin == 0 || self.stopping.get() {
+    /// Watches the mailbox and the beacon for a while: the spin time, or a `share`th of it.
+    fn watch(&self, share: u64) -> Option<Work> {
+        let spin = self.shared.config.spin_ticks / share;
+        if spin == 0 || self.stopping.get() {
             return None;
         }
         let start = clock::ticks();
@@ -73,10 +76,11 @@ impl Worker {
         let mut now = start;
         while found.is_none() && now - start < spin {
             self.shared.beacon.raise_hunger();
-            for _ in 0..8 {
-                std::hint::spin_loop();
-            }
-            if self.remote().has_mail() || self.shared.beacon.levels() != 0 {
+            std::hint::spin_loop();
+            if self.remote().has_mail() || self.shared.beacon.above(LEVELS) != 0 {
+                if !self.shared.is_running() {
+                    self.begin_stop();
+                }
                 found = self.look();
             }
             now = clock::ticks();
@@ -94,8 +98,8 @@ impl Worker {
         (0..LEVELS).filter(|level| levels & 1 << level != 0).find_map(|level| self.take_elsewhere(level))
     }
 
-    /// Sleeps until woken. `Ok(true)`: woken as a searcher.
-    fn sleep(&self, searching: bool) -> Result<bool, Work> {
+    /// Sleeps until woken. `true`: woken as a searcher.
+    fn sleep(&self, searching: bool) -> bool {
         let beacon = &self.shared.beacon;
         beacon.lie_down(self.index, searching);
         let levels = self.visible_levels();
@@ -104,17 +108,17 @@ impl Worker {
             || self.remote().has_mail()
             || (!self.shared.is_running() && (!self.stopping.get() || self.may_leave()));
         if must_rise {
-            return Ok(beacon.rise(self.index));
+            return beacon.rise(self.index);
         }
         self.remote().counters.parks.add(1);
         loop {
             match self.timers.until_next() {
                 None => std::thread::park(),
-                Some(Duration::ZERO) => return Ok(beacon.rise(self.index)),
+                Some(Duration::ZERO) => return beacon.rise(self.index),
                 Some(wait) => std::thread::park_timeout(wait),
             }
             if let Some(searcher) = beacon.wake_up(self.index) {
-                return Ok(searcher);
+                return searcher;
             }
         }
     }

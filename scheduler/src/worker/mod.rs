@@ -96,6 +96,8 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
+    /// With more live fibers than this, see whether others have far fewer.
+    allowance: Cell<u64>,
     /// How often looking for more urgent work elsewhere was in vain.
     misses: Cell<u32>,
     ids: Cell<(u64, u64)>,
@@ -135,6 +137,7 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
+            allowance: Cell::new(policy::LIVE_SLACK),
             misses: Cell::new(0),
             ids: Cell::new((0, 0)),
             random: Random::new(index as u64),
