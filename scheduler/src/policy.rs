@@ -31,8 +31,8 @@ pub(crate) const OLDEST_BATCH: u64 = 64;
 /// make a difference, large enough that ordinary work never meets it.
 pub(crate) const LIVE_SLACK: u64 = 64;
 
-/// How long it waits for the other to come: about a thread's wake-up.
-pub(crate) const LEND_MAX: Duration = Duration::from_micros(50);
+/// How long it waits for the other to come: several times a thread's wake-up.
+pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 
 /// How long a thief watches a worker that has just one fiber, in turns of a spin loop: about half a
 /// microsecond, in which a worker that dispatches would have taken it itself.

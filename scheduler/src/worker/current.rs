@@ -6,8 +6,7 @@
 
 use super::Worker;
 use super::shared::Shared;
-use crate::fiber::{FiberId, FiberRef};
-use crate::priority::Priority;
+use crate::fiber::FiberRef;
 use std::cell::Cell;
 use std::ptr;
 
@@ -64,31 +63,4 @@ pub(crate) fn is_of(shared: &Shared, fiber: FiberRef) -> bool {
 #[inline]
 pub(crate) fn is_home(worker: &Worker, fiber: FiberRef) -> bool {
     is_of(&worker.shared, fiber) && fiber.state.home() == Some(worker.index)
-}
-
-/// What the report of an overflow says.
-pub(crate) struct Overflown<'a> {
-    pub(crate) id: FiberId,
-    pub(crate) name: &'a str,
-    pub(crate) priority: Priority,
-    pub(crate) stack_size: usize,
-}
-
-/// The fiber in whose guard `address` is, if it runs on this thread. Safe to call in a signal
-/// handler: it reads memory and calls nothing.
-pub(crate) fn overflown<'a>(address: usize) -> Option<Overflown<'a>> {
-    let worker = worker()?;
-    let carrier = worker.current()?;
-    let fiber = carrier.fiber()?;
-    if !carrier.guard.contains(&address) {
-        return None;
-    }
-    // SAFETY: the header of a fiber that runs is alive.
-    let header = unsafe { &*fiber.as_ptr() };
-    Some(Overflown {
-        id: header.id,
-        name: header.name.as_ref().map_or("unnamed", |name| name.as_str()),
-        priority: fiber.priority(),
-        stack_size: worker.shared.stacks.size(),
-    })
 }

@@ -11,6 +11,8 @@ pub(crate) fn install() {}
 #[cfg(unix)]
 mod unix {
     use super::super::current;
+    use crate::fiber::FiberId;
+    use crate::priority::Priority;
     use std::fmt::Write;
     use std::sync::Once;
     use std::sync::atomic::{AtomicPtr, Ordering};
@@ -41,6 +43,33 @@ mod unix {
         });
     }
 
+    /// What the report of an overflow says.
+    struct Overflown<'a> {
+        id: FiberId,
+        name: &'a str,
+        priority: Priority,
+        stack_size: usize,
+    }
+
+    /// The fiber in whose guard `address` is, if it runs on this thread. Safe to call in a signal
+    /// handler: it reads memory and calls nothing.
+    fn overflown<'a>(address: usize) -> Option<Overflown<'a>> {
+        let worker = current::worker()?;
+        let carrier = worker.current()?;
+        let fiber = carrier.fiber()?;
+        if !carrier.guard.contains(&address) {
+            return None;
+        }
+        // SAFETY: the header of a fiber that runs is alive.
+        let header = unsafe { &*fiber.as_ptr() };
+        Some(Overflown {
+            id: header.id,
+            name: header.name.as_ref().map_or("unnamed", |name| name.as_str()),
+            priority: fiber.priority(),
+            stack_size: worker.shared.stacks.size(),
+        })
+    }
+
     /// Text without allocation.
     struct Line {
         bytes: [u8; 512],
@@ -60,7 +89,7 @@ mod unix {
     unsafe extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
         // SAFETY: the kernel passes a complete siginfo.
         let address = unsafe { (*info).si_addr() } as usize;
-        if let Some(fiber) = current::overflown(address) {
+        if let Some(fiber) = overflown(address) {
             let mut line = Line { bytes: [0; 512], used: 0 };
             let _ = writeln!(
                 line,
