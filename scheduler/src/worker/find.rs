@@ -262,9 +262,10 @@ impl Worker {
         }
         if some {
             self.add_fresh(level);
-            if let Some(sleeper) = self.shared.beacon.announce(level)
-                && self.deques[level].len() > 1
-            {
+            // A single one is run next, by us, unless resumed ones go first. Who is chosen to wake up
+            // must be woken, so this is asked before anybody is chosen.
+            let for_others = self.deques[level].len() > 1 || self.ready_mask.get() & 1 << level != 0;
+            if for_others && let Some(sleeper) = self.shared.beacon.announce(level) {
                 self.shared.unpark(sleeper);
             }
         }
