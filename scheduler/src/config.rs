@@ -81,6 +81,7 @@ pub(crate) struct Config {
     pub(crate) spin_ticks: u64,
     pub(crate) age_ticks: u64,
     pub(crate) lend_ticks: u64,
+    pub(crate) tiny_ticks: u64,
     pub(crate) hooks: Hooks,
 }
 

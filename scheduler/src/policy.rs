@@ -34,6 +34,10 @@ pub(crate) const LIVE_SLACK: u64 = 64;
 /// How long it waits for the other to come: several times a thread's wake-up.
 pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 
+/// A stolen fiber that ends sooner would better have stayed where it was: moving its memory to another
+/// cache and its result back takes about as long. The thief then holds back, each time for longer.
+pub(crate) const TINY: Duration = Duration::from_nanos(500);
+
 /// How long a thief watches a worker that has just one fiber, in turns of a spin loop: about half a
 /// microsecond, in which a worker that dispatches would have taken it itself.
 pub(crate) const PATIENCE_SPINS: u32 = 32;

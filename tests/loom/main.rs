@@ -1,1 +1,43 @@
-fn main() {}
+//! Models of the lock-free protocols: loom runs each of them in every order that threads and memory
+//! allow, up to a number of preemptions, and fails if one of those runs does.
+//!
+//! The files under test are the production files themselves, compiled here once more against the
+//! atomics in [`primitive`]. What surrounds them in the runtime (the end of a fiber, mailboxes, a
+//! worker's loop) is modelled step by step; each model names the file whose steps it repeats.
+//!
+//! | file          | what it checks                                                            |
+//! |---------------|---------------------------------------------------------------------------|
+//! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
+//! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
+//! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`sleepers`]  | no wake-up is lost                                                        |
+//! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
+//!
+//! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
+//! (here they are two fences), and a compare-and-swap that fails on an old value or for no reason.
+
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/beacon.rs"]
+mod beacon;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/queue/inbox.rs"]
+mod inbox;
+mod primitive;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/fiber/state.rs"]
+mod state;
+
+mod fiber;
+mod inboxes;
+mod letters;
+mod lives;
+#[cfg(any())]
+mod sleepers;
+
+/// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
+/// have gone on. Most bugs need two.
+fn explore(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(preemptions);
+    builder.check(model);
+}

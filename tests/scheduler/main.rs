@@ -2,6 +2,10 @@
 //! the claim is about one size only. The names of the tests are the claims.
 
 mod spawn;
+mod scopes;
+mod cancel;
+mod priority;
+mod placement;
 
 use heddle_scheduler::Scheduler;
 use heddle_tests::{Rig, eventually};

@@ -203,6 +203,7 @@ impl Builder {
             spin_ticks: clock::ticks_in(spin),
             age_ticks: clock::ticks_in(policy::AGE_MAX),
             lend_ticks: clock::ticks_in(policy::LEND_MAX),
+            tiny_ticks: clock::ticks_in(policy::TINY),
             hooks: self.hooks,
         })
     }

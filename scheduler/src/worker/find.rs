@@ -1,5 +1,6 @@
 //! What to run next. The order is the policy's ([`policy`]); this file carries it out.
 
+use super::remote::Remote;
 use super::{Work, Worker};
 use crate::fiber::FiberRef;
 use crate::fiber::carrier::Queued;
@@ -16,7 +17,7 @@ const MISSES_MAX: u32 = 1000;
 
 impl Worker {
     /// The next thing to run, if this worker has or is owed something.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next(&self) -> Option<Work> {
         if self.remote().has_mail() {
             self.read_mail();
@@ -58,7 +59,7 @@ impl Worker {
         if tick.is_multiple_of(policy::SHARE_INTERVAL)
             && let Some(level) = policy::share_level(mine | elsewhere, tick / policy::SHARE_INTERVAL)
         {
-            return self.take_own(level, tick).or_else(|| self.take_elsewhere(level));
+            return self.take_own_in_turn(level, tick).or_else(|| self.take_elsewhere(level));
         }
         if mine == 0 {
             return None;
@@ -68,11 +69,17 @@ impl Worker {
         if self.shared.beacon.above(level) != 0 {
             return None;
         }
-        self.take_inbox(level).then(|| self.take_own(level, tick)).flatten()
+        self.take_inbox(level).then(|| self.take_own_in_turn(level, tick)).flatten()
+    }
+
+    /// The same as `take_own`, out of the way of the dispatch loop.
+    #[cold]
+    fn take_own_in_turn(&self, level: usize, tick: u64) -> Option<Work> {
+        self.take_own(level, tick)
     }
 
     /// Takes from our own queues of `level`.
-    #[inline]
+    #[inline(always)]
     fn take_own(&self, level: usize, tick: u64) -> Option<Work> {
         let queues = &self.levels[level];
         loop {
@@ -97,7 +104,7 @@ impl Worker {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn take_ready(&self, level: usize, queued: Queued) -> Work {
         let carrier = self.list(level, queued).pop_front().expect("the list was not empty");
         // SAFETY: what is in a ready list is alive.
@@ -108,7 +115,7 @@ impl Worker {
 
     /// Claims a fiber out of our own deque of `level`: the newest, which keeps trees of fibers small;
     /// once it has had some for too long, now and then the oldest.
-    #[inline]
+    #[inline(always)]
     fn take_fresh(&self, level: usize) -> Option<FiberRef> {
         if self.remote().counters.live.get() > self.allowance.get() {
             self.lend(level);
@@ -182,7 +189,7 @@ impl Worker {
     }
 
     /// Turns a popped entry into a fiber to start, unless it is stale.
-    #[inline]
+    #[inline(always)]
     fn claim(&self, entry: FiberRef, level: usize) -> Option<FiberRef> {
         let fiber = entry.resolve();
         match fiber.state.claim(level, self.index) {
@@ -239,13 +246,14 @@ impl Worker {
     }
 
     /// Looks for work of `level` in the inbox and at the other workers.
+    #[cold]
     pub(super) fn take_elsewhere(&self, level: usize) -> Option<Work> {
         if self.take_inbox(level)
             && let Some(fiber) = self.take_fresh(level)
         {
             return Some(Work::Fresh(fiber));
         }
-        self.steal(level).map(Work::Fresh)
+        self.steal(level).map(Work::Stolen)
     }
 
     /// Moves what is in the inbox of `level` to our deque, where others can steal it. `false`: nothing.
@@ -287,19 +295,54 @@ impl Worker {
         None
     }
 
-    fn steal_from(&self, victim: usize, level: usize) -> Option<FiberRef> {
-        let remote = &self.shared.remotes[victim];
-        let stealer = &remote.stealers[level];
-        // A single fiber at a worker that dispatches is about to be run there, with its memory in
-        // that cache; taking it would make both wait. Urgent ones are taken all the same.
-        if level > Priority::High.level() && stealer.len() == 1 {
-            let before = remote.counters.dispatches.get();
+    /// Is it worth while to take from a worker that has `waiting` fibers? One that does not dispatch will
+    /// not run them soon. One that does would run a single fiber itself, with its memory in that cache;
+    /// and if what we took before was tiny, moving it cost more than running it, so we hold back.
+    fn may_disturb(&self, victim: &Remote, waiting: usize) -> bool {
+        let restraint = self.restraint.get();
+        if waiting > 1 && restraint == 0 {
+            return true;
+        }
+        let start = clock::ticks();
+        loop {
+            let before = victim.counters.dispatches.get();
             for _ in 0..policy::PATIENCE_SPINS {
                 std::hint::spin_loop();
             }
-            if remote.counters.dispatches.get() != before {
-                return None;
+            if victim.counters.dispatches.get() == before {
+                return true;
             }
+            if waiting <= 1 || self.remote().has_mail() {
+                return false;
+            }
+            if clock::ticks() - start > restraint {
+                return true;
+            }
+        }
+    }
+
+    /// Runs a fiber that was taken from another worker, and learns whether that was worth while.
+    #[inline(never)]
+    pub(super) fn run_stolen(&self, fiber: FiberRef) {
+        let live = self.remote().counters.live.get();
+        let start = clock::ticks();
+        self.start(fiber);
+        let took = clock::ticks() - start;
+        let tiny = took < self.shared.config.tiny_ticks && self.remote().counters.live.get() == live;
+        let restraint = self.restraint.get();
+        self.restraint.set(match tiny {
+            true => (2 * restraint + self.shared.config.tiny_ticks).min(self.shared.config.spin_ticks),
+            false => 0,
+        });
+    }
+
+    #[inline(never)]
+    fn steal_from(&self, victim: usize, level: usize) -> Option<FiberRef> {
+        let remote = &self.shared.remotes[victim];
+        let stealer = &remote.stealers[level];
+        // Urgent fibers are taken at once.
+        if level > Priority::High.level() && !self.may_disturb(remote, stealer.len()) {
+            return None;
         }
         loop {
             match stealer.steal() {
@@ -327,6 +370,7 @@ impl Worker {
         inboxes.chain(deques).fold(0, |mask, level| mask | 1 << level)
     }
 
+    #[cold]
     fn read_mail(&self) {
         for mail in self.remote().take_mail() {
             let fiber = FiberRef::from_mail(mail);
@@ -345,6 +389,7 @@ impl Worker {
         }
     }
 
+    #[cold]
     pub(super) fn fire_timers(&self) {
         self.timers.fire(|fiber| self.resume_here(fiber));
     }

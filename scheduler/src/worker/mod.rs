@@ -96,6 +96,8 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
+    /// How long we hold back from taking fibers of a worker that dispatches, in ticks.
+    restraint: Cell<u64>,
     /// With more live fibers than this, see whether others have far fewer.
     allowance: Cell<u64>,
     /// How often looking for more urgent work elsewhere was in vain.
@@ -109,6 +111,8 @@ pub(crate) struct Worker {
 pub(crate) enum Work {
     /// A fiber that was claimed and has not started.
     Fresh(FiberRef),
+    /// The same, taken from another worker.
+    Stolen(FiberRef),
     /// A fiber that was taken out of a ready list.
     Started(*mut Carrier),
 }
@@ -137,6 +141,7 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
+            restraint: Cell::new(0),
             allowance: Cell::new(policy::LIVE_SLACK),
             misses: Cell::new(0),
             ids: Cell::new((0, 0)),
@@ -163,6 +168,7 @@ impl Worker {
             };
             match work {
                 Work::Fresh(fiber) => self.start(fiber),
+                Work::Stolen(fiber) => self.run_stolen(fiber),
                 Work::Started(carrier) => {
                     // SAFETY: what was in a ready list is alive, and has a fiber.
                     let carrier_ref = unsafe { &*carrier };
