@@ -23,7 +23,7 @@
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
 pub(crate) mod state;
-mod block;
+pub(crate) mod block;
 pub(crate) mod memory;
 pub(crate) mod branches;
 pub(crate) mod carrier;

@@ -110,6 +110,7 @@ impl Worker {
         if must_rise {
             return beacon.rise(self.index);
         }
+        crate::fiber::block::trim();
         self.remote().counters.parks.add(1);
         loop {
             match self.timers.until_next() {
