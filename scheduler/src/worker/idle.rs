@@ -111,6 +111,7 @@ impl Worker {
             return beacon.rise(self.index);
         }
         crate::fiber::block::trim();
+        self.shared.stacks.release();
         self.remote().counters.parks.add(1);
         loop {
             match self.timers.until_next() {

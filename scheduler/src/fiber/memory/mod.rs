@@ -96,8 +96,15 @@ pub(crate) struct StackSource {
 
 struct State {
     slabs: system::Slabs,
+    /// Only addresses: the system has the pages.
     free: Vec<StackMemory>,
+    /// Given back, and with their pages still: they are released many at a time, as each release
+    /// interrupts every CPU that runs one of our threads.
+    dirty: Vec<StackMemory>,
 }
+
+/// How many given stacks keep their pages until the next release.
+const DIRTY_MAX: usize = 256;
 
 impl StackSource {
     pub(crate) fn new(spec: StackSpec) -> Result<StackSource, Error> {
@@ -111,7 +118,11 @@ impl StackSource {
             }
             chosen => chosen,
         };
-        let state = Mutex::new(State { slabs: system::Slabs::new(spec.size, guard), free: Vec::new() });
+        let state = Mutex::new(State {
+            slabs: system::Slabs::new(spec.size, guard),
+            free: Vec::new(),
+            dirty: Vec::new(),
+        });
         Ok(StackSource { spec, guard, state, taken: AtomicUsize::new(0), cold: AtomicUsize::new(0) })
     }
 
@@ -135,7 +146,7 @@ impl StackSource {
                 self.spec.most
             )));
         }
-        let memory = match state.free.pop() {
+        let memory = match state.dirty.pop().or_else(|| state.free.pop()) {
             Some(memory) => {
                 self.cold.fetch_sub(1, Ordering::Relaxed);
                 memory
@@ -149,12 +160,22 @@ impl StackSource {
         Ok(memory)
     }
 
-    /// Gives a stack back; the system gets its pages.
+    /// Gives a stack back; the system gets its pages, soon.
     pub(crate) fn give(&self, memory: StackMemory) {
-        memory.raw.release_pages();
         self.taken.fetch_sub(1, Ordering::Relaxed);
         self.cold.fetch_add(1, Ordering::Relaxed);
-        self.state.lock().free.push(memory);
+        let mut state = self.state.lock();
+        state.dirty.push(memory);
+        if state.dirty.len() >= DIRTY_MAX {
+            state.release();
+        }
+    }
+
+    /// A worker has nothing to do: the system gets the pages of all stacks that were given back.
+    pub(crate) fn release(&self) {
+        if self.cold() > 0 {
+            self.state.lock().release();
+        }
     }
 
     /// Ends the process if the words at `limit`, the low end of a stack with a canary, were
@@ -173,6 +194,28 @@ impl StackSource {
     /// How many stacks are only addresses.
     pub(crate) fn cold(&self) -> usize {
         self.cold.load(Ordering::Relaxed)
+    }
+}
+
+impl State {
+    /// Releases the pages of the dirty stacks, neighbours with one call.
+    fn release(&mut self) {
+        self.dirty.sort_unstable_by_key(|memory| memory.raw.pages().start);
+        let mut run: Option<std::ops::Range<usize>> = None;
+        for memory in &self.dirty {
+            let pages = memory.raw.pages();
+            run = match run {
+                // What lies between is a guard, which stays.
+                Some(run) if pages.start - run.end <= page_size() => Some(run.start..pages.end),
+                Some(run) => {
+                    system::release_pages(run);
+                    Some(pages)
+                }
+                None => Some(pages),
+            };
+        }
+        run.into_iter().for_each(system::release_pages);
+        self.free.append(&mut self.dirty);
     }
 }
 
@@ -210,12 +253,27 @@ mod tests {
         // SAFETY: the byte is in the stack that we own.
         unsafe { byte.write(7) };
         source.give(first);
+        source.release();
         assert_eq!((source.taken(), source.cold()), (0, 1));
         let second = source.take().unwrap();
         assert_eq!(second.base().get(), top);
         // SAFETY: as above.
         assert_eq!(unsafe { byte.read() }, 0, "cold stacks give their pages back");
         source.give(second);
+    }
+
+    #[test]
+    fn stacks_that_are_released_together_keep_their_guards() {
+        for guard in [StackGuard::Auto, StackGuard::Mapped] {
+            let source = source(guard, usize::MAX);
+            let stacks: Vec<_> = (0..2 * DIRTY_MAX).map(|_| source.take().unwrap()).collect();
+            let guards: Vec<_> = stacks.iter().map(|stack| stack.guard_range()).collect();
+            stacks.into_iter().for_each(|stack| source.give(stack));
+            source.release();
+            for guard in guards {
+                assert!(!system::is_writable(guard.start), "a guard was lost");
+            }
+        }
     }
 
     #[test]

@@ -32,7 +32,17 @@ impl Raw {
 
     pub(super) fn write_canary(&self) {}
 
-    pub(super) fn release_pages(&self) {}
+    /// They keep their pages, so there is nothing to release.
+    pub(super) fn pages(&self) -> std::ops::Range<usize> {
+        0..0
+    }
+}
+
+pub(super) fn release_pages(_pages: std::ops::Range<usize>) {}
+
+#[cfg(test)]
+pub(super) fn is_writable(_address: usize) -> bool {
+    false
 }
 
 /// These stacks always have a guard page.

@@ -46,15 +46,34 @@ impl Raw {
         unsafe { ptr::with_exposed_provenance_mut::<[u64; 4]>(self.limit).write_volatile(CANARY) }
     }
 
-    /// The system gets all pages; the guard stays.
-    pub(super) fn release_pages(&self) {
-        let start = self.limit + self.guard;
-        let end = self.base.next_multiple_of(page_size());
-        // SAFETY: nothing runs on this stack; its contents are not needed any more.
-        let result =
-            unsafe { libc::madvise(ptr::with_exposed_provenance_mut(start), end - start, RELEASE_ADVICE) };
-        debug_assert_eq!(result, 0, "releasing stack pages: {}", std::io::Error::last_os_error());
+    /// The addresses of its pages, less the guard.
+    pub(super) fn pages(&self) -> std::ops::Range<usize> {
+        self.limit + self.guard..self.base.next_multiple_of(page_size())
     }
+}
+
+/// The system gets the pages of stacks that nothing runs on. Guards in between stay.
+pub(super) fn release_pages(pages: std::ops::Range<usize>) {
+    let start = ptr::with_exposed_provenance_mut(pages.start);
+    // SAFETY: nothing runs on these stacks; their contents are not needed any more.
+    let result = unsafe { libc::madvise(start, pages.len(), RELEASE_ADVICE) };
+    debug_assert_eq!(result, 0, "releasing stack pages: {}", std::io::Error::last_os_error());
+}
+
+/// Can the byte be written? Asked of the kernel, which answers with an error instead of a signal.
+#[cfg(all(test, target_os = "linux"))]
+pub(super) fn is_writable(address: usize) -> bool {
+    let byte = [0_u8];
+    let local = libc::iovec { iov_base: byte.as_ptr().cast_mut().cast(), iov_len: 1 };
+    let remote = libc::iovec { iov_base: ptr::with_exposed_provenance_mut(address), iov_len: 1 };
+    // SAFETY: both describe one byte; the kernel checks the remote one. `getpid` is our own process.
+    unsafe { libc::process_vm_writev(libc::getpid(), &local, 1, &remote, 1, 0) == 1 }
+}
+
+/// Elsewhere there is nobody to ask.
+#[cfg(all(test, not(target_os = "linux")))]
+pub(super) fn is_writable(_address: usize) -> bool {
+    false
 }
 
 /// Are the words at the low end of a stack what `write_canary` wrote?
