@@ -67,7 +67,8 @@ impl Limit {
         Error::limit(self.most)
     }
 
-    /// Counts a fiber that has failed at the limit and is about to end.
+    /// Counts a fiber whatever the limit: one that has failed at it and is about to end, or a branch
+    /// that others wait for.
     pub(crate) fn enter_beyond(&self) {
         self.state.lock().live += 1;
     }

@@ -487,6 +487,9 @@ impl Worker {
         let Some(parent) = carrier.fiber() else { return };
         let Some(branch) = carrier.forks.take_oldest() else { return };
         let level = parent.state.level();
+        if let Some(limit) = &self.shared.limit {
+            limit.enter_beyond();
+        }
         // SAFETY: the joiner's frame, where the note is, stays until this fiber has ended.
         let fiber = unsafe { fiber::make(move || branch.call(), self.making(level)) };
         // SAFETY: as above.
