@@ -79,12 +79,13 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
     let parcel = Arc::new(Mutex::new(Some(deques)));
     let (theirs, for_thread) = (parcel.clone(), shared.clone());
     let body = move || {
-        let deques = theirs.lock().take().expect("put there below");
+        let deques = theirs.lock().take().expect("put there above");
+        // Before anybody can have a reason to wake this thread or to write to it.
+        for_thread.remotes[index].attach(std::thread::current());
         serve(for_thread, index, deques)
     };
     match std::thread::Builder::new().name(shared.config.thread_name(index)).spawn(body) {
         Ok(handle) => {
-            shared.remotes[index].attach(handle.thread().clone());
             *slot = Slot::Running(handle);
             Ok(())
         }
