@@ -343,13 +343,15 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
     let unrun = sum(|l| &l.unrun);
     let started = sum(|l| &l.started);
     let suspended = sum(|l| &l.suspended);
-    let running = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
+    let busy = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
     let spawned = sum(|l| &l.spawned) + shared.spawned_outside[level].get();
     // A read that is a moment older than another may make a difference negative for that moment.
     let queued = (spawned + shared.entered_queued[level].get())
         .saturating_sub(started + unrun + finished_outside + shared.left_queued[level].get());
     let alive = (started + shared.entered_started[level].get())
         .saturating_sub(finished - unrun.min(finished) + shared.left_started[level].get());
+    // A worker that has ended its fiber says so when it looks for another one.
+    let running = busy.min(alive.saturating_sub(suspended));
     LevelStats {
         priority: Priority::from_level(level),
         queued,
