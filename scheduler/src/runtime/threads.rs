@@ -106,6 +106,7 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
         worker.run();
         worker.close();
     });
+    shared.leave();
     let deques = worker.into_deques();
     shared.config.hooks.call_stop(index);
     deques

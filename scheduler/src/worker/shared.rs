@@ -16,7 +16,7 @@ use crate::priority::LEVELS;
 use crate::queue::inbox::Inbox;
 use crate::stats::{Counters, SharedCounters, StackStats, Stats};
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// What all workers of a scheduler share.
 ///
@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 /// | `remotes`  | see its own table              | everyone                    |
 /// | `stacks`   | workers, under its lock        | workers, `stats()`          |
 /// | `phase`    | `start`, `stop`                | everyone                    |
+/// | `serving`  | `start`, each thread that ends | the last thread that ends   |
 /// | the others | have locks or are counters     |                             |
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) quiet: Quiet,
     pub(crate) limit: Option<Limit>,
     phase: AtomicU8,
+    /// Threads that may take from the inboxes.
+    serving: AtomicUsize,
 }
 
 const RUNNING: u8 = 0;
@@ -75,6 +78,7 @@ impl Shared {
             quiet: Quiet::new(),
             limit: config.max_fibers.map(|most| Limit::new(most, config.at_limit)),
             phase: AtomicU8::new(STOPPING),
+            serving: AtomicUsize::new(0),
             config,
         };
         Ok((shared, deques))
@@ -94,8 +98,17 @@ impl Shared {
         for inbox in &self.inboxes {
             inbox.reopen();
         }
+        self.serving.store(self.remotes.len(), Ordering::Relaxed);
         self.beacon.set_stop(false);
         self.phase.store(RUNNING, Ordering::Relaxed);
+    }
+
+    /// A thread leaves, with nothing in its queues. The last one closes the inboxes behind it.
+    pub(crate) fn leave(&self) {
+        // ORDERING: AcqRel: the last one's look into the inboxes comes after everybody else's.
+        if self.serving.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.close_inboxes();
+        }
     }
 
     /// Tells all workers to end their fibers and leave.
