@@ -36,10 +36,12 @@
 //! In `isolate`, which is all that calls the engine. `isolate/enter.rs` is the one door into it. What
 //! lies above (`host`, `bridge`) is safe code.
 
+#![deny(unsafe_code)]
 
 mod error;
 mod limits;
 mod value;
+#[allow(unsafe_code, reason = "the engine is C; see above")]
 mod isolate;
 mod host;
 mod bridge;

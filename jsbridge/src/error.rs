@@ -1,0 +1,297 @@
+//! What can go wrong, as one opaque error with predicates; each message says what to do.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Why a script has no value to return, or a bridge could not be built.
+///
+/// ```
+/// use heddle_jsbridge::Bridge;
+/// use heddle_scheduler::{Priority, Scheduler};
+///
+/// let scheduler = Scheduler::builder().workers(1).build()?;
+/// let bridge = Bridge::builder(&scheduler).build()?;
+/// let error = bridge.eval(Priority::Normal, "let a;\na.b").join().unwrap_err();
+/// assert!(error.is_exception());
+/// assert_eq!(error.to_string(), "TypeError: cannot read property 'b' of undefined");
+/// assert_eq!(error.location().unwrap().line, 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Box<Kind>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Exception(Thrown),
+    StackOverflow(Thrown),
+    UnhandledRejection(Thrown),
+    Timeout(Duration),
+    OutOfMemory(usize),
+    Cancelled,
+    Pending,
+    NotAValue(&'static str),
+    Config(String),
+    Limit(usize),
+    NoIsolate(usize),
+    Fiber(String),
+}
+
+/// What a script threw, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Thrown {
+    /// Empty if it was no `Error`.
+    pub(crate) name: String,
+    pub(crate) message: String,
+    pub(crate) stack: String,
+}
+
+/// Where in a script something happened. Lines and columns count from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Location {
+    /// The script's [name](crate::Script::name).
+    pub script: String,
+    /// The line.
+    pub line: u32,
+    /// The column, in characters.
+    pub column: u32,
+}
+
+impl Error {
+    /// The engine's message for a recursion that is too deep, and its regular expressions' one.
+    const TOO_DEEP: [(&str, &str); 2] =
+        [("RangeError", "Maximum call stack size exceeded"), ("SyntaxError", "stack overflow")];
+
+    pub(crate) fn thrown(thrown: Thrown) -> Error {
+        let what = (thrown.name.as_str(), thrown.message.as_str());
+        Error(Box::new(if Self::TOO_DEEP.contains(&what) {
+            Kind::StackOverflow(thrown)
+        } else {
+            Kind::Exception(thrown)
+        }))
+    }
+
+    /// The same error, of a promise that nobody looked at.
+    pub(crate) fn into_unhandled(self) -> Error {
+        match *self.0 {
+            Kind::Exception(thrown) => Error(Box::new(Kind::UnhandledRejection(thrown))),
+            _ => self,
+        }
+    }
+
+    pub(crate) fn timeout(limit: Duration) -> Error {
+        Error(Box::new(Kind::Timeout(limit)))
+    }
+
+    pub(crate) fn out_of_memory(limit: usize) -> Error {
+        Error(Box::new(Kind::OutOfMemory(limit)))
+    }
+
+    pub(crate) fn cancelled() -> Error {
+        Error(Box::new(Kind::Cancelled))
+    }
+
+    pub(crate) fn pending() -> Error {
+        Error(Box::new(Kind::Pending))
+    }
+
+    pub(crate) fn not_a_value(what: &'static str) -> Error {
+        Error(Box::new(Kind::NotAValue(what)))
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Error {
+        Error(Box::new(Kind::Config(message.into())))
+    }
+
+    pub(crate) fn limit(most: usize) -> Error {
+        Error(Box::new(Kind::Limit(most)))
+    }
+
+    pub(crate) fn no_isolate(memory: usize) -> Error {
+        Error(Box::new(Kind::NoIsolate(memory)))
+    }
+
+    /// The fiber of the script has no result.
+    pub(crate) fn fiber(error: &heddle_scheduler::JoinError) -> Error {
+        if error.is_cancelled() {
+            return Error::cancelled();
+        }
+        Error(Box::new(Kind::Fiber(error.to_string())))
+    }
+
+    fn as_thrown(&self) -> Option<&Thrown> {
+        match &*self.0 {
+            Kind::Exception(thrown) | Kind::StackOverflow(thrown) | Kind::UnhandledRejection(thrown) => {
+                Some(thrown)
+            }
+            _ => None,
+        }
+    }
+
+    /// The script threw, or could not be compiled: [`message`](Self::message) and
+    /// [`js_stack`](Self::js_stack) have more. True also where
+    /// [`is_stack_overflow`](Self::is_stack_overflow) or
+    /// [`is_unhandled_rejection`](Self::is_unhandled_rejection) is.
+    pub fn is_exception(&self) -> bool {
+        self.as_thrown().is_some()
+    }
+
+    /// The script recursed too deeply, and did not catch the `RangeError`. Known by its message.
+    pub fn is_stack_overflow(&self) -> bool {
+        matches!(*self.0, Kind::StackOverflow(_))
+    }
+
+    /// A promise was rejected, and at the script's end nothing had asked for its outcome.
+    pub fn is_unhandled_rejection(&self) -> bool {
+        matches!(*self.0, Kind::UnhandledRejection(_))
+    }
+
+    /// The script ran for longer than it may, and was ended.
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.0, Kind::Timeout(_))
+    }
+
+    /// The script needed more memory than it may have, and did not catch the error.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(*self.0, Kind::OutOfMemory(_))
+    }
+
+    /// The script was cancelled, or its scheduler was stopped while it ran.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.0, Kind::Cancelled)
+    }
+
+    /// The script's result is a promise that nothing is left to settle.
+    pub fn is_pending(&self) -> bool {
+        matches!(*self.0, Kind::Pending)
+    }
+
+    /// The script's result cannot leave its isolate: a function or a symbol.
+    pub fn is_not_a_value(&self) -> bool {
+        matches!(*self.0, Kind::NotAValue(_))
+    }
+
+    /// An option of the bridge has a value that cannot work.
+    pub fn is_config(&self) -> bool {
+        matches!(*self.0, Kind::Config(_))
+    }
+
+    /// As many isolates are in use as may be, or the system has no memory for one more.
+    pub fn is_limit(&self) -> bool {
+        matches!(*self.0, Kind::Limit(_) | Kind::NoIsolate(_))
+    }
+
+    /// The script's fiber could not be started or waited for, or the host's code in it panicked.
+    pub fn is_fiber(&self) -> bool {
+        matches!(*self.0, Kind::Fiber(_))
+    }
+
+    /// The name of the JavaScript error, like `TypeError`; `None` if something else was thrown.
+    pub fn name(&self) -> Option<&str> {
+        self.as_thrown().map(|thrown| thrown.name.as_str()).filter(|name| !name.is_empty())
+    }
+
+    /// The message of the JavaScript error; of another value that was thrown, its text.
+    pub fn message(&self) -> Option<&str> {
+        self.as_thrown().map(|thrown| thrown.message.as_str())
+    }
+
+    /// The JavaScript stack at the place of the error, innermost first, one line a call.
+    pub fn js_stack(&self) -> Option<&str> {
+        self.as_thrown().map(|thrown| thrown.stack.as_str()).filter(|stack| !stack.is_empty())
+    }
+
+    /// Where the error was made, if that is a place in a script.
+    pub fn location(&self) -> Option<Location> {
+        self.js_stack()?.lines().find_map(Location::parse)
+    }
+}
+
+impl Location {
+    /// Of a line like `    at inner (script.js:3:14)` or `    at script.js:3:14`.
+    fn parse(line: &str) -> Option<Location> {
+        let place = line.trim().strip_prefix("at ")?;
+        let place = match place.rsplit_once('(') {
+            Some((_, inside)) => inside.strip_suffix(')')?,
+            None => place,
+        };
+        let (rest, column) = place.rsplit_once(':')?;
+        let (script, line) = rest.rsplit_once(':')?;
+        Some(Location { script: script.to_owned(), line: line.parse().ok()?, column: column.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.script, self.line, self.column)
+    }
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name.as_str(), self.message.as_str()) {
+            ("", message) => write!(f, "{message} (thrown, and no Error)"),
+            (name, "") => f.write_str(name),
+            (name, message) => write!(f, "{name}: {message}"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Kind::Exception(thrown) | Kind::StackOverflow(thrown) => thrown.fmt(f),
+            Kind::UnhandledRejection(thrown) => write!(f, "{thrown} (in a promise that nobody handled)"),
+            Kind::Timeout(limit) => write!(
+                f,
+                "the script ran for longer than {limit:?} and was ended; raise Builder::time if it needs more"
+            ),
+            Kind::OutOfMemory(limit) => write!(
+                f,
+                "the script needed more than {} KiB of memory; raise Builder::memory if it needs more",
+                limit / 1024
+            ),
+            Kind::Cancelled => f.write_str("the script was cancelled"),
+            Kind::Pending => f.write_str(
+                "the script's result is a promise that was never settled, and nothing is left to run that could",
+            ),
+            Kind::NotAValue(what) => write!(
+                f,
+                "the script's result is {what}, which cannot leave its isolate; return what it computes instead"
+            ),
+            Kind::Config(message) | Kind::Fiber(message) => f.write_str(message),
+            Kind::Limit(most) => write!(
+                f,
+                "{most} isolates are in use, which is the limit set by Builder::max_isolates; wait for scripts \
+                 to end, or raise it"
+            ),
+            Kind::NoIsolate(memory) => write!(
+                f,
+                "no memory for an isolate: the system has none, or the {} KiB of Builder::memory are too few",
+                memory / 1024
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_in_both_forms_of_a_stack_line() {
+        let place = |line| Location::parse(line).map(|place| place.to_string());
+        assert_eq!(place("    at f (a.js:3:14)").as_deref(), Some("a.js:3:14"));
+        assert_eq!(place("    at C:\\a.js:1:2").as_deref(), Some("C:\\a.js:1:2"));
+        assert_eq!(place("    at f (native)"), None);
+        assert_eq!(place("nonsense"), None);
+    }
+
+    #[test]
+    fn an_error_can_cross_threads() {
+        fn check<T: Send + Sync + 'static>() {}
+        check::<Error>();
+    }
+}
