@@ -28,6 +28,11 @@ impl Gate {
         *self.0.0.lock().expect("no panic while locked") = true;
         self.0.1.notify_all();
     }
+
+    /// Was it opened?
+    pub fn is_open(&self) -> bool {
+        *self.0.0.lock().expect("no panic while locked")
+    }
 }
 
 /// Not happened until it is fired; who waits for it suspends.

@@ -3,6 +3,9 @@
 
 mod spawn;
 mod scopes;
+mod quiet;
+mod suspends;
+mod forks;
 mod cancel;
 mod priority;
 mod placement;

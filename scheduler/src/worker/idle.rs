@@ -1,6 +1,7 @@
 //! Nothing to run: search for a while, then sleep until there is something. The protocol with those
 //! who make work is in [`beacon`](super::beacon); the end of a worker is here too.
 
+use super::beacon::Beacon;
 use super::{Work, Worker};
 use crate::fiber::carrier::Carrier;
 use crate::machine::clock;
@@ -14,6 +15,9 @@ pub(crate) const SPIN_MAX: Duration = Duration::from_micros(30);
 /// The first part of that time, this share, a worker watches without being counted as a searcher:
 /// registering would cost two transfers of a cache line, as much as the hand-off it waits for.
 const GLANCE_SHARE: u64 = 8;
+
+/// A sleep that is shorter than so many times the longest spin says that spinning pays here.
+const SHORT_SLEEP: u64 = 4;
 
 impl Worker {
     /// Finds work, however long it takes. `None`: the scheduler stops and nothing is left here.
@@ -65,9 +69,11 @@ impl Worker {
         }
     }
 
-    /// Watches the mailbox and the beacon for a while: the spin time, or a `share`th of it.
+    /// Watches the mailbox and the beacon for a while: the spin time, or a `share`th of it. The spin time
+    /// is halved when nothing came, and the longest again when something did: where work comes seldom,
+    /// looking for it would only keep a CPU from those who make it.
     fn watch(&self, share: u64) -> Option<Work> {
-        let spin = self.shared.config.spin_ticks / share;
+        let spin = self.spin.get() / share;
         if spin == 0 || self.stopping.get() {
             return None;
         }
@@ -86,6 +92,11 @@ impl Worker {
             now = clock::ticks();
         }
         self.remote().counters.spin_ticks.add(now - start);
+        if found.is_some() {
+            self.spin.set(self.shared.config.spin_ticks);
+        } else if share == 1 {
+            self.spin.set(spin / 2);
+        }
         found
     }
 
@@ -113,6 +124,17 @@ impl Worker {
         crate::fiber::block::trim();
         self.shared.stacks.release();
         self.remote().counters.parks.add(1);
+        let asleep = clock::ticks();
+        let searcher = self.park(beacon);
+        if clock::ticks() - asleep < SHORT_SLEEP * self.shared.config.spin_ticks {
+            // Looking a little longer would have paid.
+            self.spin.set(self.shared.config.spin_ticks);
+        }
+        searcher
+    }
+
+    /// Parks the thread until somebody wakes it, or a timer is due. `true`: as a searcher.
+    fn park(&self, beacon: &Beacon) -> bool {
         loop {
             match self.timers.until_next() {
                 None => std::thread::park(),

@@ -96,6 +96,8 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
+    /// How long to look for work before sleeping, in ticks: what has paid of late.
+    spin: Cell<u64>,
     /// How long we hold back from taking fibers of a worker that dispatches, in ticks.
     restraint: Cell<u64>,
     /// With more live fibers than this, see whether others have far fewer.
@@ -130,7 +132,6 @@ impl Worker {
         Worker {
             remote: &shared.remotes[index],
             canaries: shared.stacks.guard() == StackGuard::Canary,
-            shared,
             index,
             deques,
             levels: std::array::from_fn(level),
@@ -141,12 +142,14 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
+            spin: Cell::new(shared.config.spin_ticks),
             restraint: Cell::new(0),
             allowance: Cell::new(policy::LIVE_SLACK),
             misses: Cell::new(0),
             ids: Cell::new((0, 0)),
             random: Random::new(index as u64),
             stopping: Cell::new(false),
+            shared,
         }
     }
 
