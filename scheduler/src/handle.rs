@@ -47,13 +47,7 @@ impl<T> JoinHandle<T> {
         }
         let this = ManuallyDrop::new(self);
         // SAFETY: it has ended, and the handle is ours and goes here, once.
-        unsafe {
-            let result = this.fiber.take_result();
-            if this.fiber.state.release_handle_of_finished() {
-                this.fiber.free();
-            }
-            result
-        }
+        unsafe { this.fiber.take_result() }
     }
 
     /// Has the fiber ended? Then [`join`](Self::join) does not wait.

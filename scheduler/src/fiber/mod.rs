@@ -239,7 +239,8 @@ fn drop_quietly<T>(value: T) {
 }
 
 unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
-    // SAFETY: called by the handle after the end, with room for a `Option<Result<T, JoinError>>`.
+    // SAFETY: called by the handle after the end, with room for a `Option<Result<T, JoinError>>`; the
+    // handle goes with it, and with the last hold the object.
     unsafe {
         let stage = (*header.cast::<Object<F, T>>().as_ptr()).stage.get();
         let result = match ptr::replace(stage, Stage::Gone) {
@@ -247,6 +248,9 @@ unsafe fn take<F, T>(header: NonNull<Header>, out: *mut ()) {
             _ => None,
         };
         *out.cast::<Option<Result<T, JoinError>>>() = result;
+        if header.as_ref().state.release_handle_of_finished() {
+            free::<F, T>(header);
+        }
     }
 }
 
@@ -323,10 +327,11 @@ impl FiberRef {
         unsafe { (self.vtable.drop_result)(self.0) }
     }
 
-    /// Takes the result out.
+    /// Takes the result out, and gives the handle up.
     ///
     /// # Safety
-    /// The caller is the handle, the fiber has ended, and `T` is its result's type.
+    /// The caller is the handle, which it does not use again; the fiber has ended, and `T` is its
+    /// result's type.
     pub(crate) unsafe fn take_result<T>(self) -> Result<T, JoinError> {
         let mut out: Option<Result<T, JoinError>> = None;
         // SAFETY: the caller's promise.
@@ -426,12 +431,12 @@ impl FiberRef {
     #[cold]
     fn resolve_ticket(self) -> FiberRef {
         // SAFETY: a ticket's closure only returns its target, which the target's ticket bit keeps
-        // alive; a ticket is popped once, so this is the only run and the only free.
+        // alive; a ticket is popped once, so this is the only run, and taking its result frees it.
         unsafe {
-            (self.vtable.run)(self.0);
-            let target = self.take_result::<FiberRef>().expect("returning a pointer does not panic");
-            (self.vtable.free)(self.0);
-            target
+            self.state.withdraw();
+            self.run();
+            let _ = self.state.finish(true);
+            self.take_result::<FiberRef>().expect("returning a pointer does not panic")
         }
     }
 }

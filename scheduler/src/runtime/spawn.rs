@@ -59,14 +59,8 @@ where
     T: Send,
 {
     match current::worker() {
-        Some(worker) if Arc::ptr_eq(&worker.shared, shared) => {
-            let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
-            let making = Making { scope: origin.scope, name: origin.name, ..worker.making(level) };
-            // SAFETY: the caller's promise.
-            let fiber = unsafe { fiber::make(f, making) };
-            worker.push_fresh(fiber, level);
-            fiber
-        }
+        // SAFETY: the caller's promise.
+        Some(worker) if Arc::ptr_eq(&worker.shared, shared) => unsafe { spawn_inside(worker, origin, f) },
         _ => {
             let (making, level) = making_outside(shared, origin);
             // SAFETY: the caller's promise.
@@ -75,6 +69,21 @@ where
             fiber
         }
     }
+}
+
+/// The same, on a worker's own thread.
+#[inline]
+unsafe fn spawn_inside<F, T>(worker: &Worker, origin: Origin, f: F) -> FiberRef
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
+    let making = Making { scope: origin.scope, name: origin.name, ..worker.making(level) };
+    // SAFETY: the caller's promise.
+    let fiber = unsafe { fiber::make(f, making) };
+    worker.push_fresh(fiber, level);
+    fiber
 }
 
 #[inline]
@@ -343,6 +352,10 @@ where
     T: Send + 'static,
 {
     match current::worker() {
+        // SAFETY: as in `Scheduler::go`.
+        Some(worker) if worker.shared.limit.is_none() => unsafe {
+            JoinHandle::new(spawn_inside(worker, Origin::plain(priority), f))
+        },
         // SAFETY: as in `Scheduler::go`.
         Some(worker) => unsafe { JoinHandle::new(spawn(&worker.shared, Origin::plain(priority), f)) },
         None => homeless(f),

@@ -107,6 +107,12 @@ impl Beacon {
         self.word.load(Ordering::Relaxed) & (((1 << level) - 1) | STOP)
     }
 
+    /// Does the scheduler stop?
+    #[inline]
+    pub(crate) fn is_stop(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & STOP != 0
+    }
+
     /// The scheduler stops, or starts again.
     pub(crate) fn set_stop(&self, stop: bool) {
         if stop {

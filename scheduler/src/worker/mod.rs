@@ -89,7 +89,9 @@ pub(crate) struct Worker {
     fresh_mask: Cell<u32>,
     /// The carrier that runs now; null: none.
     current: Cell<*mut Carrier>,
-    /// Carriers without a fiber, warm.
+    /// The carrier that was used last, without a fiber; null: none.
+    hot: Cell<*mut Carrier>,
+    /// Other carriers without a fiber, warm.
     warm: UnsafeCell<Vec<*mut Carrier>>,
     /// All carriers of this worker.
     carriers: UnsafeCell<Vec<*mut Carrier>>,
@@ -138,6 +140,7 @@ impl Worker {
             ready_mask: Cell::new(0),
             fresh_mask: Cell::new(0),
             current: Cell::new(ptr::null_mut()),
+            hot: Cell::new(ptr::null_mut()),
             warm: UnsafeCell::default(),
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
@@ -191,7 +194,7 @@ impl Worker {
     fn start(&self, fiber: FiberRef) {
         let level = fiber.state.level();
         self.time_wait(level, fiber.stamp.get());
-        let carrier = if self.shared.is_running() { self.carrier() } else { Err(Error::stopped()) };
+        let carrier = if !self.shared.beacon.is_stop() { self.carrier() } else { Err(Error::stopped()) };
         let carrier = match carrier {
             Ok(carrier) => carrier,
             Err(error) => return self.fail(fiber, JoinError::not_started(error)),
@@ -273,6 +276,10 @@ impl Worker {
     /// A carrier without a fiber: the one that was used last, else a new one.
     #[inline]
     fn carrier(&self) -> Result<*mut Carrier, Error> {
+        let hot = self.hot.replace(ptr::null_mut());
+        if !hot.is_null() {
+            return Ok(hot);
+        }
         // SAFETY: the vector belongs to this thread, and no reference to it is held elsewhere.
         match unsafe { (*self.warm.get()).pop() } {
             Some(carrier) => Ok(carrier),
@@ -294,9 +301,13 @@ impl Worker {
 
     #[inline]
     fn put_warm(&self, carrier: *mut Carrier) {
+        if self.hot.get().is_null() {
+            self.hot.set(carrier);
+            return;
+        }
         // SAFETY: as in `carrier`.
         let warm = unsafe { &mut *self.warm.get() };
-        if warm.len() < self.shared.config.warm_stacks {
+        if warm.len() + 1 < self.shared.config.warm_stacks {
             warm.push(carrier);
         } else {
             self.retire(carrier);
@@ -320,7 +331,8 @@ impl Worker {
     /// How many carriers wait for a fiber.
     fn publish_warm(&self) {
         // SAFETY: as in `carrier`.
-        self.remote().counters.warm.set(unsafe { (*self.warm.get()).len() } as u64);
+        let warm = unsafe { (*self.warm.get()).len() } + usize::from(!self.hot.get().is_null());
+        self.remote().counters.warm.set(warm as u64);
     }
 
     // ---- queueing ------------------------------------------------------------------------------
@@ -559,6 +571,10 @@ impl Worker {
                 // SAFETY: that was the last hold.
                 unsafe { fiber.free() };
             }
+        }
+        let hot = self.hot.replace(ptr::null_mut());
+        if !hot.is_null() {
+            self.retire(hot);
         }
         // SAFETY: as in `carrier`.
         for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
