@@ -112,8 +112,8 @@ impl Waits {
         self.longest = self.longest.max(other.longest.get());
     }
 
-    /// How many waits were timed: every one of a Critical fiber, one in
-    /// [`SAMPLE_INTERVAL`](crate::policy::SAMPLE_INTERVAL) of the others.
+    /// How many waits were timed: every one of a Critical fiber that was queued or resumed, one in
+    /// [`SAMPLE_INTERVAL`](crate::policy::SAMPLE_INTERVAL) of the others and of those that yielded.
     pub fn timed(&self) -> u64 {
         self.buckets.iter().sum()
     }

@@ -4,6 +4,9 @@
 mod spawn;
 mod scopes;
 mod quiet;
+mod hooks;
+mod limits;
+mod stop;
 mod suspends;
 mod forks;
 mod cancel;

@@ -370,7 +370,9 @@ impl Worker {
         debug_assert_eq!(carrier_ref.queued.get(), Queued::No);
         carrier_ref.queued.set(queued);
         carrier_ref.level.set(level as u8);
-        carrier_ref.stamp.set(stamp(level, self.remote().counters.dispatches.get()));
+        // Who yields chose to wait: of those only some are timed, also of the urgent ones.
+        let timed_as = if queued == Queued::Yielded { LEVELS } else { level };
+        carrier_ref.stamp.set(stamp(timed_as, self.remote().counters.dispatches.get()));
         let list = self.list(level, queued);
         // SAFETY: as above.
         unsafe { if front { list.push_front(carrier) } else { list.push_back(carrier) } };
