@@ -25,9 +25,7 @@ impl Worker {
         if !self.timers.is_empty() {
             self.fire_timers();
         }
-        let dispatches = &self.remote().counters.dispatches;
-        let tick = dispatches.get() + 1;
-        dispatches.set(tick);
+        let tick = self.remote().counters.dispatches.get() + 1;
         if tick.is_multiple_of(policy::INBOX_INTERVAL)
             && let Some(work) = self.next_in_turn(tick)
         {

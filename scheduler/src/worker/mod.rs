@@ -172,6 +172,7 @@ impl Worker {
                     None => return,
                 },
             };
+            self.remote().counters.dispatches.add(1);
             match work {
                 Work::Fresh(fiber) => self.start(fiber),
                 Work::Stolen(fiber) => self.run_stolen(fiber),
