@@ -188,16 +188,16 @@ impl Fork {
         // SAFETY: the fiber's handle is ours, until the release below.
         let fiber = unsafe { FiberRef::from_ptr(note.promoted.get()) };
         let mine = fiber.state.revoke(worker.index);
-        if mine {
+        if let Some(level) = mine {
             note.taken_back.set(true);
             // SAFETY: claimed just now; it sees that it was taken back and returns.
-            unsafe { worker.run_in_place(fiber) };
+            unsafe { worker.run_in_place(fiber, level) };
         } else {
             wait_for(fiber);
         }
         // SAFETY: it has ended, its result is `()`, and the handle is ours.
         unsafe { crate::handle::release(fiber) };
-        mine
+        mine.is_some()
     }
 }
 

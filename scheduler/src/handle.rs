@@ -11,6 +11,7 @@ use crate::worker::{current, registry};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::{self, NonNull};
 
 /// A fiber that was started with [`go`](crate::Scheduler::go), and its result to come.
@@ -26,6 +27,10 @@ pub struct JoinHandle<T> {
 unsafe impl<T: Send> Send for JoinHandle<T> {}
 // SAFETY: a shared handle gives no access to the result.
 unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+// A handle is used whole or not at all.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     /// # Safety
@@ -75,9 +80,9 @@ impl<T> JoinHandle<T> {
     pub fn cancel(&self) {
         with_scheduler(self.fiber, |shared| match self.fiber.state.cancel() {
             Cancel::Done => {}
-            Cancel::Won => {
+            Cancel::Won(level) => {
                 // SAFETY: claimed just now.
-                unsafe { shared.end_unrun(self.fiber, JoinError::cancelled()) };
+                unsafe { shared.end_unrun(self.fiber, level, JoinError::cancelled()) };
             }
             Cancel::PostTo(home) => shared.post(home, self.fiber),
         });
@@ -205,12 +210,11 @@ fn with_scheduler(fiber: FiberRef, f: impl FnOnce(&Shared)) {
 pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
     with_scheduler(fiber, |shared| {
         let level = priority.level();
-        let (before, unstarted) = (fiber.state.level(), fiber.state.is_unstarted());
-        let outcome = fiber.state.set_level(level);
-        if outcome != SetLevel::Done || before != level {
-            shared.counters.count_move(before, level, unstarted);
+        let change = fiber.state.set_level(level);
+        if let Some(before) = change.left {
+            shared.counters.count_move(before, level);
         }
-        match outcome {
+        match change.then {
             SetLevel::Done => {}
             SetLevel::PushTicket => shared.queue_ticket(fiber.make_ticket(level), level),
             SetLevel::PostTo(home) => shared.post(home, fiber),

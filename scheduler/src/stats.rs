@@ -149,11 +149,13 @@ impl Waits {
 pub(crate) struct LevelCounters {
     /// Fibers made on this worker's thread.
     pub(crate) spawned: Counter,
+    /// Taken out of the queue of this level, to be run or to end unrun.
+    pub(crate) claimed: Counter,
     pub(crate) started: Counter,
     /// Ended, whether started here or failed without a start.
     pub(crate) finished: Counter,
-    /// Of those, how many never ran: cancelled, stopped, or no stack.
-    pub(crate) unrun: Counter,
+    /// Started here and not ended, now: moved when the worker learns of a change of priority.
+    pub(crate) alive: Counter,
     /// How many started fibers wait for a token, now, by the level they had when they began to.
     pub(crate) suspended: Counter,
     pub(crate) waits: Histogram,
@@ -197,24 +199,18 @@ impl Counters {
 pub(crate) struct SharedCounters {
     pub(crate) spawned_outside: [Counter; LEVELS],
     pub(crate) finished_outside: [Counter; LEVELS],
-    /// Changes of priority: fibers that left a level, and that entered it, before their start.
-    pub(crate) left_queued: [Counter; LEVELS],
-    pub(crate) entered_queued: [Counter; LEVELS],
-    /// The same for fibers that had started.
-    pub(crate) left_started: [Counter; LEVELS],
-    pub(crate) entered_started: [Counter; LEVELS],
+    /// Taken out of the queue of this level by somebody who is no worker.
+    pub(crate) claimed_outside: [Counter; LEVELS],
+    /// Changes of priority before the start: fibers that left a level's queue, and that entered it.
+    pub(crate) left: [Counter; LEVELS],
+    pub(crate) entered: [Counter; LEVELS],
 }
 
 impl SharedCounters {
-    /// A fiber changed its priority.
-    pub(crate) fn count_move(&self, from: usize, to: usize, unstarted: bool) {
-        let (left, entered) = if unstarted {
-            (&self.left_queued, &self.entered_queued)
-        } else {
-            (&self.left_started, &self.entered_started)
-        };
-        left[from].add_shared(1);
-        entered[to].add_shared(1);
+    /// A fiber that had not started changed its priority.
+    pub(crate) fn count_move(&self, from: usize, to: usize) {
+        self.left[from].add_shared(1);
+        self.entered[to].add_shared(1);
     }
 }
 
@@ -338,18 +334,14 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
     for counter in counters {
         waits.merge(&counter.levels[level].waits);
     }
-    let finished_outside = shared.finished_outside[level].get();
-    let finished = sum(|l| &l.finished);
-    let unrun = sum(|l| &l.unrun);
-    let started = sum(|l| &l.started);
-    let suspended = sum(|l| &l.suspended);
     let busy = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
-    let spawned = sum(|l| &l.spawned) + shared.spawned_outside[level].get();
+    let suspended = sum(|l| &l.suspended);
+    // Gauges go up on one worker and down on another; only their sums mean something.
+    let alive = counters.iter().fold(0_u64, |sum, c| sum.wrapping_add(c.levels[level].alive.get()));
+    let claimed = sum(|l| &l.claimed) + shared.claimed_outside[level].get() + shared.left[level].get();
+    let made = sum(|l| &l.spawned) + shared.spawned_outside[level].get() + shared.entered[level].get();
     // A read that is a moment older than another may make a difference negative for that moment.
-    let queued = (spawned + shared.entered_queued[level].get())
-        .saturating_sub(started + unrun + finished_outside + shared.left_queued[level].get());
-    let alive = (started + shared.entered_started[level].get())
-        .saturating_sub(finished - unrun.min(finished) + shared.left_started[level].get());
+    let queued = made.saturating_sub(claimed);
     // A worker that has ended its fiber says so when it looks for another one.
     let running = busy.min(alive.saturating_sub(suspended));
     LevelStats {
@@ -358,7 +350,7 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
         running,
         ready: alive.saturating_sub(running + suspended),
         suspended,
-        finished: finished + finished_outside,
+        finished: sum(|l| &l.finished) + shared.finished_outside[level].get(),
         waits,
     }
 }

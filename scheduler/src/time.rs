@@ -102,7 +102,9 @@ pub fn set_priority(priority: Priority) -> Result<(), Error> {
     let (before, level) = (fiber.state.level(), priority.level());
     if before != level {
         fiber.state.set_level_at_home(level);
-        worker.shared.counters.count_move(before, level, false);
+        if let Some(carrier) = worker.current() {
+            worker.recount(carrier, level);
+        }
         worker.remote().counters.running.set(level as u64 + 1);
     }
     Ok(())

@@ -48,6 +48,8 @@ pub(crate) struct Carrier {
     pub(crate) queued: Cell<Queued>,
     /// The level of the list it is in.
     pub(crate) level: Cell<u8>,
+    /// The level at which the statistics have its fiber.
+    pub(crate) counted: Cell<u8>,
     /// The fiber waits for a token.
     pub(crate) parked: Cell<bool>,
     /// A token that came while it did not wait.
@@ -86,6 +88,7 @@ impl Carrier {
             previous: Cell::new(ptr::null_mut()),
             queued: Cell::new(Queued::No),
             level: Cell::new(0),
+            counted: Cell::new(0),
             parked: Cell::new(false),
             token: Cell::new(false),
             holds_branches: Cell::new(false),

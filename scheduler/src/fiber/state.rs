@@ -82,7 +82,17 @@ pub(crate) enum Claim {
     StaleFree,
 }
 
-/// What `set_level` found.
+/// What `set_level` did.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct LevelChange {
+    /// What is left to do.
+    pub(crate) then: SetLevel,
+    /// The level that a fiber which had not started was queued at, and is no longer.
+    pub(crate) left: Option<usize>,
+}
+
+/// What `set_level` leaves to do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SetLevel {
@@ -100,8 +110,8 @@ pub(crate) enum SetLevel {
 pub(crate) enum Cancel {
     /// It is over, or has been told before.
     Done,
-    /// It had not started: it is yours to end.
-    Won,
+    /// It had not started, and was queued at this level: it is yours to end.
+    Won(usize),
     /// It has started: post its mail to this home, to wake it if it waits.
     PostTo(usize),
 }
@@ -170,26 +180,26 @@ impl State {
     }
 
     /// Claims the fiber without a ticket, to run it inline in the place of its joiner. Its tickets
-    /// go stale.
-    pub(crate) fn revoke(&self, home: usize) -> bool {
+    /// go stale. The result is the level that it was queued at.
+    pub(crate) fn revoke(&self, home: usize) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & UNSTARTED != 0 {
             let next = (word & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
             // ORDERING: AcqRel, as in `claim`: what the last setter of the level did is visible.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return true,
+                Ok(_) => return Some(level_of(word)),
                 Err(now) => word = now,
             }
         }
-        false
+        None
     }
 
     /// Changes the priority.
-    pub(crate) fn set_level(&self, level: usize) -> SetLevel {
+    pub(crate) fn set_level(&self, level: usize) -> LevelChange {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             if word & LIVE == 0 || level_of(word) == level {
-                return SetLevel::Done;
+                return LevelChange { then: SetLevel::Done, left: None };
             }
             let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
             let (next, outcome) = if word & UNSTARTED != 0 {
@@ -203,7 +213,10 @@ impl State {
             // ORDERING: AcqRel. Acquire pairs with the claim that wrote `home`; release pairs with
             // the claim or the opening of the letter that reads the level.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return outcome,
+                Ok(_) => {
+                    let left = (word & UNSTARTED != 0).then(|| level_of(word));
+                    return LevelChange { then: outcome, left };
+                }
                 Err(now) => word = now,
             }
         }
@@ -230,7 +243,7 @@ impl State {
                 return Cancel::Done;
             }
             let (next, outcome) = if word & UNSTARTED != 0 {
-                ((word & !UNSTARTED) | CANCELLED, Cancel::Won)
+                ((word & !UNSTARTED) | CANCELLED, Cancel::Won(level_of(word)))
             } else if word & MAIL != 0 {
                 (word | CANCELLED | TOKEN, Cancel::Done)
             } else {
@@ -377,11 +390,6 @@ impl State {
     pub(crate) fn is_finished(&self) -> bool {
         // ORDERING: Acquire pairs with the release of `finish`.
         self.0.load(Ordering::Acquire) & LIVE == 0
-    }
-
-    /// Has it not been started, cancelled or taken back yet?
-    pub(crate) fn is_unstarted(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & UNSTARTED != 0
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

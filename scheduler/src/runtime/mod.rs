@@ -21,6 +21,7 @@ use crate::worker::shared::Shared;
 use crate::worker::{current, registry};
 use builder::Builder;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -130,6 +131,10 @@ impl Scheduler {
         Ok(())
     }
 }
+
+// A panic in a fiber is caught at its root and leaves no part of the scheduler half changed.
+impl UnwindSafe for Scheduler {}
+impl RefUnwindSafe for Scheduler {}
 
 impl fmt::Debug for Scheduler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

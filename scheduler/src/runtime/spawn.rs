@@ -179,7 +179,7 @@ where
     // SAFETY: the caller's promise; withdrawn just now.
     unsafe {
         let fiber = make_withdrawn(shared, origin, f);
-        shared.end_unrun(fiber, JoinError::not_started(error));
+        shared.end_unrun(fiber, fiber.state.level(), JoinError::not_started(error));
         fiber
     }
 }
@@ -198,7 +198,7 @@ where
     unsafe {
         let fiber = make_withdrawn(shared, origin, f);
         fiber.run();
-        shared.ended_outside(fiber);
+        shared.ended_outside(fiber, fiber.state.level());
         fiber
     }
 }

@@ -95,7 +95,7 @@ impl Worker {
                 Queue::Fresh => {
                     queues.debt.set(queues.debt.get().saturating_sub(1));
                     if let Some(fiber) = self.take_fresh(level) {
-                        return Some(Work::Fresh(fiber));
+                        return Some(Work::Fresh(fiber, level));
                     }
                 }
             }
@@ -249,9 +249,9 @@ impl Worker {
         if self.take_inbox(level)
             && let Some(fiber) = self.take_fresh(level)
         {
-            return Some(Work::Fresh(fiber));
+            return Some(Work::Fresh(fiber, level));
         }
-        self.steal(level).map(Work::Stolen)
+        self.steal(level).map(|fiber| Work::Stolen(fiber, level))
     }
 
     /// Moves what is in the inbox of `level` to our deque, where others can steal it. `false`: nothing.
@@ -321,10 +321,10 @@ impl Worker {
 
     /// Runs a fiber that was taken from another worker, and learns whether that was worth while.
     #[inline(never)]
-    pub(super) fn run_stolen(&self, fiber: FiberRef) {
+    pub(super) fn run_stolen(&self, fiber: FiberRef, level: usize) {
         let live = self.remote().counters.live.get();
         let start = clock::ticks();
-        self.start(fiber);
+        self.start(fiber, level);
         let took = clock::ticks() - start;
         let tiny = took < self.shared.config.tiny_ticks && self.remote().counters.live.get() == live;
         let restraint = self.restraint.get();

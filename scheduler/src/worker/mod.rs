@@ -113,10 +113,10 @@ pub(crate) struct Worker {
 
 /// What to run.
 pub(crate) enum Work {
-    /// A fiber that was claimed and has not started.
-    Fresh(FiberRef),
+    /// A fiber that was claimed at this level and has not started.
+    Fresh(FiberRef, usize),
     /// The same, taken from another worker.
-    Stolen(FiberRef),
+    Stolen(FiberRef, usize),
     /// A fiber that was taken out of a ready list.
     Started(*mut Carrier),
 }
@@ -174,8 +174,8 @@ impl Worker {
             };
             self.remote().counters.dispatches.add(1);
             match work {
-                Work::Fresh(fiber) => self.start(fiber),
-                Work::Stolen(fiber) => self.run_stolen(fiber),
+                Work::Fresh(fiber, level) => self.start(fiber, level),
+                Work::Stolen(fiber, level) => self.run_stolen(fiber, level),
                 Work::Started(carrier) => {
                     // SAFETY: what was in a ready list is alive, and has a fiber.
                     let carrier_ref = unsafe { &*carrier };
@@ -192,28 +192,32 @@ impl Worker {
 
     /// Gives a claimed fiber a stack and runs it.
     #[inline(always)]
-    fn start(&self, fiber: FiberRef) {
-        let level = fiber.state.level();
+    fn start(&self, fiber: FiberRef, level: usize) {
         self.time_wait(level, fiber.stamp.get());
         let carrier = if !self.shared.beacon.is_stop() { self.carrier() } else { Err(Error::stopped()) };
         let carrier = match carrier {
             Ok(carrier) => carrier,
-            Err(error) => return self.fail(fiber, JoinError::not_started(error)),
+            Err(error) => return self.fail(fiber, level, JoinError::not_started(error)),
         };
         let counters = &self.remote().counters;
+        counters.levels[level].claimed.add(1);
         counters.levels[level].started.add(1);
+        counters.levels[level].alive.add(1);
         counters.live.add(1);
         // SAFETY: a carrier of ours, without a fiber.
-        unsafe { (*carrier).fiber.set(fiber.as_ptr()) };
+        unsafe {
+            (*carrier).fiber.set(fiber.as_ptr());
+            (*carrier).counted.set(level as u8);
+        }
         fiber.carrier.set(carrier);
         self.switch_to(carrier, level);
     }
 
-    /// Ends a claimed fiber that will not be run.
+    /// Ends a fiber that was claimed at `level` and will not be run.
     #[cold]
-    pub(crate) fn fail(&self, fiber: FiberRef, error: JoinError) {
-        let counters = &self.remote().counters.levels[fiber.state.level()];
-        counters.unrun.add(1);
+    pub(crate) fn fail(&self, fiber: FiberRef, level: usize, error: JoinError) {
+        let counters = &self.remote().counters.levels[level];
+        counters.claimed.add(1);
         // SAFETY: the caller has claimed it and not run it.
         unsafe { fiber.fail(error) };
         // SAFETY: its result is in place.
@@ -252,8 +256,9 @@ impl Worker {
             self.panicked(fiber);
         }
         let counters = &self.remote().counters;
-        let level = fiber.state.level();
+        let level = carrier_ref.counted.get() as usize;
         counters.live.add(u64::MAX);
+        counters.levels[level].alive.add(u64::MAX);
         // SAFETY: its result is in place, and it runs no more.
         unsafe { complete(fiber) };
         counters.levels[level].finished.publish_one();
@@ -402,7 +407,19 @@ impl Worker {
         }
     }
 
-    /// Moves a queued fiber of ours to the level it has now.
+    /// Counts a fiber of ours at the level it has now.
+    pub(crate) fn recount(&self, carrier: &Carrier, level: usize) {
+        let levels = &self.remote().counters.levels;
+        let before = carrier.counted.replace(level as u8) as usize;
+        levels[before].alive.add(u64::MAX);
+        levels[level].alive.add(1);
+        if carrier.parked.get() {
+            levels[carrier.level.replace(level as u8) as usize].suspended.add(u64::MAX);
+            levels[level].suspended.add(1);
+        }
+    }
+
+    /// Counts a fiber of ours at the level it has now, and if it is queued, moves it there.
     pub(crate) fn requeue(&self, fiber: FiberRef) {
         let carrier = fiber.carrier.get();
         if carrier.is_null() {
@@ -410,6 +427,7 @@ impl Worker {
         }
         // SAFETY: as in `resume_here`.
         let carrier_ref = unsafe { &*carrier };
+        self.recount(carrier_ref, fiber.state.level());
         let (queued, level) = (carrier_ref.queued.get(), carrier_ref.level.get() as usize);
         if queued == Queued::No || level == fiber.state.level() {
             return;
@@ -553,10 +571,10 @@ impl Worker {
     /// branch that was taken back and does nothing.
     ///
     /// # Safety
-    /// The caller has claimed it, and its closure returns at once.
-    pub(crate) unsafe fn run_in_place(&self, fiber: FiberRef) {
-        let counters = &self.remote().counters.levels[fiber.state.level()];
-        counters.unrun.add(1);
+    /// The caller has claimed it, at `level`, and its closure returns at once.
+    pub(crate) unsafe fn run_in_place(&self, fiber: FiberRef, level: usize) {
+        let counters = &self.remote().counters.levels[level];
+        counters.claimed.add(1);
         // SAFETY: the caller's promise.
         unsafe {
             fiber.run();

@@ -169,7 +169,7 @@ impl Shared {
             Claim::Won => {
                 let error = JoinError::not_started(Error::stopped());
                 // SAFETY: claimed just now.
-                unsafe { self.end_unrun(fiber, error) };
+                unsafe { self.end_unrun(fiber, level, error) };
             }
             Claim::Stale => {}
             // SAFETY: that was the last hold.
@@ -186,27 +186,27 @@ impl Shared {
         }
     }
 
-    /// Ends a claimed fiber that was never run.
+    /// Ends a fiber that was never run.
     ///
     /// # Safety
-    /// The caller has claimed it.
-    pub(crate) unsafe fn end_unrun(&self, fiber: FiberRef, error: JoinError) {
+    /// The caller has claimed it, at `level`.
+    pub(crate) unsafe fn end_unrun(&self, fiber: FiberRef, level: usize, error: JoinError) {
         match current::worker() {
-            Some(worker) if ptr::eq(&*worker.shared, self) => worker.fail(fiber, error),
+            Some(worker) if ptr::eq(&*worker.shared, self) => worker.fail(fiber, level, error),
             // SAFETY: the caller's promise.
             _ => unsafe {
                 fiber.fail(error);
-                self.ended_outside(fiber);
+                self.ended_outside(fiber, level);
             },
         }
     }
 
-    /// Ends a fiber that never had a stack, and whose result is in place.
+    /// Ends a fiber that was claimed at `level`, never had a stack, and whose result is in place.
     ///
     /// # Safety
     /// As for [`complete`].
-    pub(crate) unsafe fn ended_outside(&self, fiber: FiberRef) {
-        let level = fiber.state.level();
+    pub(crate) unsafe fn ended_outside(&self, fiber: FiberRef, level: usize) {
+        self.counters.claimed_outside[level].add_shared(1);
         // SAFETY: the caller's promise.
         unsafe { complete(fiber) };
         self.counters.finished_outside[level].add_shared(1);
