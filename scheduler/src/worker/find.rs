@@ -267,7 +267,9 @@ impl Worker {
             self.deques[level].push(FiberRef::from_node(node));
         }
         if some {
-            self.add_fresh(level);
+            if self.fresh_mask.get() & 1 << level == 0 {
+                self.add_fresh(level);
+            }
             // A single one is run next, by us, unless resumed ones go first. Who is chosen to wake up
             // must be woken, so this is asked before anybody is chosen.
             let for_others = self.deques[level].len() > 1 || self.ready_mask.get() & 1 << level != 0;
