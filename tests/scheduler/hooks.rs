@@ -91,15 +91,19 @@ fn the_panic_hook_learns_who_panicked_and_what_was_said() {
 
 #[test]
 fn a_panic_hook_that_panics_leaves_the_fibers_panic_as_it_was() {
-    with_options(&[1, 2, 8, 64], |builder| builder.on_panic(|_| panic!("in the hook")), |rig| {
-        for _ in 0..20 {
-            let error = rig.go(|| panic!("in the fiber")).join().map(|_: ()| ()).unwrap_err();
-            assert_eq!(error.to_string(), "the fiber panicked: in the fiber");
-        }
-        drop(rig.go(|| panic!("detached")));
-        rig.wait_all().unwrap();
-        assert_eq!(rig.go(|| 1).join().unwrap(), 1);
-    });
+    with_options(
+        &[1, 2, 8, 64],
+        |builder| builder.on_panic(|_| panic!("in the hook")),
+        |rig| {
+            for _ in 0..20 {
+                let error = rig.go(|| panic!("in the fiber")).join().map(|_: ()| ()).unwrap_err();
+                assert_eq!(error.to_string(), "the fiber panicked: in the fiber");
+            }
+            drop(rig.go(|| panic!("detached")));
+            rig.wait_all().unwrap();
+            assert_eq!(rig.go(|| 1).join().unwrap(), 1);
+        },
+    );
 }
 
 /// Panics when it is dropped, unless that would end the process.

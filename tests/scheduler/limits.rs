@@ -8,31 +8,35 @@ use std::time::Duration;
 
 #[test]
 fn at_the_limit_on_fibers_a_new_one_fails_and_says_what_to_do() {
-    with_options(&[1, 2, 8, 64], |builder| builder.max_fibers(10), |rig| {
-        for _ in 0..3 {
-            let event = Event::new();
-            let live: Vec<_> = (0..10)
-                .map(|_| {
-                    let event = event.clone();
-                    rig.try_go(move || event.wait().is_ok()).expect("ten fit")
-                })
-                .collect();
-            let tracked = rig.track();
-            let error = rig.go(move || drop(tracked)).join().unwrap_err();
-            let cause = error.not_started_because().unwrap();
-            assert!(cause.is_limit() && cause.to_string().contains("max_fibers"), "{cause}");
-            assert!(cause.to_string().starts_with("10 fibers"), "{cause}");
-            assert_eq!(rig.census.live(), 0);
-            assert!(rig.try_go(|| ()).unwrap_err().is_limit());
-            assert!(rig.fiber().name("one too many").try_go(|| ()).unwrap_err().is_limit());
-            live[3].cancel();
-            event.fire();
-            for handle in live {
-                let _ = handle.join();
+    with_options(
+        &[1, 2, 8, 64],
+        |builder| builder.max_fibers(10),
+        |rig| {
+            for _ in 0..3 {
+                let event = Event::new();
+                let live: Vec<_> = (0..10)
+                    .map(|_| {
+                        let event = event.clone();
+                        rig.try_go(move || event.wait().is_ok()).expect("ten fit")
+                    })
+                    .collect();
+                let tracked = rig.track();
+                let error = rig.go(move || drop(tracked)).join().unwrap_err();
+                let cause = error.not_started_because().unwrap();
+                assert!(cause.is_limit() && cause.to_string().contains("max_fibers"), "{cause}");
+                assert!(cause.to_string().starts_with("10 fibers"), "{cause}");
+                assert_eq!(rig.census.live(), 0);
+                assert!(rig.try_go(|| ()).unwrap_err().is_limit());
+                assert!(rig.fiber().name("one too many").try_go(|| ()).unwrap_err().is_limit());
+                live[3].cancel();
+                event.fire();
+                for handle in live {
+                    let _ = handle.join();
+                }
+                rig.wait_all().unwrap();
             }
-            rig.wait_all().unwrap();
-        }
-    });
+        },
+    );
 }
 
 #[test]
@@ -110,29 +114,33 @@ fn whoever_waits_at_the_limit_is_told_when_the_scheduler_stops_or_he_is_cancelle
 
 #[test]
 fn without_a_stack_a_fibers_join_returns_the_error_and_others_go_on() {
-    with_options(&[1, 2, 8], |builder| builder.max_stacks(3).warm_stacks(0), |rig| {
-        let event = Event::new();
-        let handles: Vec<_> = (0..10)
-            .map(|_| {
-                let (event, tracked) = (event.clone(), rig.track());
-                rig.go(move || {
-                    let _held = tracked;
-                    event.wait().unwrap()
+    with_options(
+        &[1, 2, 8],
+        |builder| builder.max_stacks(3).warm_stacks(0),
+        |rig| {
+            let event = Event::new();
+            let handles: Vec<_> = (0..10)
+                .map(|_| {
+                    let (event, tracked) = (event.clone(), rig.track());
+                    rig.go(move || {
+                        let _held = tracked;
+                        event.wait().unwrap()
+                    })
                 })
-            })
-            .collect();
-        eventually(|| handles.iter().filter(|handle| handle.is_finished()).count() == 7);
-        assert_eq!(rig.stats().stacks.in_use, 3);
-        event.fire();
-        let errors: Vec<_> = handles.into_iter().filter_map(|handle| handle.join().err()).collect();
-        assert_eq!(errors.len(), 7);
-        for error in errors {
-            let cause = error.not_started_because().unwrap();
-            assert!(cause.is_no_memory() && cause.to_string().contains("max_stacks"), "{cause}");
-        }
-        rig.wait_all().unwrap();
-        rig.go(|| ()).join().unwrap();
-    });
+                .collect();
+            eventually(|| handles.iter().filter(|handle| handle.is_finished()).count() == 7);
+            assert_eq!(rig.stats().stacks.in_use, 3);
+            event.fire();
+            let errors: Vec<_> = handles.into_iter().filter_map(|handle| handle.join().err()).collect();
+            assert_eq!(errors.len(), 7);
+            for error in errors {
+                let cause = error.not_started_because().unwrap();
+                assert!(cause.is_no_memory() && cause.to_string().contains("max_stacks"), "{cause}");
+            }
+            rig.wait_all().unwrap();
+            rig.go(|| ()).join().unwrap();
+        },
+    );
 }
 
 #[test]
@@ -177,35 +185,47 @@ fn the_whole_stack_that_was_asked_for_can_be_used() {
         std::hint::black_box(&mut bytes);
         bytes.iter().step_by(64).map(|&byte| usize::from(byte)).sum::<usize>() + BYTES
     }
-    with_options(&[1, 2], |builder| builder.stack_size(16 * 1024), |rig| {
-        assert_eq!(rig.go(fill::<{ 12 * 1024 }>).join().unwrap(), 12 * 1024);
-    });
-    with_options(&[1, 2], |builder| builder.stack_size(8 << 20), |rig| {
-        assert_eq!(rig.go(fill::<{ 7 << 20 }>).join().unwrap(), 7 << 20);
-    });
+    with_options(
+        &[1, 2],
+        |builder| builder.stack_size(16 * 1024),
+        |rig| {
+            assert_eq!(rig.go(fill::<{ 12 * 1024 }>).join().unwrap(), 12 * 1024);
+        },
+    );
+    with_options(
+        &[1, 2],
+        |builder| builder.stack_size(8 << 20),
+        |rig| {
+            assert_eq!(rig.go(fill::<{ 7 << 20 }>).join().unwrap(), 7 << 20);
+        },
+    );
 }
 
 #[test]
 fn stacks_go_back_to_the_system_when_they_are_cold() {
-    with_options(&[1, 2, 8], |builder| builder.warm_stacks(3), |rig| {
-        let event = Event::new();
-        let handles: Vec<_> = (0..200)
-            .map(|_| {
-                let event = event.clone();
-                rig.go(move || event.wait().unwrap())
-            })
-            .collect();
-        eventually(|| event.waiting() == 200);
-        event.fire();
-        for handle in handles {
-            handle.join().unwrap();
-        }
-        rig.wait_all().unwrap();
-        eventually(|| {
-            let stacks = rig.stats().stacks;
-            stacks.in_use == 0 && stacks.warm <= 3 * rig.workers() && stacks.warm + stacks.cold >= 200
-        });
-    });
+    with_options(
+        &[1, 2, 8],
+        |builder| builder.warm_stacks(3),
+        |rig| {
+            let event = Event::new();
+            let handles: Vec<_> = (0..200)
+                .map(|_| {
+                    let event = event.clone();
+                    rig.go(move || event.wait().unwrap())
+                })
+                .collect();
+            eventually(|| event.waiting() == 200);
+            event.fire();
+            for handle in handles {
+                handle.join().unwrap();
+            }
+            rig.wait_all().unwrap();
+            eventually(|| {
+                let stacks = rig.stats().stacks;
+                stacks.in_use == 0 && stacks.warm <= 3 * rig.workers() && stacks.warm + stacks.cold >= 200
+            });
+        },
+    );
 }
 
 #[test]
@@ -234,16 +254,20 @@ fn options_that_cannot_work_are_refused_with_their_name_and_a_remedy() {
 
 #[test]
 fn threads_carry_the_schedulers_name_and_their_number() {
-    with_options(&[1, 3], |builder| builder.name("loom"), |rig| {
-        let (name, worker) = rig
-            .go(|| {
-                let thread = std::thread::current();
-                (thread.name().unwrap().to_owned(), heddle_scheduler::current().unwrap().worker())
-            })
-            .join()
-            .unwrap();
-        assert_eq!(name, format!("loom-{worker}"));
-    });
+    with_options(
+        &[1, 3],
+        |builder| builder.name("loom"),
+        |rig| {
+            let (name, worker) = rig
+                .go(|| {
+                    let thread = std::thread::current();
+                    (thread.name().unwrap().to_owned(), heddle_scheduler::current().unwrap().worker())
+                })
+                .join()
+                .unwrap();
+            assert_eq!(name, format!("loom-{worker}"));
+        },
+    );
     with_options(&[1], |builder| builder.name(""), |rig| rig.go(|| ()).join().unwrap());
 }
 
