@@ -70,4 +70,6 @@ pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
 pub use stats::{LevelStats, StackStats, Stats, Waits, WorkerStats};
-pub use time::{FiberInfo, checkpoint, current, set_priority, sleep, yield_now};
+pub use time::{
+    FiberInfo, checkpoint, current, set_priority, sleep, try_checkpoint, try_yield_now, yield_now,
+};

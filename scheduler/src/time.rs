@@ -4,7 +4,7 @@ use crate::error::{Cancelled, Error};
 use crate::fiber::FiberId;
 use crate::fiber::carrier::Carrier;
 use crate::priority::Priority;
-use crate::suspend::{cancel_point, suspend, unwind_cancelled};
+use crate::suspend::{suspend, unwind_cancelled};
 use crate::worker::current;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,49 +39,75 @@ pub fn sleep(time: Duration) {
 /// is cancelled unwinds. Outside of any fiber it yields the thread.
 #[inline(always)]
 pub fn yield_now() {
-    if let Some(carrier) = begin_yield() {
+    if try_yield_now().is_err() {
+        unwind_cancelled();
+    }
+}
+
+/// As [`yield_now`], but a fiber that is cancelled gets an error instead of unwinding: for code that is
+/// called through frames that cannot unwind, as those of C are.
+///
+/// # Errors
+/// The fiber is cancelled.
+#[inline(always)]
+pub fn try_yield_now() -> Result<(), Cancelled> {
+    if let Some(carrier) = begin_yield()? {
         // SAFETY: we run on it.
         unsafe { carrier.suspend() };
         if carrier.is_cancelled() {
-            unwind_cancelled();
+            return Err(Cancelled(()));
         }
     }
+    Ok(())
 }
 
 /// Queues the current fiber. The switch itself is in the caller's frame, see
 /// [`prepare_park`](crate::worker::Worker::prepare_park).
 #[inline(never)]
-fn begin_yield<'a>() -> Option<&'a Carrier> {
+fn begin_yield<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else {
         std::thread::yield_now();
-        return None;
+        return Ok(None);
     };
     if fiber.state.is_cancelled() {
-        unwind_cancelled();
-        return None;
+        return Err(Cancelled(()));
     }
+    let carrier = worker.current();
     if std::thread::panicking() {
-        return None;
+        return Ok(None);
     }
-    let carrier = worker.current()?;
-    worker.prepare_yield(carrier, false);
-    Some(carrier)
+    if let Some(carrier) = carrier {
+        worker.prepare_yield(carrier, false);
+    }
+    Ok(carrier)
 }
 
 /// Lets more urgent fibers go first, if there are any: for long computations, as often as every
 /// microsecond. It costs a few loads when there are none. A fiber that is cancelled unwinds.
 #[inline]
 pub fn checkpoint() {
-    let Some((worker, fiber)) = current::in_fiber() else { return };
-    if worker.should_preempt(fiber.state.level()) || fiber.state.is_cancelled() {
-        checkpoint_slowly();
+    if try_checkpoint().is_err() {
+        unwind_cancelled();
     }
 }
 
+/// As [`checkpoint`], but a fiber that is cancelled gets an error instead of unwinding.
+///
+/// # Errors
+/// The fiber is cancelled.
+#[inline]
+pub fn try_checkpoint() -> Result<(), Cancelled> {
+    let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
+    if worker.should_preempt(fiber.state.level()) || fiber.state.is_cancelled() {
+        return checkpoint_slowly();
+    }
+    Ok(())
+}
+
 #[cold]
-fn checkpoint_slowly() {
-    cancel_point();
-    if let Some((worker, fiber)) = current::in_fiber()
+fn checkpoint_slowly() -> Result<(), Cancelled> {
+    let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
+    if !fiber.state.is_cancelled()
         && worker.confirm_preempt(fiber.state.level())
         && let Some(carrier) = worker.current()
         && !std::thread::panicking()
@@ -89,8 +115,8 @@ fn checkpoint_slowly() {
         worker.prepare_yield(carrier, true);
         // SAFETY: we run on it.
         unsafe { carrier.suspend() };
-        cancel_point();
     }
+    if fiber.state.is_cancelled() { Err(Cancelled(())) } else { Ok(()) }
 }
 
 /// Changes the priority of the current fiber.
