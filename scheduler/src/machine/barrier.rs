@@ -17,6 +17,7 @@ static ASYMMETRIC: AtomicBool = AtomicBool::new(false);
 #[inline]
 pub(crate) fn light_barrier() {
     if ASYMMETRIC.load(Ordering::Relaxed) {
+        // ORDERING: SeqCst, for the compiler; the processor's part is done by `heavy_barrier`.
         compiler_fence(Ordering::SeqCst);
     } else {
         // ORDERING: SeqCst pairs with the fence of `heavy_barrier`.
