@@ -6,6 +6,7 @@ mod scopes;
 mod quiet;
 mod hooks;
 mod counts;
+mod types;
 mod idle;
 mod fairness;
 mod limits;

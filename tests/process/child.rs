@@ -1,0 +1,70 @@
+//! A test that runs itself again in a child process.
+
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+const VARIABLE: &str = "HEDDLE_CHILD";
+
+/// How a child ended.
+pub(crate) struct Ended {
+    pub(crate) signal: Option<i32>,
+    pub(crate) success: bool,
+    /// Standard output and standard error.
+    pub(crate) text: String,
+}
+
+/// Is this the child?
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
+/// Runs the test of the caller's name again, as a child.
+pub(crate) fn run(variables: &[(&str, &str)]) -> Ended {
+    let thread = std::thread::current();
+    let test = thread.name().expect("the harness names its threads");
+    let _watch = heddle_tests::watchdog::watch(test);
+    let mut command = Command::new(std::env::current_exe().expect("there is one"));
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command.env(VARIABLE, "1").env_remove("RUST_BACKTRACE").envs(variables.iter().copied());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("this very program starts");
+    let mut errors = child.stderr.take().expect("piped");
+    let reader = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        errors.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let output = child.wait_with_output().expect("it ends, or its watchdog ends it");
+    let errors = reader.join().expect("reading does not panic").expect("a pipe can be read");
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&errors));
+    Ended { signal: output.status.signal(), success: output.status.success(), text }
+}
+
+impl Ended {
+    /// It ended by itself, and its test passed.
+    pub(crate) fn assert_passed(&self) {
+        assert!(self.success, "signal {:?}: {}", self.signal, self.text);
+        assert!(self.text.contains("1 passed"), "the child ran nothing: {}", self.text);
+    }
+
+    /// It was ended by SIGABRT, and said all this.
+    pub(crate) fn assert_aborted(&self, words: &[&str]) {
+        assert_eq!(self.signal, Some(libc::SIGABRT), "{}", self.text);
+        for word in words {
+            assert!(self.text.contains(word), "'{word}' is not in: {}", self.text);
+        }
+    }
+}
+
+/// In the child: no core file of what is going to die.
+pub(crate) fn without_core() {
+    limit(libc::RLIMIT_CORE, 0);
+}
+
+/// Lowers a limit of this process.
+pub(crate) fn limit(which: libc::__rlimit_resource_t, most: u64) {
+    let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+    // SAFETY: the struct is complete, and lowering a limit needs no right.
+    let result = unsafe { libc::setrlimit(which, &limit) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
