@@ -31,8 +31,8 @@
 //!
 //! *No wake-up is lost*: the barriers order P1 before P3 and W1 before W4, so that either P3 sees
 //! SLEEPERS or W4 sees the work. P4 may skip the wake-up because of a searcher; that searcher's W2 is
-//! then still to come (P read `searching` before it changed), so its own W4 sees the work; or its S1
-//! is, and the fences of P4 and S2 make its look see the work.
+//! then still to come (P read `searching` before it changed), so its own W4 sees the work, and it
+//! goes on as a searcher; or its S1 is, and the fences of P4 and S2 make its look see the work.
 //! *Few are woken*: at most one worker searches on behalf of a queued fiber; when it finds work and
 //! sees more, it wakes the next one, so that a burst wakes all and a trickle wakes one.
 //!
@@ -227,6 +227,13 @@ impl Beacon {
         if 2 * self.searching.load(Ordering::Relaxed) as usize >= workers.max(2) {
             return false;
         }
+        self.searching.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    /// A searcher that lay down saw work in its last look (W4). It goes on searching, as it owes others
+    /// to be woken if there is more than it takes. `true`, for the caller's use.
+    pub(crate) fn search_on(&self) -> bool {
         self.searching.fetch_add(1, Ordering::Relaxed);
         true
     }

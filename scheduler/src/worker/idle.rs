@@ -119,7 +119,8 @@ impl Worker {
             || self.remote().has_mail()
             || (!self.shared.is_running() && (!self.stopping.get() || self.may_leave()));
         if must_rise {
-            return beacon.rise(self.index);
+            // More may have been queued that nobody was woken for, as we searched: we still do.
+            return beacon.rise(self.index) || (searching && levels != 0 && beacon.search_on());
         }
         crate::fiber::block::trim();
         self.shared.stacks.release();
