@@ -31,7 +31,6 @@ mod fiber;
 mod inboxes;
 mod letters;
 mod lives;
-#[cfg(any())]
 mod sleepers;
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could

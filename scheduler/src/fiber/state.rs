@@ -14,6 +14,7 @@
 //! bits 11..14  level       its priority now
 //! bits 14..30  home        the worker that started it, valid once UNSTARTED is clear
 //! bit   30     HANDLE      its join handle exists (a hold): somebody wants the result
+//! bit   31     HOMELESS    it will never start: whoever claimed it, on any thread, ends it
 //! bits 32..64  holds       how many resumers exist
 //! ```
 //!
@@ -30,6 +31,8 @@
 //!   otherwise the ticket was stale. So it is run once, and at its present level.
 //! * A started fiber stays with its home; only the home runs it, so no transition is needed to
 //!   suspend or to resume it at home. Everyone else goes through MAIL and TOKEN.
+//! * Mail is only for a fiber with a home: as nobody else ends it, the home may use it after it has
+//!   opened the letter. What was claimed to be ended elsewhere is HOMELESS and gets none.
 //! * **The result is dropped by the handle, or by the runtime if the handle is gone first**, never
 //!   later: it may borrow from a scope that is about to end.
 //! * **The memory is freed by whoever removes the last hold**: LIVE, MAIL, HANDLE, a ticket or a
@@ -50,6 +53,7 @@ const LEVEL: u64 = 0b111 << LEVEL_SHIFT;
 const HOME_SHIFT: u32 = 14;
 const HOME: u64 = 0xffff << HOME_SHIFT;
 const HANDLE: u64 = 1 << 30;
+const HOMELESS: u64 = 1 << 31;
 const HOLD: u64 = 1 << 32;
 const HOLDS: u64 = !(HOLD - 1);
 /// Anything in here keeps the memory alive.
@@ -154,12 +158,22 @@ impl State {
     /// Takes the ticket of `level` out of the word and claims the fiber for worker `home`.
     #[inline]
     pub(crate) fn claim(&self, level: usize, home: usize) -> Claim {
+        self.claim_as(level, (home as u64) << HOME_SHIFT)
+    }
+
+    /// The same for somebody who will not run it, but end it, and need not be a worker.
+    pub(crate) fn claim_to_end(&self, level: usize) -> Claim {
+        self.claim_as(level, HOMELESS)
+    }
+
+    #[inline]
+    fn claim_as(&self, level: usize, claimer: u64) -> Claim {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let won = word & UNSTARTED != 0 && level_of(word) == level;
             let mut next = word & !ticket(level);
             if won {
-                next = (next & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
+                next = (next & !(UNSTARTED | HOME)) | claimer;
             }
             // ORDERING: AcqRel. Acquire pairs with the release of whoever set the level or dropped
             // a hold (we may free). Release: a stale ticket is a hold that we drop, pairs with the
@@ -177,6 +191,7 @@ impl State {
     /// caller's to end.
     pub(crate) fn withdraw(&self) {
         self.0.fetch_and(!(UNSTARTED | TICKETS), Ordering::Relaxed);
+        self.0.fetch_or(HOMELESS, Ordering::Relaxed);
     }
 
     /// Claims the fiber without a ticket, to run it inline in the place of its joiner. Its tickets
@@ -198,7 +213,7 @@ impl State {
     pub(crate) fn set_level(&self, level: usize) -> LevelChange {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & LIVE == 0 || level_of(word) == level {
+            if word & LIVE == 0 || word & HOMELESS != 0 || level_of(word) == level {
                 return LevelChange { then: SetLevel::Done, left: None };
             }
             let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
@@ -239,11 +254,11 @@ impl State {
     pub(crate) fn cancel(&self) -> Cancel {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & LIVE == 0 || word & CANCELLED != 0 {
+            if word & LIVE == 0 || word & (CANCELLED | HOMELESS) != 0 {
                 return Cancel::Done;
             }
             let (next, outcome) = if word & UNSTARTED != 0 {
-                ((word & !UNSTARTED) | CANCELLED, Cancel::Won(level_of(word)))
+                ((word & !UNSTARTED) | CANCELLED | HOMELESS, Cancel::Won(level_of(word)))
             } else if word & MAIL != 0 {
                 (word | CANCELLED | TOKEN, Cancel::Done)
             } else {
@@ -267,7 +282,7 @@ impl State {
     pub(crate) fn resume(&self) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & LIVE == 0 {
+            if word & LIVE == 0 || word & HOMELESS != 0 {
                 return None;
             }
             // ORDERING: AcqRel. Release pairs with the acquire of `open_letter`: what the resumer did
@@ -406,7 +421,7 @@ impl State {
     pub(crate) fn home(&self) -> Option<usize> {
         // ORDERING: Acquire pairs with the release of the claim that wrote `home`.
         let word = self.0.load(Ordering::Acquire);
-        if word & UNSTARTED == 0 { Some(home_of(word)) } else { None }
+        if word & (UNSTARTED | HOMELESS) == 0 { Some(home_of(word)) } else { None }
     }
 
     /// One more resumer.

@@ -165,7 +165,7 @@ impl Shared {
     #[cold]
     fn reject(&self, entry: FiberRef, level: usize) {
         let fiber = entry.resolve();
-        match fiber.state.claim(level, 0) {
+        match fiber.state.claim_to_end(level) {
             Claim::Won => {
                 let error = JoinError::not_started(Error::stopped());
                 // SAFETY: claimed just now.

@@ -1,0 +1,278 @@
+//! A started fiber and those who reach it from elsewhere: through MAIL, TOKEN and its home's mailbox.
+
+use crate::explore;
+use crate::fiber::{Fiber, Header};
+use crate::inbox::Inbox;
+use crate::state::{Cancel, Claim, SetLevel};
+use loom::cell::UnsafeCell;
+use loom::thread;
+use std::sync::Arc;
+
+/// A fiber, its home's mailbox, and what somebody wrote before reaching for the fiber.
+#[derive(Clone)]
+struct Setting {
+    fiber: Fiber,
+    mailbox: Arc<Inbox<Header>>,
+    written: Arc<UnsafeCell<u32>>,
+}
+
+/// What the home has found in its mailbox.
+#[derive(Default)]
+struct Found {
+    letters: u32,
+    tokens: u32,
+    level: usize,
+    ended: bool,
+}
+
+impl Setting {
+    /// With a started fiber of level 2 whose home is this thread.
+    fn new() -> Setting {
+        Setting {
+            fiber: Fiber::started(2),
+            mailbox: Arc::new(Inbox::new()),
+            written: Arc::new(UnsafeCell::new(0)),
+        }
+    }
+
+    fn spawn(&self, body: impl FnOnce(&Setting) + 'static) -> thread::JoinHandle<()> {
+        let setting = self.clone();
+        thread::spawn(move || body(&setting))
+    }
+
+    fn post(&self) {
+        self.fiber.post(&self.mailbox);
+    }
+
+    fn write(&self) {
+        // SAFETY: loom watches.
+        self.written.with_mut(|written| unsafe { *written = 1 });
+    }
+
+    fn assert_written(&self) {
+        // SAFETY: loom watches.
+        self.written.with(|written| assert_eq!(unsafe { *written }, 1));
+    }
+
+    fn resume(&self) {
+        if let Some(home) = self.fiber.state.resume() {
+            assert_eq!(home, 0);
+            self.post();
+        }
+    }
+
+    fn cancel(&self) {
+        match self.fiber.state.cancel() {
+            Cancel::PostTo(home) => {
+                assert_eq!(home, 0);
+                self.post();
+            }
+            Cancel::Done => {}
+            Cancel::Won(_) => panic!("it has started"),
+        }
+    }
+
+    fn set_level(&self, level: usize) {
+        match self.fiber.state.set_level(level).then {
+            SetLevel::PostTo(home) => {
+                assert_eq!(home, 0);
+                self.post();
+            }
+            SetLevel::Done => {}
+            SetLevel::PushTicket => panic!("it has started"),
+        }
+    }
+
+    /// `worker/find.rs`: `read_mail`.
+    fn read_mail(&self, found: &mut Found) {
+        for mail in self.mailbox.take_all().oldest_first() {
+            self.open(mail, found);
+        }
+    }
+
+    fn open(&self, mail: std::ptr::NonNull<Header>, found: &mut Found) {
+        assert!(self.fiber.is(mail));
+        let letter = self.fiber.state.open_letter();
+        found.letters += 1;
+        found.ended |= letter.ended;
+        if letter.ended {
+            if letter.free {
+                self.fiber.free();
+            }
+            return;
+        }
+        assert!(!letter.free);
+        found.tokens += u32::from(letter.token);
+        found.level = letter.level;
+        // `requeue` and `resume_here` look into the fiber.
+        assert!(self.fiber.state.home().is_some());
+    }
+
+    /// Reads mail until `enough`; mail that never comes ends the model by its bound on steps.
+    fn read_until(&self, found: &mut Found, enough: impl Fn(&Found) -> bool) {
+        loop {
+            self.read_mail(found);
+            if enough(found) {
+                return;
+            }
+            thread::yield_now();
+        }
+    }
+
+    /// The fiber ends at home, which closes its mailbox, as `worker/mod.rs` does.
+    fn end(&self, found: &mut Found) {
+        self.fiber.run();
+        self.fiber.complete();
+        for mail in self.mailbox.close() {
+            self.open(mail, found);
+        }
+    }
+}
+
+#[test]
+fn a_token_that_joins_a_letter_on_its_way_is_seen_with_what_was_written_before() {
+    explore(3, || {
+        let setting = Setting::new();
+        setting.fiber.state.hold();
+        let resumer = setting.spawn(|setting| {
+            setting.write();
+            setting.resume();
+            setting.fiber.drop_resumer();
+        });
+        let mover = setting.spawn(|setting| {
+            setting.set_level(1);
+            setting.fiber.drop_handle();
+        });
+        let mut found = Found::default();
+        setting.read_until(&mut found, |found| found.tokens == 1 && found.level == 1);
+        setting.assert_written();
+        assert_eq!(setting.fiber.state.level(), 1);
+        setting.end(&mut found);
+        resumer.join().unwrap();
+        mover.join().unwrap();
+        assert_eq!(found.tokens, 1);
+        setting.fiber.check_end();
+    });
+}
+
+#[test]
+fn two_resumers_give_a_token_each_or_one_between_them() {
+    explore(3, || {
+        let setting = Setting::new();
+        let resumers = [0, 1].map(|_| {
+            setting.fiber.state.hold();
+            setting.spawn(|setting| {
+                setting.resume();
+                setting.fiber.drop_resumer();
+            })
+        });
+        let mut found = Found::default();
+        setting.read_until(&mut found, |found| found.tokens >= 1);
+        for resumer in resumers {
+            resumer.join().unwrap();
+        }
+        setting.read_mail(&mut found);
+        assert!(found.tokens <= 2 && found.tokens == found.letters);
+        setting.fiber.drop_handle();
+        setting.end(&mut found);
+        setting.fiber.check_end();
+    });
+}
+
+#[test]
+fn a_cancelled_fiber_is_resumed_and_sees_what_the_canceller_wrote() {
+    explore(3, || {
+        let setting = Setting::new();
+        let canceller = setting.spawn(|setting| {
+            setting.write();
+            setting.cancel();
+            setting.fiber.drop_handle();
+        });
+        let mut found = Found::default();
+        if setting.fiber.state.is_cancelled() {
+            setting.assert_written();
+        }
+        setting.read_until(&mut found, |found| found.tokens == 1);
+        assert!(setting.fiber.state.is_cancelled());
+        setting.assert_written();
+        setting.end(&mut found);
+        canceller.join().unwrap();
+        assert_eq!(found.tokens, 1);
+        setting.fiber.check_end();
+    });
+}
+
+/// A letter that was opened gives its link to the next one's sender, whoever that is.
+#[test]
+fn a_second_letter_is_posted_after_the_first_was_opened() {
+    for second in [Setting::resume, Setting::cancel, |setting: &Setting| setting.set_level(1)] {
+        explore(3, move || {
+            let setting = Setting::new();
+            setting.fiber.state.hold();
+            setting.resume();
+            let sender = setting.spawn(move |setting| {
+                second(setting);
+                setting.fiber.drop_resumer();
+            });
+            let mut found = Found::default();
+            setting.read_mail(&mut found);
+            sender.join().unwrap();
+            setting.read_mail(&mut found);
+            assert!(found.tokens >= 1 && found.letters <= 2);
+            setting.fiber.drop_handle();
+            setting.end(&mut found);
+            setting.fiber.check_end();
+        });
+    }
+}
+
+#[test]
+fn a_letter_that_comes_after_the_end_is_only_a_hold() {
+    for late in [Setting::resume, Setting::cancel, |setting: &Setting| setting.set_level(1)] {
+        explore(3, move || {
+            let setting = Setting::new();
+            setting.fiber.state.hold();
+            let sender = setting.spawn(move |setting| {
+                late(setting);
+                setting.fiber.drop_resumer();
+            });
+            setting.fiber.drop_handle();
+            setting.end(&mut Found::default());
+            sender.join().unwrap();
+            setting.fiber.check_end();
+        });
+    }
+}
+
+/// Cancelled before it started, it is ended by its canceller, wherever that runs, and has no home:
+/// nobody may get a letter for it, as only a home knows whether a fiber is still there.
+#[test]
+fn a_fiber_that_will_never_start_gets_no_mail() {
+    explore(3, || {
+        let setting = Setting { fiber: Fiber::new(2), ..Setting::new() };
+        let mover = setting.spawn(|setting| match setting.fiber.state.set_level(1).then {
+            SetLevel::PostTo(_) => setting.post(),
+            SetLevel::PushTicket | SetLevel::Done => {}
+        });
+        let owner = setting.spawn(|setting| {
+            match setting.fiber.state.cancel() {
+                Cancel::Won(_) => {
+                    setting.fiber.run();
+                    setting.fiber.complete();
+                }
+                Cancel::PostTo(_) => setting.post(),
+                Cancel::Done => {}
+            }
+            mover.join().unwrap();
+            setting.fiber.drop_handle();
+        });
+        let mut found = Found::default();
+        // The home meets the first ticket, and its mail.
+        match setting.fiber.state.claim(2, 0) {
+            Claim::Won => setting.end(&mut found),
+            Claim::Stale => setting.read_mail(&mut found),
+            Claim::StaleFree => setting.fiber.free(),
+        }
+        owner.join().unwrap();
+    });
+}

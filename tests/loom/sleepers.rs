@@ -1,0 +1,225 @@
+//! The beacon: who queues work and who goes to sleep. The steps of a worker are those of
+//! `worker/idle.rs`. A worker that sleeps beside work ends a model by a deadlock.
+
+use crate::beacon::Beacon;
+use crate::explore;
+use crate::inbox::{Inbox, Node};
+use crate::primitive::AtomicPtr;
+use loom::sync::atomic::{AtomicU32, Ordering};
+use loom::thread::{self, Thread};
+use std::ptr::{self, NonNull};
+use std::sync::{Arc, Mutex};
+
+const LEVEL: usize = 2;
+
+struct Letter {
+    link: AtomicPtr<Letter>,
+}
+
+// SAFETY: one cell a node.
+unsafe impl Node for Letter {
+    unsafe fn link<'a>(node: NonNull<Letter>) -> &'a AtomicPtr<Letter> {
+        // SAFETY: a letter is freed by whoever has taken it.
+        unsafe { &(*node.as_ptr()).link }
+    }
+}
+
+/// A beacon, a queue of which only the length matters, and the workers' threads.
+struct Loom {
+    beacon: Beacon,
+    queued: AtomicU32,
+    mail: Inbox<Letter>,
+    /// Who to unpark; written before anybody can be found asleep.
+    threads: Mutex<Vec<Option<Thread>>>,
+}
+
+impl Loom {
+    fn new(workers: usize) -> Arc<Loom> {
+        Arc::new(Loom {
+            beacon: Beacon::new(workers),
+            queued: AtomicU32::new(0),
+            mail: Inbox::new(),
+            threads: Mutex::new((0..workers).map(|_| None).collect()),
+        })
+    }
+
+    fn unpark(&self, who: usize) {
+        let thread = self.threads.lock().unwrap()[who].clone();
+        thread.expect("who sleeps has signed in").unpark();
+    }
+
+    /// P1 to P4. The queues themselves order nothing here.
+    fn push(&self) {
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if let Some(sleeper) = self.beacon.announce(LEVEL) {
+            self.unpark(sleeper);
+        }
+    }
+
+    fn post(&self) {
+        let letter = Box::new(Letter { link: AtomicPtr::new(ptr::null_mut()) });
+        // SAFETY: it is new, and whoever takes it frees it.
+        assert!(unsafe { self.mail.push(NonNull::from(Box::leak(letter))) }.is_ok());
+        if self.beacon.call(0) {
+            self.unpark(0);
+        }
+    }
+
+    fn read_mail(&self) -> bool {
+        // SAFETY: each letter was leaked by `post` and is taken once.
+        self.mail.take_all().map(|letter| drop(unsafe { Box::from_raw(letter.as_ptr()) })).count() > 0
+    }
+
+    fn visible(&self) -> u32 {
+        u32::from(self.queued.load(Ordering::Relaxed) > 0) << LEVEL
+    }
+
+    /// Takes one out of the queue. Like the real queues it may find none where there is one by now.
+    fn take(&self) -> bool {
+        let queued = self.queued.load(Ordering::Relaxed);
+        queued > 0
+            && self.queued.compare_exchange(queued, queued - 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// A worker until it has found one.
+    fn work(&self, me: usize) {
+        self.threads.lock().unwrap()[me] = Some(thread::current());
+        let mut searching = false;
+        loop {
+            if self.take() || (me == 0 && self.read_mail()) {
+                if searching
+                    && self.beacon.stop_searching()
+                    && self.visible() != 0
+                    && let Some(sleeper) = self.beacon.wake_one()
+                {
+                    self.unpark(sleeper);
+                }
+                return;
+            }
+            searching = self.sleep(me, searching);
+        }
+    }
+
+    fn sleep(&self, me: usize, searching: bool) -> bool {
+        self.beacon.lie_down(me, searching);
+        let levels = self.visible();
+        self.beacon.remember(levels);
+        if levels != 0 || (me == 0 && !self.mail.looks_empty()) {
+            return self.beacon.rise(me) || (searching && levels != 0 && self.beacon.search_on());
+        }
+        loop {
+            thread::park();
+            if let Some(searcher) = self.beacon.wake_up(me) {
+                return searcher;
+            }
+        }
+    }
+}
+
+fn spawn(loom: &Arc<Loom>, body: impl FnOnce(&Loom) + 'static) -> thread::JoinHandle<()> {
+    let loom = loom.clone();
+    thread::spawn(move || body(&loom))
+}
+
+#[test]
+fn who_queues_wakes_who_falls_asleep() {
+    explore(3, || {
+        let loom = Loom::new(1);
+        let worker = spawn(&loom, |loom| loom.work(0));
+        loom.push();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn two_who_queue_are_both_served() {
+    explore(2, || {
+        let loom = Loom::new(1);
+        let worker = spawn(&loom, |loom| {
+            loom.work(0);
+            loom.work(0);
+        });
+        let other = spawn(&loom, |loom| loom.push());
+        loom.push();
+        other.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+/// The second fiber may find the first one's searcher, and leave it to it to wake the next.
+#[test]
+fn a_searcher_that_finds_work_wakes_the_next_for_what_is_left() {
+    explore(2, || {
+        let loom = Loom::new(2);
+        let workers = [0, 1].map(|me| spawn(&loom, move |loom| loom.work(me)));
+        loom.push();
+        loom.push();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn mail_wakes_its_worker() {
+    explore(3, || {
+        let loom = Loom::new(1);
+        let worker = spawn(&loom, |loom| loom.work(0));
+        loom.post();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn mail_and_work_together_lose_neither() {
+    explore(2, || {
+        let loom = Loom::new(1);
+        let worker = spawn(&loom, |loom| {
+            loom.work(0);
+            loom.work(0);
+        });
+        let other = spawn(&loom, |loom| loom.post());
+        loom.push();
+        other.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+/// The hint of a level is cleared only if there is no work, or set again.
+#[test]
+fn a_level_is_not_forgotten_while_it_has_work() {
+    explore(3, || {
+        let loom = Loom::new(1);
+        loom.beacon.remember(1 << LEVEL);
+        let forgetful = spawn(&loom, |loom| loom.beacon.forget(1 << LEVEL, || loom.visible()));
+        loom.push();
+        forgetful.join().unwrap();
+        assert_eq!(loom.beacon.levels(), 1 << LEVEL);
+    });
+}
+
+/// What the waker wrote before is seen by the one who was woken.
+#[test]
+fn the_woken_sees_what_its_waker_wrote() {
+    explore(3, || {
+        let loom = Loom::new(1);
+        let written = Arc::new(loom::cell::UnsafeCell::new(0));
+        let waker = {
+            let (loom, written) = (loom.clone(), written.clone());
+            thread::spawn(move || {
+                // SAFETY: loom watches.
+                written.with_mut(|cell| unsafe { *cell = 1 });
+                loom.beacon.call(0)
+            })
+        };
+        loom.beacon.lie_down(0, false);
+        let by_waker = loom.beacon.wake_up(0).is_some();
+        if by_waker {
+            // SAFETY: loom watches.
+            written.with(|cell| assert_eq!(unsafe { *cell }, 1));
+        } else {
+            let _ = loom.beacon.rise(0);
+        }
+        waker.join().unwrap();
+    });
+}
