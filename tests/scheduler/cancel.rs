@@ -59,8 +59,10 @@ fn a_fiber_cancels_its_queued_children() {
     });
 }
 
+type Wait = Box<dyn FnOnce() + Send>;
+
 /// Each way of waiting.
-fn ways_to_wait(rig: &Rig) -> Vec<(&'static str, Box<dyn FnOnce() + Send>)> {
+fn ways_to_wait(rig: &Rig) -> Vec<(&'static str, Wait)> {
     let event = Event::new();
     let never = rig.go(|| sleep(FOR_EVER));
     let other = rig.scheduler.clone();
@@ -282,8 +284,8 @@ fn a_panic_after_a_cancel_is_a_panic() {
         });
         eventually(|| event.waiting() == 1);
         handle.cancel();
-        let error: heddle_scheduler::JoinError = handle.join().map(|()| ()).unwrap_err();
-        assert!(error.is_panic());
+        let result: Result<(), heddle_scheduler::JoinError> = handle.join();
+        assert!(result.unwrap_err().is_panic());
     });
 }
 

@@ -174,7 +174,7 @@ fn a_million_elements_are_sorted_by_forks() {
     }
     on_workers(&[1, 2, 8], |rig| {
         let mut random = heddle_tests::Random::from_seed(7);
-        let mut numbers: Vec<u32> = (0..200_000).map(|_| random.next() as u32).collect();
+        let mut numbers: Vec<u32> = (0..200_000).map(|_| random.number() as u32).collect();
         let mut expected = numbers.clone();
         expected.sort_unstable();
         rig.run(|| {

@@ -223,12 +223,12 @@ fn go_outside_of_any_fiber_fails_at_join_and_says_where_to_call_it() {
 #[test]
 fn run_enters_the_scheduler_with_borrows_and_passes_panics_on() {
     everywhere(|rig| {
-        let mut numbers = vec![3, 1, 2];
+        let mut numbers = [3, 1, 2];
         let length = rig.run(|| {
             numbers.sort();
             numbers.len()
         });
-        assert_eq!((length, &numbers[..]), (3, &[1, 2, 3][..]));
+        assert_eq!((length, numbers), (3, [1, 2, 3]));
         let panic = catch_unwind(AssertUnwindSafe(|| rig.run(|| panic!("through")))).unwrap_err();
         assert_eq!(*panic.downcast::<&str>().unwrap(), "through");
     });

@@ -75,7 +75,7 @@ impl World {
 
     fn spawn(self: &Arc<World>, there: &Scheduler, random: &mut Random, age: u32) -> (u64, JoinHandle<u64>) {
         let (world, tracked, mut theirs) = (self.clone(), self.census.track(), random.split());
-        let expected = random.next();
+        let expected = random.number();
         let life = move || {
             let _held = tracked;
             for _ in 0..theirs.below(DEEDS) {
