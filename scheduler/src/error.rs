@@ -133,7 +133,7 @@ enum Cause {
     NotStarted(Error),
     Interrupted,
     JoinsItself,
-    WhilePanicking,
+    CannotWait,
 }
 
 impl JoinError {
@@ -157,8 +157,8 @@ impl JoinError {
         JoinError(Box::new(Cause::JoinsItself))
     }
 
-    pub(crate) fn while_panicking() -> JoinError {
-        JoinError(Box::new(Cause::WhilePanicking))
+    pub(crate) fn cannot_wait() -> JoinError {
+        JoinError(Box::new(Cause::CannotWait))
     }
 
     /// The fiber panicked; [`into_panic`](Self::into_panic) has what it panicked with.
@@ -195,9 +195,10 @@ impl JoinError {
         matches!(*self.0, Cause::JoinsItself)
     }
 
-    /// `join` was called by a destructor during a panic, and would have had to suspend.
-    pub fn is_while_panicking(&self) -> bool {
-        matches!(*self.0, Cause::WhilePanicking)
+    /// `join` was called where nothing can wait: by a destructor, during a panic or on a worker's own
+    /// stack.
+    pub fn is_unable_to_wait(&self) -> bool {
+        matches!(*self.0, Cause::CannotWait)
     }
 
     /// The text of the panic, if it was one.
@@ -239,9 +240,9 @@ impl fmt::Display for JoinError {
             Cause::JoinsItself => {
                 f.write_str("a fiber cannot join itself; move the handle to whoever should wait for it")
             }
-            Cause::WhilePanicking => f.write_str(
-                "join() was called by a destructor while its fiber panics, where a fiber cannot suspend; \
-                 join before the panic can happen, or let the handle go",
+            Cause::CannotWait => f.write_str(
+                "join() was called by a destructor where nothing can wait: while its fiber panics, or for a value \
+                 that a worker drops because nobody joined its fiber; join before that, or let the handle go",
             ),
         }
     }

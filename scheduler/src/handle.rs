@@ -135,15 +135,15 @@ pub(crate) unsafe fn release(fiber: FiberRef) -> bool {
 
 /// Waits for the end of `fiber`, as somebody who can be cancelled.
 fn wait(fiber: FiberRef) -> Result<(), JoinError> {
+    if current::cannot_wait() && !fiber.state.is_finished() {
+        return Err(JoinError::cannot_wait());
+    }
     let Some((_, me)) = current::in_fiber() else {
         wait_as_thread(fiber);
         return Ok(());
     };
     if ptr::eq(me.as_ptr(), fiber.as_ptr()) {
         return Err(JoinError::joins_itself());
-    }
-    if std::thread::panicking() && !fiber.state.is_finished() {
-        return Err(JoinError::while_panicking());
     }
     fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {

@@ -60,7 +60,9 @@ pub fn suspend() -> Result<(), Cancelled> {
 #[inline(never)]
 fn begin_suspend<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else {
-        std::thread::park();
+        if !current::cannot_wait() {
+            std::thread::park();
+        }
         return Ok(None);
     };
     if fiber.state.is_cancelled() {

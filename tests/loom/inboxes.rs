@@ -158,7 +158,7 @@ fn an_inbox_that_was_reopened_takes_again_and_loses_nothing() {
 fn a_letter_may_be_sent_again_once_it_was_handed_out() {
     explore(3, || {
         let there = Arc::new(Inbox::<Letter>::new());
-        let back = Arc::new(Inbox::new());
+        let back = Arc::new(Inbox::<Letter>::new());
         let echo = {
             let (there, back) = (there.clone(), back.clone());
             thread::spawn(move || {

@@ -16,6 +16,9 @@
 //! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
 //! (here they are two fences), and a compare-and-swap that fails on an old value or for no reason.
 
+// loom's cells are shared on purpose: it watches who uses them.
+#![allow(clippy::arc_with_non_send_sync)]
+
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;

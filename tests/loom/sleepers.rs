@@ -4,7 +4,7 @@
 use crate::beacon::Beacon;
 use crate::explore;
 use crate::inbox::{Inbox, Node};
-use crate::primitive::AtomicPtr;
+use crate::primitive::{AtomicPtr, without_light_barrier};
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread::{self, Thread};
 use std::ptr::{self, NonNull};
@@ -198,28 +198,40 @@ fn a_level_is_not_forgotten_while_it_has_work() {
     });
 }
 
-/// What the waker wrote before is seen by the one who was woken.
+/// The last sleeper is woken while another falls asleep: who queues work must see that one.
 #[test]
-fn the_woken_sees_what_its_waker_wrote() {
+fn a_sleeper_is_never_hidden_by_another_that_gets_up() {
     explore(3, || {
-        let loom = Loom::new(1);
-        let written = Arc::new(loom::cell::UnsafeCell::new(0));
-        let waker = {
-            let (loom, written) = (loom.clone(), written.clone());
-            thread::spawn(move || {
-                // SAFETY: loom watches.
-                written.with_mut(|cell| unsafe { *cell = 1 });
-                loom.beacon.call(0)
-            })
-        };
+        let loom = Loom::new(2);
         loom.beacon.lie_down(0, false);
-        let by_waker = loom.beacon.wake_up(0).is_some();
-        if by_waker {
-            // SAFETY: loom watches.
-            written.with(|cell| assert_eq!(unsafe { *cell }, 1));
-        } else {
-            let _ = loom.beacon.rise(0);
-        }
+        let waker = spawn(&loom, |loom| assert!(loom.beacon.call(0)));
+        loom.beacon.lie_down(1, false);
         waker.join().unwrap();
+        assert!(loom.beacon.has_sleepers());
+    });
+}
+
+/// P4 against S1 to S3, without the barriers of falling asleep: one of the two wakes the sleeper.
+#[test]
+fn a_searcher_and_who_queues_do_not_leave_the_waking_to_each_other() {
+    explore(3, || {
+        let _no_light_barrier = without_light_barrier();
+        let loom = Loom::new(2);
+        loom.beacon.lie_down(1, false);
+        loom.beacon.remember(1 << LEVEL);
+        loom.queued.store(1, Ordering::Relaxed);
+        assert!(loom.beacon.start_searching(2));
+        let searcher = spawn(&loom, |loom| {
+            while !loom.take() {
+                thread::yield_now();
+            }
+            if loom.beacon.stop_searching() && loom.visible() != 0 {
+                let _ = loom.beacon.wake_one();
+            }
+        });
+        loom.queued.fetch_add(1, Ordering::Relaxed);
+        let _ = loom.beacon.announce(LEVEL);
+        searcher.join().unwrap();
+        assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
     });
 }

@@ -221,7 +221,7 @@ fn join_in_a_destructor_during_a_panic_refuses_to_wait() {
             assert_eq!(finished.take().unwrap().join().unwrap(), 9);
         });
         let error = told.lock().unwrap().take().unwrap();
-        assert!(error.is_while_panicking() && error.to_string().contains("destructor"), "{error}");
+        assert!(error.is_unable_to_wait() && error.to_string().contains("destructor"), "{error}");
         event.fire();
     });
 }
@@ -311,5 +311,28 @@ fn a_panic_that_a_fiber_catches_itself_is_nobody_elses_business() {
         assert!(result);
         rig.wait_all().unwrap();
         assert_eq!(rig.stats().workers.iter().map(|worker| worker.panics).sum::<u64>(), 0);
+    });
+}
+
+/// A destructor that joins, of a result that nobody wanted: it runs where nothing can wait.
+#[test]
+fn a_result_without_an_owner_whose_destructor_joins_does_not_block_its_worker() {
+    struct JoinOnDrop(Option<heddle_scheduler::JoinHandle<()>>);
+
+    impl Drop for JoinOnDrop {
+        fn drop(&mut self) {
+            if let Some(handle) = self.0.take() {
+                let finished = handle.is_finished();
+                let outcome = handle.join();
+                assert!(finished || outcome.is_err_and(|error| error.is_unable_to_wait()));
+            }
+        }
+    }
+
+    everywhere(|rig| {
+        for _ in 0..20 {
+            drop(rig.go(|| JoinOnDrop(Some(go(|| ())))));
+        }
+        rig.wait_all().unwrap();
     });
 }

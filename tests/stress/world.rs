@@ -253,7 +253,7 @@ fn check(expected: u64, result: Result<u64, JoinError>) {
     match result {
         Ok(value) => assert_eq!(value, expected, "somebody else's result"),
         Err(error) => {
-            let known = error.is_cancelled() || error.is_interrupted() || error.is_while_panicking();
+            let known = error.is_cancelled() || error.is_interrupted() || error.is_unable_to_wait();
             let unstarted = error.not_started_because().is_some();
             let meant = error.to_string().contains("one in so many does");
             assert!(known || unstarted || meant, "{error}");

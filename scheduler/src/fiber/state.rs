@@ -200,8 +200,8 @@ impl State {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & UNSTARTED != 0 {
             let next = (word & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
-            // ORDERING: AcqRel, as in `claim`: what the last setter of the level did is visible.
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            // The object was made on this thread, so there is nothing to acquire.
+            match self.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(level_of(word)),
                 Err(now) => word = now,
             }
@@ -225,9 +225,9 @@ impl State {
             } else {
                 (moved | MAIL, SetLevel::PostTo(home_of(word)))
             };
-            // ORDERING: AcqRel. Acquire pairs with the claim that wrote `home`; release pairs with
-            // the claim or the opening of the letter that reads the level.
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            // ORDERING: Acquire pairs with the release of `open_letter`: the link of the mail is ours to use.
+            // The level itself is in this word, and the queue that is told of it has its own release.
+            match self.0.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => {
                     let left = (word & UNSTARTED != 0).then(|| level_of(word));
                     return LevelChange { then: outcome, left };
@@ -419,8 +419,7 @@ impl State {
 
     /// The worker that started it, if it has been started.
     pub(crate) fn home(&self) -> Option<usize> {
-        // ORDERING: Acquire pairs with the release of the claim that wrote `home`.
-        let word = self.0.load(Ordering::Acquire);
+        let word = self.0.load(Ordering::Relaxed);
         if word & (UNSTARTED | HOMELESS) == 0 { Some(home_of(word)) } else { None }
     }
 

@@ -114,7 +114,7 @@ impl Scheduler {
     /// The waiting fiber was cancelled, or cannot wait because a panic unwinds it.
     pub fn wait_all(&self) -> Result<(), Cancelled> {
         let here = current::in_fiber();
-        if here.is_some() && std::thread::panicking() {
+        if current::cannot_wait() {
             return Err(Cancelled(()));
         }
         let inside = here.is_some_and(|(worker, _)| ptr::eq(&*worker.shared, &*self.shared));

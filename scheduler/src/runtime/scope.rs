@@ -97,8 +97,8 @@ impl<'scope> Scope<'scope, '_> {
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
         let fiber = unsafe {
-            // While a panic unwinds nobody can wait, so the fiber's work is done at once.
-            if std::thread::panicking() {
+            // Where nobody can wait, the fiber's work is done at once.
+            if current::cannot_wait() {
                 spawn_in_place(self.shared, origin, f)
             } else {
                 spawn(self.shared, origin, f)

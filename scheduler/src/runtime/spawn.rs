@@ -131,8 +131,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
 /// Counts one more fiber, or waits until it fits, or fails, as the scheduler's owner chose.
 #[cold]
 fn enter(limit: &Limit, shared: &Shared) -> Result<(), Error> {
-    // A fiber cannot wait while a panic unwinds it.
-    if !limit.waits() || std::thread::panicking() {
+    if !limit.waits() || current::cannot_wait() {
         return limit.try_enter();
     }
     let me = Resumer::current();

@@ -179,14 +179,13 @@ impl Beacon {
         // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
         // by that searcher's last look, or we see that it no longer searches.
         fence(Ordering::SeqCst);
-        // ORDERING: Acquire pairs with the release of W2: if we see the searcher gone, we see it
-        // PARKED (it said so first).
-        self.searching.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make us
+        // see it PARKED, or it the work.
+        self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         if let Some(woken) = self.send_any() {
             return Some(woken);
         }
-        // ORDERING: Release pairs with the acquire above.
-        self.searching.fetch_sub(1, Ordering::Release);
+        self.searching.fetch_sub(1, Ordering::Relaxed);
         // ORDERING: SeqCst pairs with the fence of another P4 that skipped because of our phantom.
         fence(Ordering::SeqCst);
         let woken = self.send_any()?;
@@ -207,14 +206,14 @@ impl Beacon {
     }
 
     fn take(&self, who: usize, sleep: u32) -> bool {
-        // ORDERING: AcqRel: pairs with W1 and with `wake_up`: the woken sees what its waker wrote.
+        // ORDERING: Acquire pairs with W1's release of PARKED: its addition to `sleepers` comes before
+        // our subtraction. What the woken is to find is in a queue, which has orderings of its own.
         let taken = self.sleep[who].load(Ordering::Relaxed) == PARKED
-            && self.sleep[who].compare_exchange(PARKED, sleep, Ordering::AcqRel, Ordering::Relaxed).is_ok();
-        // ORDERING: AcqRel pairs with W1: the last to be taken sees a sleeper that came meanwhile.
-        if taken && self.sleepers.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // ORDERING: AcqRel pairs with W1's change of the word. If that came before ours, we see
-            // its change of `sleepers`, which is earlier still.
-            self.word.fetch_and(!SLEEPERS, Ordering::AcqRel);
+            && self.sleep[who].compare_exchange(PARKED, sleep, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        if taken && self.sleepers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            // ORDERING: Acquire pairs with the release of W1's change of the word. If that came before
+            // ours, we see its change of `sleepers`, which is earlier still.
+            self.word.fetch_and(!SLEEPERS, Ordering::Acquire);
             if self.sleepers.load(Ordering::Relaxed) != 0 {
                 self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
             }
@@ -252,25 +251,22 @@ impl Beacon {
     /// [`remember`](Self::remember); if it finds work it calls
     /// [`rise`](Self::rise), if not it parks until [`wake_up`](Self::wake_up) says something.
     pub(crate) fn lie_down(&self, who: usize, searcher: bool) {
-        // ORDERING: AcqRel pairs with `take`, which clears SLEEPERS when this falls to zero.
-        self.sleepers.fetch_add(1, Ordering::AcqRel);
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
         // ORDERING: Release pairs with the acquire of `take`.
         self.sleep[who].store(PARKED, Ordering::Release);
-        // ORDERING: AcqRel pairs with the clearing of SLEEPERS in `take`.
-        self.word.fetch_or(SLEEPERS | HUNGRY, Ordering::AcqRel);
+        // ORDERING: Release pairs with the clearing of SLEEPERS in `take`.
+        self.word.fetch_or(SLEEPERS | HUNGRY, Ordering::Release);
         // Nobody needs our hints while we sleep; the look that follows sets those that are true.
         self.word.fetch_and(!LEVEL_BITS, Ordering::Relaxed);
         if searcher {
-            // ORDERING: Release pairs with the acquire of `wake_one`.
-            self.searching.fetch_sub(1, Ordering::Release);
+            self.searching.fetch_sub(1, Ordering::Relaxed);
         }
         heavy_barrier();
     }
 
     /// Has `who`, the caller, been woken? `Some(true)`: as a searcher.
     pub(crate) fn wake_up(&self, who: usize) -> Option<bool> {
-        // ORDERING: Acquire pairs with the release of `take`.
-        let sleep = self.sleep[who].load(Ordering::Acquire);
+        let sleep = self.sleep[who].load(Ordering::Relaxed);
         if sleep == PARKED {
             return None;
         }

@@ -38,6 +38,15 @@ pub(crate) fn in_fiber<'a>() -> Option<(&'a Worker, FiberRef)> {
     Some((worker, fiber))
 }
 
+/// Is this a place where nothing can wait? In a fiber while a panic unwinds it, since the count of
+/// panics is the thread's; and on a worker's own stack, where it drops what has lost its owner.
+pub(crate) fn cannot_wait() -> bool {
+    match worker() {
+        None => false,
+        Some(worker) => std::thread::panicking() || worker.current().is_none(),
+    }
+}
+
 /// Wakes a fiber that is alive and stays so until this returns.
 #[inline]
 pub(crate) fn resume(fiber: FiberRef) {
