@@ -58,6 +58,11 @@ mod fork;
 mod runtime;
 mod time;
 
+/// The example in the README is compiled and run by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 pub use config::{AtLimit, PanicReport};
 pub use error::{Cancelled, Error, JoinError};
 pub use fiber::FiberId;
