@@ -73,13 +73,16 @@ fn a_fiber_that_yields_in_a_loop_does_not_starve_its_neighbours() {
 fn fibers_that_yield_take_equal_turns() {
     on_workers(&[1], |rig| {
         let turns = Arc::new(Mutex::new(Vec::new()));
-        let gate = heddle_tests::Gate::new();
-        let hold = gate.clone();
-        drop(rig.go(move || hold.wait()));
+        let started = Arc::new(AtomicUsize::new(0));
         let players: Vec<_> = (0..5)
             .map(|me| {
-                let turns = turns.clone();
+                let (turns, started) = (turns.clone(), started.clone());
                 rig.go(move || {
+                    // Some may be in the inbox still, into which a busy worker looks now and then.
+                    started.fetch_add(1, Ordering::Relaxed);
+                    while started.load(Ordering::Relaxed) < 5 {
+                        yield_now();
+                    }
                     for _ in 0..20 {
                         turns.lock().unwrap().push(me);
                         yield_now();
@@ -87,11 +90,10 @@ fn fibers_that_yield_take_equal_turns() {
                 })
             })
             .collect();
-        gate.open();
         for player in players {
             player.join().unwrap();
         }
-        // All are there after the first round of starts; from then on they alternate.
+        // From the first round in which all are there they alternate.
         let turns = turns.lock().unwrap();
         for window in turns[10..90].windows(5) {
             let mut seen = window.to_vec();
