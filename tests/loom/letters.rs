@@ -189,9 +189,6 @@ fn a_cancelled_fiber_is_resumed_and_sees_what_the_canceller_wrote() {
             setting.fiber.drop_handle();
         });
         let mut found = Found::default();
-        if setting.fiber.state.is_cancelled() {
-            setting.assert_written();
-        }
         setting.read_until(&mut found, |found| found.tokens == 1);
         assert!(setting.fiber.state.is_cancelled());
         setting.assert_written();
@@ -199,6 +196,23 @@ fn a_cancelled_fiber_is_resumed_and_sees_what_the_canceller_wrote() {
         canceller.join().unwrap();
         assert_eq!(found.tokens, 1);
         setting.fiber.check_end();
+    });
+}
+
+/// Also where it does not wait, and is told by nothing but the word.
+#[test]
+fn a_fiber_that_finds_itself_cancelled_sees_what_the_canceller_wrote() {
+    explore(3, || {
+        let setting = Setting::new();
+        let canceller = setting.spawn(|setting| {
+            setting.write();
+            setting.cancel();
+        });
+        while !setting.fiber.state.is_cancelled() {
+            thread::yield_now();
+        }
+        setting.assert_written();
+        canceller.join().unwrap();
     });
 }
 

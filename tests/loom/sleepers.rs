@@ -44,8 +44,10 @@ impl Loom {
     }
 
     fn unpark(&self, who: usize) {
-        let thread = self.threads.lock().unwrap()[who].clone();
-        thread.expect("who sleeps has signed in").unpark();
+        // One that has no thread in a model is only looked at in the end.
+        if let Some(thread) = &self.threads.lock().unwrap()[who] {
+            thread.unpark();
+        }
     }
 
     /// P1 to P4. The queues themselves order nothing here.
@@ -81,10 +83,14 @@ impl Loom {
             && self.queued.compare_exchange(queued, queued - 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
-    /// A worker until it has found one.
+    /// A worker until it has found one. Not for a model's first thread: loom's `unpark` ends a `join`, too.
     fn work(&self, me: usize) {
+        self.work_as(me, false);
+    }
+
+    /// The same from where it may be a searcher.
+    fn work_as(&self, me: usize, mut searching: bool) {
         self.threads.lock().unwrap()[me] = Some(thread::current());
-        let mut searching = false;
         loop {
             if self.take() || (me == 0 && self.read_mail()) {
                 if searching
@@ -157,6 +163,21 @@ fn a_searcher_that_finds_work_wakes_the_next_for_what_is_left() {
         for worker in workers {
             worker.join().unwrap();
         }
+    });
+}
+
+/// Both fibers may be left to a searcher that lies down, and finds them in its last look.
+#[test]
+fn a_searcher_whose_last_look_finds_work_wakes_the_next_for_what_is_left() {
+    explore(3, || {
+        let loom = Loom::new(2);
+        loom.beacon.lie_down(1, false);
+        assert!(loom.beacon.start_searching(2));
+        let searcher = spawn(&loom, |loom| loom.work_as(0, true));
+        loom.push();
+        loom.push();
+        searcher.join().unwrap();
+        assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
     });
 }
 
@@ -233,5 +254,70 @@ fn a_searcher_and_who_queues_do_not_leave_the_waking_to_each_other() {
         let _ = loom.beacon.announce(LEVEL);
         searcher.join().unwrap();
         assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
+    });
+}
+
+/// A worker gets up for its mail while another falls asleep, and work is queued: that one sees the
+/// work, or somebody is woken for it.
+#[test]
+fn work_is_seen_while_one_gets_up_and_another_lies_down() {
+    explore(3, || {
+        let loom = Loom::new(2);
+        loom.beacon.lie_down(0, false);
+        let caller = spawn(&loom, |loom| {
+            let _ = loom.beacon.call(0);
+        });
+        let pusher = spawn(&loom, |loom| {
+            loom.queued.fetch_add(1, Ordering::Relaxed);
+            let _ = loom.beacon.announce(LEVEL);
+        });
+        loom.beacon.lie_down(1, false);
+        let seen = loom.visible() != 0;
+        caller.join().unwrap();
+        pusher.join().unwrap();
+        let sent = loom.beacon.wake_up(0) == Some(true);
+        assert!(seen || sent || loom.beacon.wake_up(1).is_some(), "work beside a sleeper");
+    });
+}
+
+/// P4 that has removed its phantom finds somebody to send after all. That one may be up at once: it
+/// counts as a searcher all the same, until it says that it is none.
+#[test]
+fn who_is_sent_by_a_second_look_is_a_searcher_from_the_start() {
+    explore(3, || {
+        let loom = Loom::new(2);
+        // P4 of somebody who saw a sleeper that is gone.
+        let waker = spawn(&loom, |loom| {
+            let _ = loom.beacon.wake_one();
+        });
+        loom.beacon.lie_down(0, false);
+        if loom.beacon.wake_up(0) == Some(true) {
+            // It has found something, and queues more while another sleeps and nobody searches.
+            loom.beacon.lie_down(1, false);
+            let _ = loom.beacon.stop_searching();
+            loom.queued.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(loom.beacon.wake_one(), Some(1), "work beside a sleeper");
+        }
+        waker.join().unwrap();
+    });
+}
+
+/// A P4 that finds nobody counts as a searcher for a moment, and another P4 relies on it.
+#[test]
+fn a_phantom_wakes_whom_another_left_to_it() {
+    explore(3, || {
+        let loom = Loom::new(1);
+        let phantom = spawn(&loom, |loom| {
+            let _ = loom.beacon.wake_one();
+        });
+        let pusher = spawn(&loom, |loom| {
+            loom.queued.fetch_add(1, Ordering::Relaxed);
+            let _ = loom.beacon.wake_one();
+        });
+        loom.beacon.lie_down(0, false);
+        let seen = loom.visible() != 0;
+        phantom.join().unwrap();
+        pusher.join().unwrap();
+        assert!(seen || loom.beacon.wake_up(0).is_some(), "work beside a sleeper");
     });
 }

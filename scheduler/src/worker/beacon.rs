@@ -5,10 +5,13 @@
 //!
 //! ```text
 //! bits 0..5  level k may have work in some worker's queue or in the inbox (a hint)
-//! bit  5     SLEEPERS  a worker is parked: whoever queues work should wake one
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
+//! bits 8..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
 //! ```
+//!
+//! The sleepers are counted in the word itself. A flag beside a count would have to be cleared and,
+//! for one who lay down meanwhile, set again: whoever looked between would leave that one asleep.
 //!
 //! A fiber that is queued, a branch that is forked and a `checkpoint()` each look at this word, with
 //! one relaxed load. It changes only at the borders between idle and busy.
@@ -17,7 +20,7 @@
 //!
 //! ```text
 //!  whoever queues work                      a worker that found none
-//!  P1 put it into the queue                 W1 say PARKED, then SLEEPERS
+//!  P1 put it into the queue                 W1 count as a sleeper, say PARKED
 //!  P2 light barrier                         W2 stop being a searcher
 //!  P3 read the word: SLEEPERS?              W3 heavy barrier
 //!  P4 yes: fence; nobody searching?         W4 look at all queues once more
@@ -37,7 +40,8 @@
 //! sees more, it wakes the next one, so that a burst wakes all and a trickle wakes one.
 //!
 //! A searcher that P4 creates before it finds nobody to wake is a phantom, for which another P4 may
-//! have skipped its wake-up: so, having removed it, P4 looks for sleepers once more.
+//! have skipped its wake-up: so, having removed it, P4 looks for sleepers once more, and begins again
+//! if there is one.
 //!
 //! ```text
 //! a worker's sleep   who changes it
@@ -54,9 +58,10 @@
 use crate::primitive::{AtomicU32, Ordering, fence, heavy_barrier, light_barrier};
 
 pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
-const SLEEPERS: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
 const STOP: u32 = 1 << 7;
+const SLEEPER: u32 = 1 << 8;
+const SLEEPERS: u32 = !(SLEEPER - 1);
 
 const AWAKE: u32 = 0;
 const PARKED: u32 = 1;
@@ -68,8 +73,6 @@ pub(crate) struct Beacon {
     word: AtomicU32,
     /// Workers that are awake and look for work on everybody's behalf.
     searching: AtomicU32,
-    /// How many are PARKED, give or take those that are changing.
-    sleepers: AtomicU32,
     sleep: Box<[AtomicU32]>,
 }
 
@@ -78,7 +81,6 @@ impl Beacon {
         Beacon {
             word: AtomicU32::new(0),
             searching: AtomicU32::new(0),
-            sleepers: AtomicU32::new(0),
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
         }
     }
@@ -176,21 +178,24 @@ impl Beacon {
     /// P4: chooses a parked worker to unpark, unless somebody is searching already.
     #[must_use]
     pub(crate) fn wake_one(&self) -> Option<usize> {
-        // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
-        // by that searcher's last look, or we see that it no longer searches.
-        fence(Ordering::SeqCst);
-        // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make us
-        // see it PARKED, or it the work.
-        self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-        if let Some(woken) = self.send_any() {
-            return Some(woken);
+        loop {
+            // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
+            // by that searcher's last look, or we see that it no longer searches.
+            fence(Ordering::SeqCst);
+            // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make
+            // us see it PARKED, or it the work.
+            self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+            if let Some(woken) = self.send_any() {
+                return Some(woken);
+            }
+            self.searching.fetch_sub(1, Ordering::Relaxed);
+            // ORDERING: SeqCst pairs with the fence of another P4 that skipped because of our phantom.
+            fence(Ordering::SeqCst);
+            // Not sent from here: who is sent must count as a searcher before it can be up.
+            if self.sleep.iter().all(|sleep| sleep.load(Ordering::Relaxed) != PARKED) {
+                return None;
+            }
         }
-        self.searching.fetch_sub(1, Ordering::Relaxed);
-        // ORDERING: SeqCst pairs with the fence of another P4 that skipped because of our phantom.
-        fence(Ordering::SeqCst);
-        let woken = self.send_any()?;
-        self.searching.fetch_add(1, Ordering::Relaxed);
-        Some(woken)
     }
 
     fn send_any(&self) -> Option<usize> {
@@ -206,17 +211,13 @@ impl Beacon {
     }
 
     fn take(&self, who: usize, sleep: u32) -> bool {
-        // ORDERING: Acquire pairs with W1's release of PARKED: its addition to `sleepers` comes before
-        // our subtraction. What the woken is to find is in a queue, which has orderings of its own.
+        // ORDERING: Acquire pairs with W1's release of PARKED: a sleeper is counted before it is
+        // discounted, so the count is never less than the sleepers. What the woken is to find is in a
+        // queue, which has orderings of its own.
         let taken = self.sleep[who].load(Ordering::Relaxed) == PARKED
             && self.sleep[who].compare_exchange(PARKED, sleep, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if taken && self.sleepers.fetch_sub(1, Ordering::Relaxed) == 1 {
-            // ORDERING: Acquire pairs with the release of W1's change of the word. If that came before
-            // ours, we see its change of `sleepers`, which is earlier still.
-            self.word.fetch_and(!SLEEPERS, Ordering::Acquire);
-            if self.sleepers.load(Ordering::Relaxed) != 0 {
-                self.word.fetch_or(SLEEPERS, Ordering::Relaxed);
-            }
+        if taken {
+            self.word.fetch_sub(SLEEPER, Ordering::Relaxed);
         }
         taken
     }
@@ -251,11 +252,10 @@ impl Beacon {
     /// [`remember`](Self::remember); if it finds work it calls
     /// [`rise`](Self::rise), if not it parks until [`wake_up`](Self::wake_up) says something.
     pub(crate) fn lie_down(&self, who: usize, searcher: bool) {
-        self.sleepers.fetch_add(1, Ordering::Relaxed);
-        // ORDERING: Release pairs with the acquire of `take`.
+        self.word.fetch_add(SLEEPER, Ordering::Relaxed);
+        // ORDERING: Release pairs with the acquire of `take`: we are counted first.
         self.sleep[who].store(PARKED, Ordering::Release);
-        // ORDERING: Release pairs with the clearing of SLEEPERS in `take`.
-        self.word.fetch_or(SLEEPERS | HUNGRY, Ordering::Release);
+        self.word.fetch_or(HUNGRY, Ordering::Relaxed);
         // Nobody needs our hints while we sleep; the look that follows sets those that are true.
         self.word.fetch_and(!LEVEL_BITS, Ordering::Relaxed);
         if searcher {
