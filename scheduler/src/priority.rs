@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// How urgent a fiber is. Smaller is more urgent; `Critical < Background`.
 ///
 /// A worker always takes the most urgent runnable fiber it can reach, and every
-/// [`policy::SHARE_INTERVAL`](crate::policy::SHARE_INTERVAL) dispatches it takes the least urgent
-/// one instead, so that background work always finishes. Code that never returns to the scheduler
+/// [`policy::SHARE_INTERVAL`](crate::policy::SHARE_INTERVAL) dispatches it takes one from
+/// the levels that have work in turn, least urgent first, so that background work always finishes. Code that never returns to the scheduler
 /// (no blocking call, no [`checkpoint`](crate::checkpoint)) delays the fibers behind it on its own
 /// thread for as long as it runs.
 ///

@@ -1,5 +1,5 @@
 //! A fiber as the models have it: the production state word, and around it the steps of
-//! `fiber/mod.rs`, `runtime/finish.rs` and `handle.rs`, in their order.
+//! `fiber/mod.rs`, `worker/finish.rs` and `handle.rs`, in their order.
 //!
 //! Its parts are cells that loom watches: two threads that reach one of them without being ordered
 //! fail the model. `memory` is read by each use of the fiber and written by its end.
@@ -153,7 +153,7 @@ impl Fiber {
         self.state.is_finished() && !self.waking.load(Ordering::Acquire)
     }
 
-    // ---- runtime/finish.rs ---------------------------------------------------------------------
+    // ---- worker/finish.rs ---------------------------------------------------------------------
 
     /// `complete`.
     pub(crate) fn complete(&self) {
