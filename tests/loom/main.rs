@@ -10,6 +10,7 @@
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
 //!
@@ -25,6 +26,7 @@ mod beacon;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
+mod machine;
 mod primitive;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/state.rs"]
@@ -34,6 +36,7 @@ mod fiber;
 mod inboxes;
 mod letters;
 mod lives;
+mod parkers;
 mod sleepers;
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
