@@ -2,6 +2,7 @@
 
 use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
+use crate::lane::{Lane, Lanes};
 use crate::priority::Priority;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -71,7 +72,9 @@ fn call_quietly(hook: &Option<WorkerHook>, worker: usize) {
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) name: String,
+    /// In each lane.
     pub(crate) workers: usize,
+    pub(crate) lanes: Lanes,
     pub(crate) stack_size: usize,
     pub(crate) stack_guard: StackGuard,
     pub(crate) max_stacks: usize,
@@ -86,7 +89,12 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn thread_name(&self, worker: usize) -> String {
-        format!("{}-{worker}", self.name)
+    /// `name-3`, `name-u3`, `name-b3`: the system shows 15 characters.
+    pub(crate) fn thread_name(&self, lane: Lane, seat: usize) -> String {
+        match lane {
+            Lane::Ordinary => format!("{}-{seat}", self.name),
+            Lane::Urgent => format!("{}-u{seat}", self.name),
+            Lane::Background => format!("{}-b{seat}", self.name),
+        }
     }
 }

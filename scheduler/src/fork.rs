@@ -23,7 +23,7 @@
 use crate::fiber::FiberRef;
 use crate::fiber::branches::{Branches, Note};
 use crate::handle::wait_for;
-use crate::worker::beacon::Beacon;
+use crate::worker::beacon::{Beacon, Ways};
 use crate::worker::current;
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -77,12 +77,12 @@ impl Fork {
         match current::in_fiber() {
             Some((worker, _)) => {
                 let carrier = worker.current().expect("a fiber has a carrier");
-                f(&mut Fork { list: &carrier.forks, beacon: &worker.shared.beacon, not_send: PhantomData })
+                f(&mut Fork { list: &carrier.forks, beacon: &worker.crew().beacon, not_send: PhantomData })
             }
             None => {
                 // Nobody is ever hungry here, so nothing is promoted.
                 static CALM: OnceLock<Beacon> = OnceLock::new();
-                let (list, beacon) = (Branches::new(), CALM.get_or_init(|| Beacon::new(0)));
+                let (list, beacon) = (Branches::new(), CALM.get_or_init(|| Beacon::new(0, Ways::default())));
                 f(&mut Fork { list: &list, beacon, not_send: PhantomData })
             }
         }

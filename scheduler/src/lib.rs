@@ -42,6 +42,7 @@
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
 mod priority;
+mod lane;
 pub mod policy;
 mod error;
 mod machine;
@@ -69,12 +70,14 @@ pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
+pub use lane::{Lane, Lanes, Raise};
+pub use machine::thread::ThreadPolicy;
 pub use priority::{ParsePriorityError, Priority};
 pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
-pub use stats::{LevelStats, StackStats, Stats, Waits, WorkerStats};
+pub use stats::{LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
     FiberInfo, checkpoint, current, set_priority, sleep, try_checkpoint, try_yield_now, yield_now,
 };

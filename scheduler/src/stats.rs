@@ -2,7 +2,9 @@
 //! users see. Counting costs a load and a store in the worker's own cache, so it is always on.
 
 use crate::fiber::memory::StackGuard;
+use crate::lane::Lane;
 use crate::machine::clock;
+use crate::machine::thread::ThreadPolicy;
 use crate::priority::{LEVELS, Priority};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -219,8 +221,11 @@ impl SharedCounters {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {
-    /// One entry a worker.
+    /// One entry a worker: those of the ordinary lane first, then the urgent lane's, then the background
+    /// lane's.
     pub workers: Vec<WorkerStats>,
+    /// The lanes that there are, most urgent first.
+    pub lanes: Vec<LaneStats>,
     /// One entry a priority, Critical first.
     pub levels: Vec<LevelStats>,
     /// Stacks, of all workers.
@@ -231,6 +236,10 @@ pub struct Stats {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerStats {
+    /// The lane it belongs to.
+    pub lane: Lane,
+    /// How the kernel schedules its thread.
+    pub policy: ThreadPolicy,
     /// The CPU it is pinned to, if it is.
     pub cpu: Option<u32>,
     /// How often a fiber was given the CPU.
@@ -243,7 +252,7 @@ pub struct WorkerStats {
     pub live: u64,
     /// How many fibers it took from others.
     pub stolen: u64,
-    /// The same by victim: entry k counts those taken from worker k.
+    /// The same by victim: entry k counts those taken from the k-th worker of the lane.
     pub stolen_from: Vec<u64>,
     /// How often it went to sleep; a parked worker is woken at most that often.
     pub parks: u64,
@@ -251,6 +260,22 @@ pub struct WorkerStats {
     pub spun: Duration,
     /// How many of its fibers panicked.
     pub panics: u64,
+}
+
+/// One lane, as it turned out.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LaneStats {
+    /// Which lane.
+    pub lane: Lane,
+    /// The priorities that ride in it; none if its threads could not be made, and then they ride in the
+    /// ordinary lane.
+    pub priorities: Vec<Priority>,
+    /// How many threads it has.
+    pub threads: usize,
+    /// How the kernel schedules the first of them, read back and not what was asked for. Each thread's is in
+    /// its worker's [`policy`](WorkerStats::policy).
+    pub policy: ThreadPolicy,
 }
 
 /// The fibers of one priority.
@@ -295,24 +320,45 @@ impl Stats {
         &self.levels[priority.level()].waits
     }
 
+    /// The lane, if there is one.
+    pub fn lane(&self, lane: Lane) -> Option<&LaneStats> {
+        self.lanes.iter().find(|stats| stats.lane == lane)
+    }
+
     /// Fibers that exist: queued, ready, running or suspended.
     pub fn live(&self) -> u64 {
         self.levels.iter().map(|l| l.queued + l.running + l.ready + l.suspended).sum()
     }
 
-    pub(crate) fn collect(counters: &[&Counters], shared: &SharedCounters, stacks: StackStats) -> Stats {
-        let levels = (0..LEVELS).map(|level| level_stats(level, counters, shared)).collect();
-        let workers = counters.iter().map(|c| worker_stats(c)).collect();
-        Stats { workers, levels, stacks }
+    pub(crate) fn collect(
+        workers: &[Seen<'_>],
+        shared: &SharedCounters,
+        lanes: Vec<LaneStats>,
+        stacks: StackStats,
+    ) -> Stats {
+        let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
+        let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
+        let workers = workers.iter().map(worker_stats).collect();
+        Stats { workers, lanes, levels, stacks }
     }
 }
 
-fn worker_stats(counters: &Counters) -> WorkerStats {
+/// A worker, as [`Stats::collect`] sees it.
+pub(crate) struct Seen<'a> {
+    pub(crate) lane: Lane,
+    pub(crate) policy: ThreadPolicy,
+    pub(crate) counters: &'a Counters,
+}
+
+fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
+    let counters = seen.counters;
     let sum = |field: fn(&LevelCounters) -> &Counter| -> u64 {
         counters.levels.iter().map(|level| field(level).get()).sum()
     };
     let stolen_from: Vec<u64> = counters.stolen_from.iter().map(Counter::get).collect();
     WorkerStats {
+        lane: seen.lane,
+        policy: seen.policy,
         cpu: None,
         dispatches: counters.dispatches.get(),
         started: sum(|l| &l.started),
@@ -377,16 +423,22 @@ impl fmt::Display for Stats {
                 Short(level.waits.quantile(0.999)),
             )?;
         }
+        for lane in &self.lanes {
+            let riders: Vec<&str> = lane.priorities.iter().map(|priority| priority.name()).collect();
+            let riders =
+                if riders.is_empty() { "none: see the ordinary lane".to_owned() } else { riders.join(", ") };
+            writeln!(f, "lane {:<11} {:>3} threads, {:<13} {riders}", lane.lane, lane.threads, lane.policy)?;
+        }
         writeln!(
             f,
-            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
+            "{:<14}{:>6}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
             "worker", "cpu", "live", "stolen", "parks", "dispatches", "spun", "panics"
         )?;
-        for (index, worker) in self.workers.iter().enumerate() {
+        for (index, worker) in self.workers.iter().enumerate().filter(|(_, worker)| worker.dispatches > 0) {
             writeln!(
                 f,
-                "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
-                index,
+                "{:<14}{:>6}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
+                format!("{} {index}", worker.lane),
                 worker.cpu.map_or("any".to_owned(), |cpu| cpu.to_string()),
                 worker.live,
                 worker.stolen,

@@ -97,7 +97,7 @@ pub struct Occupied {
 }
 
 impl Occupied {
-    /// Lets one worker go on.
+    /// Lets one worker of each lane go on.
     pub fn release_one(&mut self) {
         self.gates.pop().expect("somebody is still held").open();
     }
@@ -114,13 +114,16 @@ impl Drop for Occupied {
     }
 }
 
-/// Keeps every worker of the scheduler busy with a fiber that blocks its thread.
+/// Keeps every worker of the scheduler, in all lanes, busy with a fiber that blocks its thread.
 pub fn occupy(scheduler: &Scheduler) -> Occupied {
-    let ready = Arc::new(std::sync::Barrier::new(scheduler.workers() + 1));
-    let gates: Vec<Gate> = (0..scheduler.workers()).map(|_| Gate::new()).collect();
-    for gate in gates.clone() {
-        let ready = ready.clone();
-        drop(scheduler.go_with_priority(Priority::Critical, move || {
+    // The most urgent of each lane, so that nothing goes before it.
+    let riders: Vec<Priority> = scheduler.stats().lanes.iter().map(|lane| lane.priorities[0]).collect();
+    let workers = scheduler.workers();
+    let ready = Arc::new(std::sync::Barrier::new(workers * riders.len() + 1));
+    let gates: Vec<Gate> = (0..workers).map(|_| Gate::new()).collect();
+    for (gate, rider) in gates.iter().flat_map(|gate| riders.iter().map(move |rider| (gate, rider))) {
+        let (gate, ready) = (gate.clone(), ready.clone());
+        drop(scheduler.go_with_priority(*rider, move || {
             ready.wait();
             gate.wait();
         }));

@@ -8,6 +8,9 @@ use std::sync::Arc;
 /// One, as many as CPUs here, more, many more, and far too many.
 pub const WORKERS: [usize; 5] = [1, 2, 4, 8, 64];
 
+/// Larger ones are run with one lane only: they would have three times as many threads.
+const LANED_MAX: usize = 8;
+
 /// A scheduler under test.
 pub struct Rig {
     /// It is stopped after the body, if the body has not done that.
@@ -23,7 +26,12 @@ impl Rig {
         self.census.track()
     }
 
-    /// How many workers this one has.
+    /// How many threads it has, in all lanes.
+    pub fn threads(&self) -> usize {
+        self.scheduler.stats().workers.len()
+    }
+
+    /// How many workers each lane of this one has.
     pub fn workers(&self) -> usize {
         self.scheduler.workers()
     }
@@ -64,14 +72,32 @@ pub fn on_workers(workers: &[usize], body: impl Fn(&Rig)) {
     with_options(workers, |builder| builder, body);
 }
 
-/// Runs `body` on schedulers of these sizes, with options.
+/// Runs `body` on schedulers of these sizes, with options: with one lane, and with three.
 pub fn with_options(workers: &[usize], options: impl Fn(Builder) -> Builder, body: impl Fn(&Rig)) {
+    with_lanes(1, workers, &options, &body);
+    let few: Vec<usize> = workers.iter().copied().filter(|&workers| workers <= LANED_MAX).collect();
+    with_lanes(3, &few, &options, &body);
+}
+
+/// Runs `body` on schedulers of these sizes, with options, whose fibers of all priorities share their
+/// threads: for what is about the order on a thread.
+pub fn in_one_lane(workers: &[usize], options: impl Fn(Builder) -> Builder, body: impl Fn(&Rig)) {
+    with_lanes(1, workers, &options, &body);
+}
+
+/// Runs `body` on schedulers of these sizes and so many lanes, with options.
+pub fn with_lanes(
+    lanes: usize,
+    workers: &[usize],
+    options: &impl Fn(Builder) -> Builder,
+    body: &impl Fn(&Rig),
+) {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     for &workers in workers {
-        println!("with {workers} workers");
-        let watch = watch(format!("{test} with {workers} workers"));
-        let builder = options(Scheduler::builder().workers(workers).name("rig"));
+        println!("with {workers} workers, lanes: {lanes}");
+        let watch = watch(format!("{test} with {workers} workers, lanes: {lanes}"));
+        let builder = options(Scheduler::builder().workers(workers).lanes(lanes).name("rig"));
         let scheduler = Arc::new(builder.build().expect("the options are good"));
         watch.add(Arc::downgrade(&scheduler));
         let rig = Rig { scheduler, census: Census::new(), watch };

@@ -1,7 +1,7 @@
 //! The beacon: who queues work and who goes to sleep. The steps of a worker are those of
 //! `worker/idle.rs`. A worker that sleeps beside work ends a model by a deadlock.
 
-use crate::beacon::Beacon;
+use crate::beacon::{Beacon, Ways};
 use crate::explore;
 use crate::inbox::{Inbox, Node};
 use crate::primitive::{AtomicPtr, without_light_barrier};
@@ -36,7 +36,7 @@ struct Loom {
 impl Loom {
     fn new(workers: usize) -> Arc<Loom> {
         Arc::new(Loom {
-            beacon: Beacon::new(workers),
+            beacon: Beacon::new(workers, Ways::default()),
             queued: AtomicU32::new(0),
             mail: Inbox::new(),
             threads: Mutex::new((0..workers).map(|_| None).collect()),

@@ -1,7 +1,7 @@
 //! The statistics agree with what was done.
 
 use heddle_scheduler::{Priority, Scheduler, go, sleep, yield_now};
-use heddle_tests::{Event, Gate, eventually, everywhere, occupy, on_workers};
+use heddle_tests::{Event, Gate, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers};
 use std::time::Duration;
 
 #[test]
@@ -20,7 +20,8 @@ fn what_was_made_started_and_finished_is_counted_by_level() {
             assert_eq!((counted.queued, counted.running), (0, 0), "{stats}");
             assert_eq!((counted.ready, counted.suspended), (0, 0), "{stats}");
         }
-        assert_eq!(stats.workers.len(), rig.workers());
+        let lanes = stats.lanes.len();
+        assert_eq!(stats.workers.len(), rig.workers() * lanes);
         assert_eq!(stats.workers.iter().map(|worker| worker.started).sum::<u64>(), 300);
         assert_eq!(stats.workers.iter().map(|worker| worker.finished).sum::<u64>(), 300);
         assert_eq!(stats.workers.iter().map(|worker| worker.live).sum::<u64>(), 0);
@@ -71,50 +72,58 @@ fn queued_running_ready_and_suspended_fibers_are_told_apart() {
 
 #[test]
 fn fibers_that_never_ran_are_finished_too() {
-    everywhere(|rig| {
-        let held = occupy(rig);
-        let handles: Vec<_> = (0..10).map(|_| rig.go_with_priority(Priority::Low, || ())).collect();
-        assert_eq!(rig.stats().levels[3].queued, 10);
-        handles.iter().for_each(heddle_scheduler::JoinHandle::cancel);
-        let low = &rig.stats().levels[3];
-        assert_eq!((low.queued, low.finished), (0, 10));
-        drop(held);
-        rig.wait_all().unwrap();
-        rig.stop().unwrap();
-        drop(rig.go_with_priority(Priority::High, || ()));
-        let high = &rig.stats().levels[1];
-        assert_eq!((high.queued, high.finished), (0, 1));
-    });
+    in_one_lane(
+        &WORKERS,
+        |builder| builder,
+        |rig| {
+            let held = occupy(rig);
+            let handles: Vec<_> = (0..10).map(|_| rig.go_with_priority(Priority::Low, || ())).collect();
+            assert_eq!(rig.stats().levels[3].queued, 10);
+            handles.iter().for_each(heddle_scheduler::JoinHandle::cancel);
+            let low = &rig.stats().levels[3];
+            assert_eq!((low.queued, low.finished), (0, 10));
+            drop(held);
+            rig.wait_all().unwrap();
+            rig.stop().unwrap();
+            drop(rig.go_with_priority(Priority::High, || ()));
+            let high = &rig.stats().levels[1];
+            assert_eq!((high.queued, high.finished), (0, 1));
+        },
+    );
 }
 
 #[test]
 fn a_change_of_priority_moves_the_count_along() {
-    everywhere(|rig| {
-        let held = occupy(rig);
-        let queued = rig.go(|| ());
-        queued.set_priority(Priority::Background);
-        let stats = rig.stats();
-        assert_eq!((stats.levels[2].queued, stats.levels[4].queued), (0, 1), "{stats}");
-        drop(held);
-        queued.join().unwrap();
-        let event = Event::new();
-        let suspended = rig.go({
-            let event = event.clone();
-            move || event.wait().unwrap()
-        });
-        eventually(|| rig.stats().levels[2].suspended == 1);
-        suspended.set_priority(Priority::High);
-        eventually(|| {
+    in_one_lane(
+        &WORKERS,
+        |builder| builder,
+        |rig| {
+            let held = occupy(rig);
+            let queued = rig.go(|| ());
+            queued.set_priority(Priority::Background);
             let stats = rig.stats();
-            (stats.levels[2].suspended, stats.levels[1].suspended, stats.live()) == (0, 1, 1)
-        });
-        event.fire();
-        rig.wait_all().unwrap();
-        let stats = rig.stats();
-        let finished: Vec<_> = stats.levels[1..].iter().map(|level| level.finished).collect();
-        assert_eq!(finished, [1, 0, 0, 1], "{stats}");
-        assert_eq!(stats.live(), 0, "{stats}");
-    });
+            assert_eq!((stats.levels[2].queued, stats.levels[4].queued), (0, 1), "{stats}");
+            drop(held);
+            queued.join().unwrap();
+            let event = Event::new();
+            let suspended = rig.go({
+                let event = event.clone();
+                move || event.wait().unwrap()
+            });
+            eventually(|| rig.stats().levels[2].suspended == 1);
+            suspended.set_priority(Priority::High);
+            eventually(|| {
+                let stats = rig.stats();
+                (stats.levels[2].suspended, stats.levels[1].suspended, stats.live()) == (0, 1, 1)
+            });
+            event.fire();
+            rig.wait_all().unwrap();
+            let stats = rig.stats();
+            let finished: Vec<_> = stats.levels[1..].iter().map(|level| level.finished).collect();
+            assert_eq!(finished, [1, 0, 0, 1], "{stats}");
+            assert_eq!(stats.live(), 0, "{stats}");
+        },
+    );
 }
 
 #[test]

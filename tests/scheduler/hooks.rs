@@ -34,7 +34,7 @@ fn thread_hooks_are_called_on_each_thread_once_a_run() {
             let mut calls = std::mem::take(&mut *calls.lock().unwrap());
             assert!(calls.contains(&("start", worker, thread)) && calls.contains(&("stop", worker, thread)));
             calls.sort_by_key(|call| (call.1, call.0));
-            assert_eq!(calls.len(), 2 * rig.workers());
+            assert_eq!(calls.len(), 2 * rig.threads());
             for (worker, pair) in calls.chunks(2).enumerate() {
                 let [(first, a, on), (second, b, also_on)] = pair else { unreachable!() };
                 assert_eq!((*first, *a, *second, *b, on), ("start", worker, "stop", worker, also_on));

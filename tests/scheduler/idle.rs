@@ -23,7 +23,7 @@ fn cpu_of(name: &str) -> BTreeMap<String, (u64, u64)> {
 
 /// There comes a second in which no worker of this scheduler is given a CPU, and none wakes up.
 fn falls_silent(rig: &Rig, name: &str) {
-    eventually(|| cpu_of(name).len() == rig.workers());
+    eventually(|| cpu_of(name).len() == rig.threads());
     loop {
         let before = (cpu_of(name), parks(rig));
         std::thread::sleep(Duration::from_secs(1));

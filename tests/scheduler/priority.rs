@@ -7,7 +7,9 @@ use heddle_scheduler::policy::SHARE_INTERVAL;
 use heddle_scheduler::{
     Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
 };
-use heddle_tests::{Event, Gate, Random, Rig, eventually, everywhere, occupy, on_workers};
+use heddle_tests::{
+    Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers,
+};
 use std::sync::{Arc, Mutex};
 
 /// What ran, in its order.
@@ -47,86 +49,102 @@ fn assert_in_order(ran: &[Priority], what: &str) {
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_from_outside() {
-    everywhere(|rig| {
-        let log = Log::default();
-        let mut held = occupy(rig);
-        let mut random = Random::from_seed(1);
-        for _ in 0..50 {
-            queue(rig, &log, *random.pick(&Priority::ALL));
-        }
-        held.release_one();
-        eventually(|| log.0.lock().unwrap().len() == 50);
-        assert_in_order(&log.take(), "from outside");
-    });
+    in_one_lane(
+        &WORKERS,
+        |builder| builder,
+        |rig| {
+            let log = Log::default();
+            let mut held = occupy(rig);
+            let mut random = Random::from_seed(1);
+            for _ in 0..50 {
+                queue(rig, &log, *random.pick(&Priority::ALL));
+            }
+            held.release_one();
+            eventually(|| log.0.lock().unwrap().len() == 50);
+            assert_in_order(&log.take(), "from outside");
+        },
+    );
 }
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_of_what_its_fiber_made() {
-    everywhere(|rig| {
-        let log = Log::default();
-        let mut held = occupy(rig);
-        let theirs = log.clone();
-        drop(rig.go_with_priority(Priority::Critical, move || {
-            let mut random = Random::from_seed(2);
-            for _ in 0..50 {
-                let log = theirs.clone();
-                drop(go_with_priority(*random.pick(&Priority::ALL), move || log.add()));
-            }
-        }));
-        held.release_one();
-        eventually(|| log.0.lock().unwrap().len() == 50);
-        assert_in_order(&log.take(), "of its own");
-    });
+    in_one_lane(
+        &WORKERS,
+        |builder| builder,
+        |rig| {
+            let log = Log::default();
+            let mut held = occupy(rig);
+            let theirs = log.clone();
+            drop(rig.go_with_priority(Priority::Critical, move || {
+                let mut random = Random::from_seed(2);
+                for _ in 0..50 {
+                    let log = theirs.clone();
+                    drop(go_with_priority(*random.pick(&Priority::ALL), move || log.add()));
+                }
+            }));
+            held.release_one();
+            eventually(|| log.0.lock().unwrap().len() == 50);
+            assert_in_order(&log.take(), "of its own");
+        },
+    );
 }
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_over_its_own_work_other_workers_and_outside() {
-    on_workers(&[2, 4, 8, 64], |rig| {
-        let log = Log::default();
-        // Each busy worker has fibers of its own that it cannot run: they are for the free one.
-        let (all_busy, free) = (Arc::new(std::sync::Barrier::new(rig.workers() + 1)), Gate::new());
-        let busy = Gate::new();
-        for worker in 0..rig.workers() {
-            let (log, all_busy) = (log.clone(), all_busy.clone());
-            let gate = if worker == 0 { free.clone() } else { busy.clone() };
-            drop(rig.go_with_priority(Priority::Critical, move || {
-                all_busy.wait();
-                let mine = Priority::ALL[worker % 5];
-                for _ in 0..2 {
-                    let log = log.clone();
-                    drop(go_with_priority(mine, move || log.add()));
-                }
-                all_busy.wait();
-                gate.wait();
-            }));
-        }
-        all_busy.wait();
-        all_busy.wait();
-        for priority in Priority::ALL.into_iter().rev() {
-            queue(rig, &log, priority);
-        }
-        let expected = rig.workers() * 2 + 5;
-        free.open();
-        eventually(|| log.0.lock().unwrap().len() == expected);
-        busy.open();
-        assert_in_order(&log.take(), "from everywhere");
-    });
+    in_one_lane(
+        &[2, 4, 8, 64],
+        |builder| builder,
+        |rig| {
+            let log = Log::default();
+            // Each busy worker has fibers of its own that it cannot run: they are for the free one.
+            let (all_busy, free) = (Arc::new(std::sync::Barrier::new(rig.workers() + 1)), Gate::new());
+            let busy = Gate::new();
+            for worker in 0..rig.workers() {
+                let (log, all_busy) = (log.clone(), all_busy.clone());
+                let gate = if worker == 0 { free.clone() } else { busy.clone() };
+                drop(rig.go_with_priority(Priority::Critical, move || {
+                    all_busy.wait();
+                    let mine = Priority::ALL[worker % 5];
+                    for _ in 0..2 {
+                        let log = log.clone();
+                        drop(go_with_priority(mine, move || log.add()));
+                    }
+                    all_busy.wait();
+                    gate.wait();
+                }));
+            }
+            all_busy.wait();
+            all_busy.wait();
+            for priority in Priority::ALL.into_iter().rev() {
+                queue(rig, &log, priority);
+            }
+            let expected = rig.workers() * 2 + 5;
+            free.open();
+            eventually(|| log.0.lock().unwrap().len() == expected);
+            busy.open();
+            assert_in_order(&log.take(), "from everywhere");
+        },
+    );
 }
 
 #[test]
 fn a_critical_fiber_overtakes_a_thousand_queued_normal_ones() {
-    everywhere(|rig| {
-        let log = Log::default();
-        let mut held = occupy(rig);
-        for _ in 0..1000 {
-            queue(rig, &log, Priority::Normal);
-        }
-        queue(rig, &log, Priority::Critical);
-        held.release_one();
-        eventually(|| log.0.lock().unwrap().len() == 1001);
-        let place = log.take().iter().position(|&ran| ran == Priority::Critical).unwrap();
-        assert!(place <= 1, "it was number {place}; only a share turn may come before it");
-    });
+    in_one_lane(
+        &WORKERS,
+        |builder| builder,
+        |rig| {
+            let log = Log::default();
+            let mut held = occupy(rig);
+            for _ in 0..1000 {
+                queue(rig, &log, Priority::Normal);
+            }
+            queue(rig, &log, Priority::Critical);
+            held.release_one();
+            eventually(|| log.0.lock().unwrap().len() == 1001);
+            let place = log.take().iter().position(|&ran| ran == Priority::Critical).unwrap();
+            assert!(place <= 1, "it was number {place}; only a share turn may come before it");
+        },
+    );
 }
 
 #[test]
@@ -185,27 +203,31 @@ fn set_priority_moves_a_queued_fiber_up_and_down() {
 
 #[test]
 fn set_priority_moves_fibers_that_were_made_inside_while_they_are_queued() {
-    on_workers(&[1], |rig| {
-        let log = Log::default();
-        let theirs = log.clone();
-        rig.go(move || {
-            let children: Vec<_> = (0..20)
-                .map(|_| {
-                    let log = theirs.clone();
-                    go(move || log.add())
-                })
-                .collect();
-            for (n, child) in children.iter().enumerate() {
-                child.set_priority(Priority::ALL[n % 5]);
-            }
-            for child in children {
-                child.join().unwrap();
-            }
-        })
-        .join()
-        .unwrap();
-        assert_in_order(&log.take(), "moved inside");
-    });
+    in_one_lane(
+        &[1],
+        |builder| builder,
+        |rig| {
+            let log = Log::default();
+            let theirs = log.clone();
+            rig.go(move || {
+                let children: Vec<_> = (0..20)
+                    .map(|_| {
+                        let log = theirs.clone();
+                        go(move || log.add())
+                    })
+                    .collect();
+                for (n, child) in children.iter().enumerate() {
+                    child.set_priority(Priority::ALL[n % 5]);
+                }
+                for child in children {
+                    child.join().unwrap();
+                }
+            })
+            .join()
+            .unwrap();
+            assert_in_order(&log.take(), "moved inside");
+        },
+    );
 }
 
 #[test]

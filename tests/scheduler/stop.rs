@@ -222,7 +222,7 @@ fn after_stop_soon_alone_the_threads_go_and_joins_still_return() {
         let scheduler = Arc::new(scheduler.build().unwrap());
         watch.add(Arc::downgrade(&scheduler));
         scheduler.stop_soon();
-        eventually(|| gone.load(Ordering::SeqCst) == workers);
+        eventually(|| gone.load(Ordering::SeqCst) == 3 * workers);
         assert!(scheduler.go(|| ()).join().unwrap_err().is_stopped());
         scheduler.start().unwrap();
         assert_eq!(scheduler.go(|| 5).join().unwrap(), 5);
@@ -324,7 +324,7 @@ fn a_scheduler_dropped_from_inside_a_fiber_stops_by_itself() {
         assert_eq!(dropping.join().unwrap(), "dropped");
         let error = sleeping.join().unwrap_err();
         assert!(error.is_cancelled() || error.is_stopped(), "{error}");
-        eventually(|| gone.load(Ordering::SeqCst) == workers);
+        eventually(|| gone.load(Ordering::SeqCst) == 3 * workers);
         assert_eq!(census.live(), 0);
     }
 }

@@ -4,8 +4,8 @@
 pub(crate) mod barrier;
 pub(crate) mod clock;
 mod futex;
-#[cfg_attr(not(test), expect(dead_code, reason = "the workers park by std's means until the lanes come"))]
 pub(crate) mod park;
 #[cfg(test)]
 mod park_tests;
 pub(crate) mod random;
+pub(crate) mod thread;

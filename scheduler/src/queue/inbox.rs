@@ -96,6 +96,19 @@ impl<T: Node> Inbox<T> {
         }
     }
 
+    /// Puts back the rest of what was taken. It comes back as the error if there is something in the inbox
+    /// by now, or it was closed.
+    pub(crate) fn put_back(&self, rest: Taken<T>) -> Result<(), Taken<T>> {
+        if rest.next.is_null() {
+            return Ok(());
+        }
+        // ORDERING: Release pairs with the acquire of `take_all`: who takes the rest sees what we took over.
+        match self.head.compare_exchange(ptr::null_mut(), rest.next, Ordering::Release, Ordering::Relaxed) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(rest),
+        }
+    }
+
     /// Takes everything and refuses what comes later.
     pub(crate) fn close(&self) -> Taken<T> {
         // ORDERING: Acquire pairs with the release of every `push` in the list.
@@ -115,6 +128,24 @@ pub(crate) struct Taken<T> {
 }
 
 impl<T: Node> Taken<T> {
+    /// Cuts the first `count` off; the rest is the result.
+    pub(crate) fn split_off(&mut self, count: usize) -> Taken<T> {
+        let mut last = ptr::null_mut();
+        let mut node = self.next;
+        for _ in 0..count {
+            let Some(this) = NonNull::new(node) else { break };
+            last = node;
+            // SAFETY: the nodes of a taken list are alive and ours until we hand them out.
+            node = unsafe { T::link(this) }.load(Ordering::Relaxed);
+        }
+        match NonNull::new(last) {
+            // SAFETY: as above.
+            Some(last) => unsafe { T::link(last) }.store(ptr::null_mut(), Ordering::Relaxed),
+            None => self.next = ptr::null_mut(),
+        }
+        Taken { next: node }
+    }
+
     /// The same, oldest first.
     pub(crate) fn oldest_first(mut self) -> Taken<T> {
         let mut reversed: *mut T = ptr::null_mut();

@@ -5,6 +5,7 @@ use crate::config::{AtLimit, Config, Hooks, PanicHook, PanicReport};
 use crate::error::Error;
 use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
+use crate::lane::{LANES, Lanes};
 use crate::machine::clock;
 use crate::policy;
 use crate::worker::SPIN_MAX;
@@ -23,6 +24,9 @@ const STACK_SIZE_MAX: usize = 1 << 30;
 /// KiB a worker. Picked, not measured.
 const WARM_STACKS_DEFAULT: usize = 64;
 
+/// As many as have numbers, in all lanes.
+const WORKERS_MAX: usize = HOMES_MAX / LANES;
+
 /// Options of a [`Scheduler`].
 ///
 /// ```
@@ -40,6 +44,7 @@ const WARM_STACKS_DEFAULT: usize = 64;
 pub struct Builder {
     name: String,
     workers: Option<usize>,
+    lanes: Lanes,
     stack_size: usize,
     stack_guard: StackGuard,
     max_stacks: usize,
@@ -55,6 +60,7 @@ impl Builder {
         Builder {
             name: "heddle".to_owned(),
             workers: None,
+            lanes: Lanes::three(),
             stack_size: STACK_SIZE_DEFAULT,
             stack_guard: StackGuard::Auto,
             max_stacks: usize::MAX,
@@ -66,10 +72,17 @@ impl Builder {
         }
     }
 
-    /// How many threads run fibers. Default: one for each CPU that the process may use, no more than the
+    /// How many threads run fibers at the same time, in each lane. Default: one for each CPU that the process may use, no more than the
     /// control group's quota allows.
     pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = Some(workers);
+        self
+    }
+
+    /// How the priorities are divided among threads that the kernel schedules against each other: one, two
+    /// or three [`Lanes`]. Default three.
+    pub fn lanes(mut self, lanes: impl Into<Lanes>) -> Builder {
+        self.lanes = lanes.into();
         self
     }
 
@@ -121,13 +134,15 @@ impl Builder {
         self
     }
 
-    /// The name of the scheduler; its threads are called `name-0`, `name-1`... Default "heddle".
+    /// The name of the scheduler; its threads are called `name-0`, `name-1`..., with a `u` before the number
+    /// in the urgent lane and a `b` in the background lane. Default "heddle".
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = name.into();
         self
     }
 
-    /// Called on each worker's thread before its first fiber, with the worker's number.
+    /// Called on each worker's thread before its first fiber, with the worker's number: the ordinary lane's
+    /// come first, then the urgent lane's, then the background lane's.
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Builder {
         self.hooks.start = Some(Arc::new(hook));
         self
@@ -163,9 +178,10 @@ impl Builder {
                                       for one per CPU",
             ));
         }
-        if workers > HOMES_MAX {
-            return Err(Error::config(format!("workers({workers}): at most {HOMES_MAX} are possible")));
+        if workers > WORKERS_MAX {
+            return Err(Error::config(format!("workers({workers}): at most {WORKERS_MAX} are possible")));
         }
+        self.lanes.check().map_err(Error::config)?;
         if !(STACK_SIZE_MIN..=STACK_SIZE_MAX).contains(&self.stack_size) {
             return Err(Error::config(format!(
                 "stack_size({}): a fiber's stack has {} KiB to {} MiB; untouched pages cost no memory",
@@ -194,6 +210,7 @@ impl Builder {
         Ok(Config {
             name: self.name,
             workers,
+            lanes: self.lanes,
             stack_size: self.stack_size.next_multiple_of(page_size()),
             stack_guard: self.stack_guard,
             max_stacks: self.max_stacks,
@@ -222,6 +239,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("name", &self.name)
             .field("workers", &self.workers)
+            .field("lanes", &self.lanes)
             .field("stack_size", &self.stack_size)
             .field("stack_guard", &self.stack_guard)
             .finish_non_exhaustive()

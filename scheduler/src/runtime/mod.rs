@@ -98,9 +98,9 @@ impl Scheduler {
         self.shared.is_running()
     }
 
-    /// How many workers it has.
+    /// How many workers each of its lanes has.
     pub fn workers(&self) -> usize {
-        self.shared.remotes.len()
+        self.shared.config.workers
     }
 
     /// What happens and has happened in it.

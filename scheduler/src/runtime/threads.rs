@@ -1,15 +1,21 @@
 //! Starting and stopping the workers' threads.
 //!
 //! ```text
-//!            start                      begin_stop                 last thread gone
-//! stopped ------------> RUNNING ---------------------> STOPPING -------------------> stopped
-//!                                                      workers end their fibers      inboxes closed
+//!          start               open            begin_stop              last thread gone
+//! stopped -------> STARTING ---------> RUNNING ------------> STOPPING ------------------> stopped
+//!                  threads wait        inboxes open          workers end their fibers     inboxes closed
 //! ```
+//!
+//! The threads of the urgent and the background lane are made first. A lane whose threads cannot all be
+//! made goes without: its levels ride in the ordinary lane, and `stats()` says so.
 //!
 //! A worker leaves when it has no live fiber and nothing in its deques. It closes its mailbox behind
 //! it; the inboxes are closed when all have left. Between two runs the deques wait in [`Threads`].
 
 use crate::error::Error;
+use crate::lane::{LANES, Lane};
+use crate::machine::thread::join_lane;
+use crate::worker::remote::Remote;
 use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
 use parking_lot::Mutex;
@@ -46,14 +52,16 @@ impl Threads {
         // It may be stopping still, if that was begun without waiting.
         join_all(shared, &mut slots);
         shared.begin();
-        for index in 0..slots.len() {
-            if let Err(error) = start_one(shared, index, &mut slots[index]) {
-                shared.begin_stop();
-                join_all(shared, &mut slots);
-                return Err(error);
-            }
+        let outcome = start_lanes(shared, &mut slots);
+        match &outcome {
+            Ok(manned) => shared.open(|lane| manned[lane as usize]),
+            Err(_) => shared.begin_stop(),
         }
-        Ok(())
+        shared.remotes.iter().for_each(Remote::unpark);
+        if outcome.is_err() {
+            join_all(shared, &mut slots);
+        }
+        outcome.map(|_| ())
     }
 
     pub(super) fn stop(&self, shared: &Shared) -> Result<(), Error> {
@@ -71,6 +79,32 @@ fn is_inside(shared: &Shared) -> bool {
     current::worker().is_some_and(|worker| ptr::eq(&*worker.shared, shared))
 }
 
+/// Makes the threads. The result says which lanes have theirs.
+fn start_lanes(shared: &Arc<Shared>, slots: &mut [Slot]) -> Result<[bool; LANES], Error> {
+    let mut manned = [true; LANES];
+    let mut missing = 0;
+    for lane in [Lane::Background, Lane::Urgent, Lane::Ordinary] {
+        let seats = shared.crews[lane as usize].seats.clone();
+        manned[lane as usize] = !seats.is_empty();
+        for index in seats.clone() {
+            match start_one(shared, index, &mut slots[index]) {
+                Ok(()) => {}
+                Err(error) => {
+                    missing += seats.end - index;
+                    if lane == Lane::Ordinary {
+                        shared.excuse(missing);
+                        return Err(error);
+                    }
+                    manned[lane as usize] = false;
+                    break;
+                }
+            }
+        }
+    }
+    shared.excuse(missing);
+    Ok(manned)
+}
+
 fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), Error> {
     let Slot::Waiting(deques) = std::mem::replace(slot, Slot::Moving) else {
         unreachable!("the thread before was joined")
@@ -80,11 +114,9 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
     let (theirs, for_thread) = (parcel.clone(), shared.clone());
     let body = move || {
         let deques = theirs.lock().take().expect("put there above");
-        // Before anybody can have a reason to wake this thread or to write to it.
-        for_thread.remotes[index].attach(std::thread::current());
         serve(for_thread, index, deques)
     };
-    match std::thread::Builder::new().name(shared.config.thread_name(index)).spawn(body) {
+    match std::thread::Builder::new().name(thread_name(shared, index)).spawn(body) {
         Ok(handle) => {
             *slot = Slot::Running(handle);
             Ok(())
@@ -99,8 +131,18 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
     }
 }
 
+fn thread_name(shared: &Shared, index: usize) -> String {
+    let (crew, seat) = shared.crew_of_worker(index);
+    shared.config.thread_name(crew.lane, seat)
+}
+
 fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
+    let remote = &shared.remotes[index];
+    remote.attach(join_lane(remote.lane, &shared.config.lanes));
     shared.config.hooks.call_start(index);
+    while shared.is_starting() {
+        remote.park(None);
+    }
     let worker = Worker::new(shared.clone(), index, deques);
     current::enter(&worker, || {
         worker.run();

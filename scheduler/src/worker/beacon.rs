@@ -1,5 +1,6 @@
-//! The one word that all workers share: which levels may have work somewhere, whether anybody
-//! sleeps, whether anybody is hungry. And the protocol by which workers go to sleep and are woken.
+//! The one word that all workers of a lane share: which levels may have work somewhere in it, whether
+//! anybody sleeps, whether anybody is hungry. And the protocol by which workers go to sleep and are
+//! woken. A scheduler has one beacon a lane; workers are counted here by their seats in the lane.
 //!
 //! # The word
 //!
@@ -46,9 +47,23 @@
 //! ```text
 //! a worker's sleep   who changes it
 //! AWAKE              itself -> PARKED (W1)
-//! PARKED             a waker -> SENT; whoever has mail for it, or itself -> CALLED
+//! PARKED             a waker -> SENT; whoever has mail for it, or itself -> CALLED;
+//!                    a waker of a lower lane -> BECKONED
 //! SENT, CALLED       itself -> AWAKE; SENT counts as a searcher from the start
+//! BECKONED           itself -> AWAKE; its waker, when it has unparked it -> CALLED
 //! ```
+//!
+//! # Wakers that may be stopped in the middle
+//!
+//! The kernel may stop a thread of the background lane anywhere, for seconds. Between its choice of a
+//! sleeper and the system call that wakes it, everybody else would think that somebody comes. So such
+//! a thread never counts a searcher in another lane's beacon, and says BECKONED for what it is about to
+//! unpark: whoever meets that unparks the sleeper once more, for itself, and the count of sleepers is
+//! corrected last. (A count that is too high costs a look; one that is too low costs a wake-up.)
+//!
+//! An *eager* beacon, the urgent lane's, has no searchers: each that is queued wakes a sleeper if there
+//! is one. And a *symmetric* one, the background lane's, uses plain fences on both sides: its threads
+//! must not be stopped inside a system call for which others wait.
 //!
 //! # Forgetting a level
 //!
@@ -67,21 +82,52 @@ const AWAKE: u32 = 0;
 const PARKED: u32 = 1;
 const CALLED: u32 = 2;
 const SENT: u32 = 3;
+const BECKONED: u32 = 4;
+
+/// What is special about a lane's beacon.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ways {
+    /// Wakes a sleeper for each that is queued.
+    pub(crate) eager: bool,
+    /// Uses plain fences.
+    pub(crate) symmetric: bool,
+}
 
 /// See the module's documentation.
 pub(crate) struct Beacon {
     word: AtomicU32,
     /// Workers that are awake and look for work on everybody's behalf.
     searching: AtomicU32,
+    ways: Ways,
     sleep: Box<[AtomicU32]>,
 }
 
 impl Beacon {
-    pub(crate) fn new(workers: usize) -> Beacon {
+    pub(crate) fn new(workers: usize, ways: Ways) -> Beacon {
         Beacon {
             word: AtomicU32::new(0),
             searching: AtomicU32::new(0),
+            ways,
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
+        }
+    }
+
+    #[inline]
+    fn light_barrier(&self) {
+        if self.ways.symmetric {
+            // ORDERING: SeqCst pairs with the fence of `heavy_barrier`, below.
+            fence(Ordering::SeqCst);
+        } else {
+            light_barrier();
+        }
+    }
+
+    fn heavy_barrier(&self) {
+        if self.ways.symmetric {
+            // ORDERING: SeqCst pairs with the fence of `light_barrier`, above.
+            fence(Ordering::SeqCst);
+        } else {
+            heavy_barrier();
         }
     }
 
@@ -89,7 +135,7 @@ impl Beacon {
     #[inline]
     #[must_use]
     pub(crate) fn announce(&self, level: usize) -> Option<usize> {
-        light_barrier();
+        self.light_barrier();
         let word = self.word.load(Ordering::Relaxed);
         if word & (1 << level | SLEEPERS) == 1 << level { None } else { self.announce_slowly(level, word) }
     }
@@ -99,7 +145,47 @@ impl Beacon {
         if word & 1 << level == 0 {
             self.word.fetch_or(1 << level, Ordering::Relaxed);
         }
-        if word & SLEEPERS != 0 { self.wake_one() } else { None }
+        match word & SLEEPERS {
+            0 => None,
+            _ if self.ways.eager => self.take_any(CALLED).or_else(|| self.beckoned()),
+            _ => self.wake_one(),
+        }
+    }
+
+    /// As [`announce`](Self::announce), by a thread of a lower lane that may be stopped in the middle.
+    /// `unpark` unparks a worker.
+    pub(crate) fn announce_from_below(&self, level: usize, unpark: impl Fn(usize)) {
+        self.light_barrier();
+        self.remember(1 << level);
+        let seats = 0..self.sleep.len();
+        if !seats.clone().any(|who| self.beckon(who, &unpark))
+            && let Some(who) = self.beckoned()
+        {
+            unpark(who);
+        }
+    }
+
+    /// As [`call`](Self::call), by a thread of a lower lane that may be stopped in the middle.
+    pub(crate) fn call_from_below(&self, who: usize, unpark: impl Fn(usize)) {
+        self.light_barrier();
+        if !self.beckon(who, &unpark) && self.sleep[who].load(Ordering::Relaxed) == BECKONED {
+            unpark(who);
+        }
+    }
+
+    fn beckon(&self, who: usize, unpark: impl Fn(usize)) -> bool {
+        let taken = self.take(who, BECKONED);
+        if taken {
+            unpark(who);
+            let _ = self.sleep[who].compare_exchange(BECKONED, CALLED, Ordering::Relaxed, Ordering::Relaxed);
+            self.word.fetch_sub(SLEEPER, Ordering::Relaxed);
+        }
+        taken
+    }
+
+    /// A worker that somebody is about to unpark, who may have been stopped.
+    fn beckoned(&self) -> Option<usize> {
+        (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == BECKONED)
     }
 
     /// What matters more than work of `level`: the levels above it that may have work somewhere, as a
@@ -141,7 +227,7 @@ impl Beacon {
     /// Says that `levels` (a mask) have no work, unless `still` finds some after all.
     pub(crate) fn forget(&self, levels: u32, still: impl FnOnce() -> u32) {
         self.word.fetch_and(!levels, Ordering::Relaxed);
-        heavy_barrier();
+        self.heavy_barrier();
         self.remember(still());
     }
 
@@ -170,6 +256,12 @@ impl Beacon {
         self.word.load(Ordering::Relaxed) & SLEEPERS != 0
     }
 
+    /// Is anybody awake?
+    pub(crate) fn is_anyone_up(&self) -> bool {
+        let sleepers = (self.word.load(Ordering::Relaxed) & SLEEPERS) / SLEEPER;
+        (sleepers as usize) < self.sleep.len()
+    }
+
     /// Is anybody parked or searching, and so free to take new work?
     pub(crate) fn has_spare(&self) -> bool {
         self.has_sleepers() || self.searching.load(Ordering::Relaxed) > 0
@@ -185,7 +277,7 @@ impl Beacon {
             // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make
             // us see it PARKED, or it the work.
             self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-            if let Some(woken) = self.send_any() {
+            if let Some(woken) = self.take_any(SENT) {
                 return Some(woken);
             }
             self.searching.fetch_sub(1, Ordering::Relaxed);
@@ -193,21 +285,24 @@ impl Beacon {
             fence(Ordering::SeqCst);
             // Not sent from here: who is sent must count as a searcher before it can be up.
             if self.sleep.iter().all(|sleep| sleep.load(Ordering::Relaxed) != PARKED) {
-                return None;
+                return self.beckoned();
             }
         }
     }
 
-    fn send_any(&self) -> Option<usize> {
-        (0..self.sleep.len()).find(|&who| self.take(who, SENT))
+    fn take_any(&self, sleep: u32) -> Option<usize> {
+        (0..self.sleep.len()).find(|&who| self.take(who, sleep))
     }
 
-    /// There is mail for `who`. `true`: it was parked, unpark it.
+    /// There is mail for `who`. `true`: unpark it.
     #[inline]
     #[must_use]
     pub(crate) fn call(&self, who: usize) -> bool {
-        light_barrier();
-        self.sleep[who].load(Ordering::Relaxed) == PARKED && self.take(who, CALLED)
+        self.light_barrier();
+        match self.sleep[who].load(Ordering::Relaxed) {
+            PARKED => self.take(who, CALLED),
+            sleep => sleep == BECKONED,
+        }
     }
 
     fn take(&self, who: usize, sleep: u32) -> bool {
@@ -216,7 +311,7 @@ impl Beacon {
         // queue, which has orderings of its own.
         let taken = self.sleep[who].load(Ordering::Relaxed) == PARKED
             && self.sleep[who].compare_exchange(PARKED, sleep, Ordering::Acquire, Ordering::Relaxed).is_ok();
-        if taken {
+        if taken && sleep != BECKONED {
             self.word.fetch_sub(SLEEPER, Ordering::Relaxed);
         }
         taken
@@ -224,7 +319,7 @@ impl Beacon {
 
     /// Becomes a searcher, unless half of the workers search already (more would only disturb).
     pub(crate) fn start_searching(&self, workers: usize) -> bool {
-        if 2 * self.searching.load(Ordering::Relaxed) as usize >= workers.max(2) {
+        if self.ways.eager || 2 * self.searching.load(Ordering::Relaxed) as usize >= workers.max(2) {
             return false;
         }
         self.searching.fetch_add(1, Ordering::Relaxed);
@@ -261,7 +356,7 @@ impl Beacon {
         if searcher {
             self.searching.fetch_sub(1, Ordering::Relaxed);
         }
-        heavy_barrier();
+        self.heavy_barrier();
     }
 
     /// Has `who`, the caller, been woken? `Some(true)`: as a searcher.

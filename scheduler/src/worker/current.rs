@@ -7,6 +7,7 @@
 use super::Worker;
 use super::shared::Shared;
 use crate::fiber::FiberRef;
+use crate::lane::Lane;
 use std::cell::Cell;
 use std::ptr;
 
@@ -45,6 +46,12 @@ pub(crate) fn cannot_wait() -> bool {
         None => false,
         Some(worker) => std::thread::panicking() || worker.current().is_none(),
     }
+}
+
+/// May the kernel stop this thread for as long as threads of `lane` run? Then nobody there may wait for
+/// what it does in several steps.
+pub(crate) fn may_be_frozen_by(lane: Lane) -> bool {
+    lane != Lane::Background && worker().is_some_and(|worker| worker.lane == Lane::Background)
 }
 
 /// Wakes a fiber that is alive and stays so until this returns.

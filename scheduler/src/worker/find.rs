@@ -37,7 +37,7 @@ impl Worker {
                 return None;
             }
             let level = mask.trailing_zeros() as usize;
-            let above = self.shared.beacon.above(level);
+            let above = self.beacon().above(level);
             if above != 0
                 && let Some(work) = self.look_up(above)
             {
@@ -53,7 +53,7 @@ impl Worker {
     #[cold]
     fn next_in_turn(&self, tick: u64) -> Option<Work> {
         let mine = self.ready_mask.get() | self.fresh_mask.get();
-        let elsewhere = self.shared.beacon.levels();
+        let elsewhere = self.beacon().levels();
         if tick.is_multiple_of(policy::SHARE_INTERVAL)
             && let Some(level) = policy::share_level(mine | elsewhere, tick / policy::SHARE_INTERVAL)
         {
@@ -64,7 +64,7 @@ impl Worker {
         }
         // The inbox of our own level would otherwise wait until we have nothing left.
         let level = mine.trailing_zeros() as usize;
-        if self.shared.beacon.above(level) != 0 {
+        if self.beacon().above(level) != 0 {
             return None;
         }
         self.take_inbox(level).then(|| self.take_own_in_turn(level, tick)).flatten()
@@ -118,6 +118,9 @@ impl Worker {
         if self.remote().counters.live.get() > self.allowance.get() {
             self.lend(level);
         }
+        if self.piled & 1 << level != 0 {
+            return self.take_piled(level);
+        }
         let queues = &self.levels[level];
         let taken = queues.taken.get() + 1;
         queues.taken.set(taken);
@@ -139,15 +142,15 @@ impl Worker {
     #[cold]
     fn lend(&self, level: usize) {
         let live = self.remote().counters.live.get();
-        let others = self.shared.remotes.iter().enumerate().filter(|&(index, _)| index != self.index);
-        let least = others.map(|(_, remote)| remote.counters.live.get()).min().unwrap_or(live);
+        let others = self.crew().seats.clone().filter(|&index| index != self.index);
+        let least = others.map(|index| self.shared.remotes[index].counters.live.get()).min().unwrap_or(live);
         self.allowance.set(least.max(live.saturating_sub(1)) + policy::LIVE_SLACK);
-        if live <= least + policy::LIVE_SLACK || !self.shared.beacon.has_spare() {
+        if live <= least + policy::LIVE_SLACK || !self.beacon().has_spare() {
             return;
         }
         self.allowance.set(least + policy::LIVE_SLACK);
-        if let Some(sleeper) = self.shared.beacon.wake_one() {
-            self.shared.unpark(sleeper);
+        if let Some(sleeper) = self.beacon().wake_one() {
+            self.unpark(sleeper);
         }
         let (start, before) = (clock::ticks(), self.deques[level].len());
         while self.deques[level].len() == before && !self.remote().has_mail() {
@@ -188,7 +191,7 @@ impl Worker {
 
     /// Turns a popped entry into a fiber to start, unless it is stale.
     #[inline(always)]
-    fn claim(&self, entry: FiberRef, level: usize) -> Option<FiberRef> {
+    pub(super) fn claim(&self, entry: FiberRef, level: usize) -> Option<FiberRef> {
         let fiber = entry.resolve();
         match fiber.state.claim(level, self.index) {
             Claim::Won => Some(fiber),
@@ -205,7 +208,7 @@ impl Worker {
     /// of the levels in `mask`.
     #[inline(never)]
     fn look_up(&self, mask: u32) -> Option<Work> {
-        if !self.shared.is_running() {
+        if self.shared.is_stopping() {
             self.begin_stop();
         }
         for level in (0..LEVELS).filter(|level| mask & 1 << level != 0) {
@@ -224,7 +227,7 @@ impl Worker {
         self.misses.set(misses);
         if misses >= MISSES_MAX {
             self.misses.set(0);
-            self.shared.beacon.forget(mask & LEVEL_BITS, || self.visible_levels());
+            self.beacon().forget(mask & LEVEL_BITS, || self.visible_levels());
         }
     }
 
@@ -233,7 +236,7 @@ impl Worker {
     pub(crate) fn confirm_preempt(&self, level: usize) -> bool {
         let above = (1 << level) - 1;
         let here = (self.ready_mask.get() | self.fresh_mask.get()) & above;
-        if here != 0 || self.remote().has_mail() || !self.shared.is_running() {
+        if here != 0 || self.remote().has_mail() || self.shared.is_stopping() {
             return true;
         }
         let there = self.visible_levels() & above;
@@ -256,7 +259,7 @@ impl Worker {
 
     /// Moves what is in the inbox of `level` to our deque, where others can steal it. `false`: nothing.
     fn take_inbox(&self, level: usize) -> bool {
-        let inbox = &self.shared.inboxes[level];
+        let inbox = &self.crew().inboxes[level];
         if inbox.looks_empty() {
             return false;
         }
@@ -264,7 +267,12 @@ impl Worker {
         let mut some = false;
         for node in inbox.take_all() {
             some = true;
-            self.deques[level].push(FiberRef::from_node(node));
+            let fiber = FiberRef::from_node(node);
+            if self.piled & 1 << level == 0 {
+                self.deques[level].push(fiber);
+            } else {
+                self.push_on_pile(fiber, level);
+            }
         }
         if some {
             if self.fresh_mask.get() & 1 << level == 0 {
@@ -272,9 +280,11 @@ impl Worker {
             }
             // A single one is run next, by us, unless resumed ones go first. Who is chosen to wake up
             // must be woken, so this is asked before anybody is chosen.
-            let for_others = self.deques[level].len() > 1 || self.ready_mask.get() & 1 << level != 0;
-            if for_others && let Some(sleeper) = self.shared.beacon.announce(level) {
-                self.shared.unpark(sleeper);
+            let for_others = self.deques[level].len() > 1
+                || self.piled & 1 << level != 0
+                || self.ready_mask.get() & 1 << level != 0;
+            if for_others && let Some(sleeper) = self.beacon().announce(level) {
+                self.unpark(sleeper);
             }
         }
         some
@@ -282,9 +292,12 @@ impl Worker {
 
     /// Takes the oldest fiber of another worker's deque of `level`.
     fn steal(&self, level: usize) -> Option<FiberRef> {
-        let workers = self.shared.remotes.len();
-        let first = self.random.below(workers);
-        for victim in (first..workers).chain(0..first) {
+        if self.piled & 1 << level != 0 {
+            return self.steal_piled(level);
+        }
+        let seats = self.crew().seats.clone();
+        let first = seats.start + self.random.below(seats.len());
+        for victim in (first..seats.end).chain(seats.start..first) {
             if victim == self.index || self.shared.remotes[victim].mask() & 1 << level == 0 {
                 continue;
             }
@@ -349,7 +362,7 @@ impl Worker {
                 Steal::Empty => return None,
                 Steal::Retry => std::hint::spin_loop(),
                 Steal::Success(entry) => {
-                    self.remote().counters.stolen_from[victim].add(1);
+                    self.remote().counters.stolen_from[victim - self.crew().seats.start].add(1);
                     if let Some(fiber) = self.claim(entry, level) {
                         return Some(fiber);
                     }
@@ -360,14 +373,17 @@ impl Worker {
 
     /// The levels that have work that this worker could take.
     pub(super) fn visible_levels(&self) -> u32 {
-        let inboxes = (0..LEVELS).filter(|&level| !self.shared.inboxes[level].looks_empty());
-        let deques = self.shared.remotes.iter().enumerate().flat_map(|(index, remote)| {
+        let crew = self.crew();
+        let inboxes = (0..LEVELS).filter(|&level| !crew.inboxes[level].looks_empty());
+        let queues = crew.seats.clone().flat_map(|index| {
+            let remote = &self.shared.remotes[index];
             let mask = remote.mask();
-            (0..LEVELS).filter(move |&level| {
-                mask & 1 << level != 0 && (index == self.index || !remote.stealers[level].is_empty())
+            (0..LEVELS).filter(move |&level| match self.piled & 1 << level {
+                0 => mask & 1 << level != 0 && (index == self.index || !remote.stealers[level].is_empty()),
+                _ => remote.piles(level).into_iter().any(|list| !list.looks_empty()),
             })
         });
-        inboxes.chain(deques).fold(0, |mask, level| mask | 1 << level)
+        inboxes.chain(queues).fold(0, |mask, level| mask | 1 << level)
     }
 
     #[cold]

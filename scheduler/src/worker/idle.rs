@@ -4,8 +4,10 @@
 use super::beacon::Beacon;
 use super::{Work, Worker};
 use crate::fiber::carrier::Carrier;
+use crate::lane::Lane;
 use crate::machine::clock;
 use crate::priority::LEVELS;
+use crate::queue::inbox::Inbox;
 use std::time::Duration;
 
 /// How long a worker looks for work before it sleeps: about what the wake-up would cost, so that
@@ -28,10 +30,10 @@ impl Worker {
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
         }
-        let mut searching = self.shared.beacon.start_searching(self.shared.remotes.len());
+        let mut searching = self.beacon().start_searching(self.crew().seats.len());
         self.publish_warm();
         loop {
-            if !self.shared.is_running() {
+            if self.shared.is_stopping() {
                 self.begin_stop();
             }
             let found = self.look().or_else(|| if searching { self.watch(1) } else { None });
@@ -40,7 +42,7 @@ impl Worker {
             }
             if self.may_leave() {
                 if searching {
-                    let _ = self.shared.beacon.stop_searching();
+                    let _ = self.beacon().stop_searching();
                 }
                 return None;
             }
@@ -53,9 +55,9 @@ impl Worker {
     }
 
     fn found(&self, work: Work, searching: bool) -> Work {
-        if searching && self.shared.beacon.stop_searching() {
+        if searching && self.beacon().stop_searching() {
             // Others would help with forked branches too, which nobody sees before somebody asks.
-            self.shared.beacon.raise_hunger();
+            self.beacon().raise_hunger();
             if self.visible_levels() != 0 {
                 self.wake_one();
             }
@@ -64,8 +66,8 @@ impl Worker {
     }
 
     fn wake_one(&self) {
-        if let Some(sleeper) = self.shared.beacon.wake_one() {
-            self.shared.unpark(sleeper);
+        if let Some(sleeper) = self.beacon().wake_one() {
+            self.unpark(sleeper);
         }
     }
 
@@ -74,17 +76,17 @@ impl Worker {
     /// looking for it would only keep a CPU from those who make it.
     fn watch(&self, share: u64) -> Option<Work> {
         let spin = self.spin.get() / share;
-        if spin == 0 || self.stopping.get() {
+        if spin == 0 || self.stopping.get() || self.keeps_others_waiting() {
             return None;
         }
         let start = clock::ticks();
         let mut found = None;
         let mut now = start;
         while found.is_none() && now - start < spin {
-            self.shared.beacon.raise_hunger();
+            self.beacon().raise_hunger();
             std::hint::spin_loop();
-            if self.remote().has_mail() || self.shared.beacon.above(LEVELS) != 0 {
-                if !self.shared.is_running() {
+            if self.remote().has_mail() || self.beacon().above(LEVELS) != 0 {
+                if self.shared.is_stopping() {
                     self.begin_stop();
                 }
                 found = self.look();
@@ -100,27 +102,36 @@ impl Worker {
         found
     }
 
+    /// Would a spinning thread of ours keep a lower lane from its CPU?
+    fn keeps_others_waiting(&self) -> bool {
+        match self.lane {
+            Lane::Urgent => true,
+            Lane::Ordinary => self.shared.crews[Lane::Background as usize].beacon.is_anyone_up(),
+            Lane::Background => false,
+        }
+    }
+
     /// Looks everywhere once, most urgent first.
     fn look(&self) -> Option<Work> {
         if let Some(work) = self.next() {
             return Some(work);
         }
-        let levels = self.shared.beacon.levels();
+        let levels = self.beacon().levels();
         (0..LEVELS).filter(|level| levels & 1 << level != 0).find_map(|level| self.take_elsewhere(level))
     }
 
     /// Sleeps until woken. `true`: woken as a searcher.
     fn sleep(&self, searching: bool) -> bool {
-        let beacon = &self.shared.beacon;
-        beacon.lie_down(self.index, searching);
+        let beacon = &self.beacon();
+        beacon.lie_down(self.seat, searching);
         let levels = self.visible_levels();
         beacon.remember(levels);
         let must_rise = levels != 0
             || self.remote().has_mail()
-            || (!self.shared.is_running() && (!self.stopping.get() || self.may_leave()));
+            || (self.shared.is_stopping() && (!self.stopping.get() || self.may_leave()));
         if must_rise {
             // More may have been queued that nobody was woken for, as we searched: we still do.
-            return beacon.rise(self.index) || (searching && levels != 0 && beacon.search_on());
+            return beacon.rise(self.seat) || (searching && levels != 0 && beacon.search_on());
         }
         crate::fiber::block::trim();
         self.shared.stacks.release();
@@ -138,11 +149,10 @@ impl Worker {
     fn park(&self, beacon: &Beacon) -> bool {
         loop {
             match self.timers.until_next() {
-                None => std::thread::park(),
-                Some(Duration::ZERO) => return beacon.rise(self.index),
-                Some(wait) => std::thread::park_timeout(wait),
+                Some(Duration::ZERO) => return beacon.rise(self.seat),
+                wait => self.remote().park(wait),
             }
-            if let Some(searcher) = beacon.wake_up(self.index) {
+            if let Some(searcher) = beacon.wake_up(self.seat) {
                 return searcher;
             }
         }
@@ -169,5 +179,6 @@ impl Worker {
         self.stopping.get()
             && self.remote().counters.live.get() == 0
             && self.deques.iter().all(crossbeam_deque::Worker::is_empty)
+            && (0..LEVELS).all(|level| self.remote().piles(level).into_iter().all(Inbox::looks_empty))
     }
 }

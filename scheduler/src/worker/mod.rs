@@ -6,8 +6,10 @@
 //! |--------------|--------------------------------------------------------------------|
 //! | `mod.rs`     | the dispatch loop: start a fiber, resume one, end one              |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
+//! | [`pile`]     | the queues of the background lane, which does not steal            |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
 //! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
+//! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
 //! | [`remote`]   | what others see of a worker: its mailbox, its stealable queues     |
 //! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
 //! | [`ready`]    | the list of started fibers that are runnable                       |
@@ -23,7 +25,8 @@
 
 pub(crate) mod beacon;
 mod ready;
-mod remote;
+pub(crate) mod crew;
+pub(crate) mod remote;
 pub(crate) mod limit;
 mod quiet;
 pub(crate) mod shared;
@@ -34,6 +37,7 @@ pub(crate) mod resumer;
 pub(crate) mod wake;
 pub(crate) mod family;
 pub(crate) mod finish;
+mod pile;
 mod find;
 mod idle;
 
@@ -44,11 +48,14 @@ use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
 use crate::fiber::memory::StackGuard;
 use crate::fiber::{self, FiberRef, Making};
+use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::random::Random;
 use crate::policy;
 use crate::priority::LEVELS;
 use crate::timer::Timers;
+use beacon::Beacon;
+use crew::Crew;
 use finish::complete;
 use ready::ReadyList;
 use remote::Remote;
@@ -77,6 +84,15 @@ pub(crate) type Deques = [crossbeam_deque::Worker<FiberRef>; LEVELS];
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
+    pub(crate) lane: Lane,
+    /// Our seat in the crew.
+    seat: usize,
+    /// Our entry of `shared.crews`, which stays where it is while `shared` lives.
+    crew: *const Crew,
+    /// The levels whose fresh fibers we keep in our deques.
+    stealable: u32,
+    /// The levels whose fresh fibers we keep in our piles.
+    piled: u32,
     /// Our entry of `shared.remotes`, which stays where it is while `shared` lives.
     remote: *const Remote,
     /// Stacks have canaries to look at.
@@ -131,7 +147,14 @@ impl Worker {
             empty_at: Cell::new(0),
             oldest_taken: Cell::new(0),
         };
+        let (crew, seat) = shared.crew_of_worker(index);
+        let background = crew.lane == Lane::Background;
         Worker {
+            lane: crew.lane,
+            seat,
+            stealable: if background { 0 } else { crew.levels() },
+            piled: if background { crew.levels() } else { 0 },
+            crew,
             remote: &shared.remotes[index],
             canaries: shared.stacks.guard() == StackGuard::Canary,
             index,
@@ -160,6 +183,24 @@ impl Worker {
     pub(crate) fn remote(&self) -> &Remote {
         // SAFETY: it is part of `shared`, which we hold.
         unsafe { &*self.remote }
+    }
+
+    /// The workers of our lane.
+    #[inline]
+    pub(crate) fn crew(&self) -> &Crew {
+        // SAFETY: it is part of `shared`, which we hold.
+        unsafe { &*self.crew }
+    }
+
+    #[inline]
+    fn beacon(&self) -> &Beacon {
+        &self.crew().beacon
+    }
+
+    /// Unparks a worker of our lane.
+    #[inline]
+    fn unpark(&self, seat: usize) {
+        self.shared.unpark(self.crew().seats.start + seat);
     }
 
     /// The dispatch loop, until the scheduler stops and nothing is left here.
@@ -194,7 +235,7 @@ impl Worker {
     #[inline(always)]
     fn start(&self, fiber: FiberRef, level: usize) {
         self.time_wait(level, fiber.stamp.get());
-        let carrier = if !self.shared.beacon.is_stop() { self.carrier() } else { Err(Error::stopped()) };
+        let carrier = if !self.beacon().is_stop() { self.carrier() } else { Err(Error::stopped()) };
         let carrier = match carrier {
             Ok(carrier) => carrier,
             Err(error) => return self.fail(fiber, level, JoinError::not_started(error)),
@@ -346,12 +387,31 @@ impl Worker {
     /// Queues a fiber that was made on this thread.
     #[inline]
     pub(crate) fn push_fresh(&self, fiber: FiberRef, level: usize) {
+        if self.stealable & 1 << level == 0 {
+            return self.push_elsewhere(fiber, level);
+        }
         self.deques[level].push(fiber);
+        self.pushed(level);
+    }
+
+    /// Queues a fiber that does not belong into our deques.
+    #[inline(never)]
+    fn push_elsewhere(&self, fiber: FiberRef, level: usize) {
+        if self.piled & 1 << level == 0 {
+            return self.shared.push_outside(fiber, level);
+        }
+        self.push_on_pile(fiber, level);
+        self.pushed(level);
+    }
+
+    /// There is one more in our queue of `level`.
+    #[inline(always)]
+    fn pushed(&self, level: usize) {
         if self.fresh_mask.get() & 1 << level == 0 {
             self.add_fresh(level);
         }
-        if let Some(sleeper) = self.shared.beacon.announce(level) {
-            self.shared.unpark(sleeper);
+        if let Some(sleeper) = self.beacon().announce(level) {
+            self.unpark(sleeper);
         }
     }
 
@@ -485,7 +545,7 @@ impl Worker {
     #[inline]
     pub(crate) fn should_preempt(&self, level: usize) -> bool {
         let here = (self.ready_mask.get() | self.fresh_mask.get()) & ((1 << level) - 1);
-        here | self.shared.beacon.above(level) != 0 || self.remote().has_mail()
+        here | self.beacon().above(level) != 0 || self.remote().has_mail()
     }
 
     #[cold]

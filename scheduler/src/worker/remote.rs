@@ -5,18 +5,23 @@
 //! | `mail`     | anyone pushes             | the worker takes                           |
 //! | `mask`     | the worker                | thieves: which of its deques have fibers   |
 //! | `stealers` | thieves take from them    | thieves                                    |
-//! | `thread`   | whoever starts the worker | whoever unparks it                         |
+//! | `piles`    | the worker, thieves       | the same: queues of the background lane    |
+//! | `elders`   | the same                  | the same                                   |
+//! | `parker`   | see its own table         | the worker parks, anyone unparks           |
+//! | `policy`   | the worker's thread       | `stats()`                                  |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
-use crate::fiber::{FiberRef, Mail};
+use crate::fiber::{FiberRef, Header, Mail};
+use crate::lane::Lane;
+use crate::machine::park::Parker;
+use crate::machine::thread::{ThreadPolicy, decode, encode};
 use crate::priority::LEVELS;
 use crate::queue::inbox::{Closed, Inbox, Taken};
 use crate::stats::Counters;
 use crossbeam_deque::Stealer;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::thread::Thread;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Two cache lines, as processors fetch them in pairs.
 #[repr(align(128))]
@@ -26,8 +31,13 @@ pub(crate) struct Apart<T>(T);
 pub(crate) struct Remote {
     mail: Apart<Inbox<Mail>>,
     mask: Apart<AtomicU32>,
+    pub(crate) lane: Lane,
     pub(crate) stealers: [Stealer<FiberRef>; LEVELS],
-    thread: Mutex<Option<Thread>>,
+    pub(crate) piles: [Inbox<Header>; LEVELS],
+    pub(crate) elders: [Inbox<Header>; LEVELS],
+    parker: Parker,
+    /// How the kernel schedules its thread.
+    policy: AtomicU64,
     pub(crate) counters: Apart<Counters>,
 }
 
@@ -41,12 +51,16 @@ impl<T> std::ops::Deref for Apart<T> {
 }
 
 impl Remote {
-    pub(crate) fn new(deques: &Deques, workers: usize) -> Remote {
+    pub(crate) fn new(lane: Lane, deques: &Deques, workers: usize) -> Remote {
         Remote {
+            lane,
             mail: Apart(Inbox::new()),
             mask: Apart(AtomicU32::new(0)),
             stealers: std::array::from_fn(|level| deques[level].stealer()),
-            thread: Mutex::new(None),
+            piles: std::array::from_fn(|_| Inbox::new()),
+            elders: std::array::from_fn(|_| Inbox::new()),
+            parker: Parker::new(),
+            policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
             counters: Apart(Counters::new(workers)),
         }
     }
@@ -83,15 +97,22 @@ impl Remote {
         self.mail.close()
     }
 
-    /// A new thread serves the worker.
-    pub(crate) fn attach(&self, thread: Thread) {
+    /// A new thread serves the worker, and is scheduled like this.
+    pub(crate) fn attach(&self, policy: ThreadPolicy) {
+        self.policy.store(encode(policy), Ordering::Relaxed);
         self.mail.reopen();
-        *self.thread.lock() = Some(thread);
+    }
+
+    pub(crate) fn policy(&self) -> ThreadPolicy {
+        decode(self.policy.load(Ordering::Relaxed))
+    }
+
+    /// Waits until somebody unparks the worker; only on its own thread. It may return for no reason.
+    pub(crate) fn park(&self, timeout: Option<Duration>) {
+        let _ = self.parker.park(timeout);
     }
 
     pub(crate) fn unpark(&self) {
-        if let Some(thread) = &*self.thread.lock() {
-            thread.unpark();
-        }
+        self.parker.unpark();
     }
 }

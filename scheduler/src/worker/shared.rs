@@ -1,6 +1,6 @@
 //! What all workers of a scheduler share, and what anyone may do to it.
 
-use super::beacon::Beacon;
+use super::crew::Crew;
 use super::finish::complete;
 use super::limit::Limit;
 use super::quiet::Quiet;
@@ -8,13 +8,14 @@ use super::remote::Remote;
 use super::{Deques, current};
 use crate::config::Config;
 use crate::error::{Error, JoinError};
+use crate::fiber::FiberRef;
 use crate::fiber::memory::{StackSource, StackSpec};
 use crate::fiber::state::Claim;
-use crate::fiber::{FiberRef, Header};
+use crate::lane::{LANES, Lane};
 use crate::machine::{barrier, clock};
-use crate::priority::LEVELS;
+use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
-use crate::stats::{Counters, SharedCounters, StackStats, Stats};
+use crate::stats::{Counters, LaneStats, Seen, SharedCounters, StackStats, Stats};
 use std::ptr;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -22,8 +23,8 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 ///
 /// | field      | written by                     | read by                     |
 /// |------------|--------------------------------|-----------------------------|
-/// | `beacon`   | see its own table              | everyone                    |
-/// | `inboxes`  | threads that are no workers    | workers                     |
+/// | `crews`    | see its own table              | everyone                    |
+/// | `lane_of`  | `start`                        | everyone                    |
 /// | `remotes`  | see its own table              | everyone                    |
 /// | `stacks`   | workers, under its lock        | workers, `stats()`          |
 /// | `phase`    | `start`, `stop`                | everyone                    |
@@ -31,8 +32,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 /// | the others | have locks or are counters     |                             |
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) beacon: Beacon,
-    pub(crate) inboxes: [Inbox<Header>; LEVELS],
+    pub(crate) crews: [Crew; LANES],
+    /// The lane whose crew a level is queued at.
+    lane_of: [AtomicU8; LEVELS],
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) stacks: StackSource,
     pub(crate) counters: SharedCounters,
@@ -45,6 +47,8 @@ pub(crate) struct Shared {
 
 const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
+/// The threads are made, and nothing can be queued yet.
+const STARTING: u8 = 2;
 
 /// A block of numbers for new fibers: its start and end.
 pub(crate) fn id_block() -> (u64, u64) {
@@ -60,18 +64,26 @@ impl Shared {
         barrier::prepare();
         clock::prepare();
         super::overflow::install();
-        let deques: Vec<Deques> = (0..config.workers)
-            .map(|_| std::array::from_fn(|_| crossbeam_deque::Worker::new_lifo()))
+        let crews = crews(&config);
+        let count = crews.iter().map(|crew| crew.seats.len()).sum();
+        let deques: Vec<Deques> =
+            (0..count).map(|_| std::array::from_fn(|_| crossbeam_deque::Worker::new_lifo())).collect();
+        let lane = |seat| {
+            crews.iter().find(|crew| crew.seats.contains(&seat)).map_or(Lane::Ordinary, |crew| crew.lane)
+        };
+        let remotes = deques
+            .iter()
+            .enumerate()
+            .map(|(index, deques)| Remote::new(lane(index), deques, config.workers))
             .collect();
-        let remotes = deques.iter().map(|deques| Remote::new(deques, config.workers)).collect();
         let stacks = StackSource::new(StackSpec {
             size: config.stack_size,
             guard: config.stack_guard,
             most: config.max_stacks,
         })?;
         let shared = Shared {
-            beacon: Beacon::new(config.workers),
-            inboxes: std::array::from_fn(|_| Inbox::new()),
+            crews,
+            lane_of: std::array::from_fn(|_| AtomicU8::new(Lane::Ordinary as u8)),
             remotes,
             stacks,
             counters: SharedCounters::default(),
@@ -89,18 +101,65 @@ impl Shared {
         self.phase.load(Ordering::Relaxed) == RUNNING
     }
 
+    /// Must new threads wait?
+    pub(crate) fn is_starting(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `open`: the levels of the lanes.
+        self.phase.load(Ordering::Acquire) == STARTING
+    }
+
+    /// Must workers end their fibers and leave?
+    #[inline]
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == STOPPING
+    }
+
+    /// Where fibers of `level` that have not started are queued.
+    #[inline]
+    pub(crate) fn crew_of(&self, level: usize) -> &Crew {
+        &self.crews[self.lane_of[level].load(Ordering::Relaxed) as usize]
+    }
+
+    /// The crew of a worker, and its seat there.
+    pub(crate) fn crew_of_worker(&self, worker: usize) -> (&Crew, usize) {
+        let crew = &self.crews[self.remotes[worker].lane as usize];
+        (crew, worker - crew.seats.start)
+    }
+
     pub(crate) fn unpark(&self, worker: usize) {
         self.remotes[worker].unpark();
     }
 
-    /// Takes fibers again, after all threads have ended.
+    /// The threads of a new run may be made, after all before have ended.
     pub(crate) fn begin(&self) {
-        for inbox in &self.inboxes {
+        self.serving.store(self.remotes.len(), Ordering::Relaxed);
+        self.crews.iter().for_each(|crew| crew.beacon.set_stop(false));
+        self.phase.store(STARTING, Ordering::Relaxed);
+    }
+
+    /// The threads are there, in the lanes for which `manned` says so: fibers are taken again.
+    pub(crate) fn open(&self, manned: impl Fn(Lane) -> bool) {
+        let mut masks = [0; LANES];
+        for level in 0..LEVELS {
+            let asked = self.config.lanes.of(level);
+            let lane = if manned(asked) { asked } else { Lane::Ordinary };
+            self.lane_of[level].store(lane as u8, Ordering::Relaxed);
+            masks[lane as usize] |= 1 << level;
+        }
+        for (crew, mask) in self.crews.iter().zip(masks) {
+            crew.set_levels(mask);
+        }
+        for inbox in self.crews.iter().flat_map(|crew| &crew.inboxes) {
             inbox.reopen();
         }
-        self.serving.store(self.remotes.len(), Ordering::Relaxed);
-        self.beacon.set_stop(false);
-        self.phase.store(RUNNING, Ordering::Relaxed);
+        // ORDERING: Release pairs with the acquire of `is_starting`.
+        self.phase.store(RUNNING, Ordering::Release);
+    }
+
+    /// Threads that will not be made count as gone.
+    pub(crate) fn excuse(&self, threads: usize) {
+        for _ in 0..threads {
+            self.leave();
+        }
     }
 
     /// A thread leaves, with nothing in its queues. The last one closes the inboxes behind it.
@@ -114,25 +173,29 @@ impl Shared {
     /// Tells all workers to end their fibers and leave.
     pub(crate) fn begin_stop(&self) {
         self.phase.store(STOPPING, Ordering::Relaxed);
-        self.beacon.set_stop(true);
+        self.crews.iter().for_each(|crew| crew.beacon.set_stop(true));
         if let Some(limit) = &self.limit {
             limit.give_up();
         }
         for worker in 0..self.remotes.len() {
-            if self.beacon.call(worker) {
-                self.unpark(worker);
-            }
+            self.call(worker);
+        }
+    }
+
+    /// Wakes a worker, if it sleeps, to look at its mail.
+    fn call(&self, worker: usize) {
+        let (crew, seat) = self.crew_of_worker(worker);
+        if current::may_be_frozen_by(crew.lane) {
+            crew.beacon.call_from_below(seat, |_| self.unpark(worker));
+        } else if crew.beacon.call(seat) {
+            self.unpark(worker);
         }
     }
 
     /// Puts a started fiber's letter into its home's mailbox. Its MAIL bit was set by the caller.
     pub(crate) fn post(&self, home: usize, fiber: FiberRef) {
         match self.remotes[home].post(fiber) {
-            Ok(()) => {
-                if self.beacon.call(home) {
-                    self.unpark(home);
-                }
-            }
+            Ok(()) => self.call(home),
             // The home has left, so the fiber has ended; only the letter's hold is left.
             Err(_) => {
                 if fiber.state.open_letter().free {
@@ -143,13 +206,18 @@ impl Shared {
         }
     }
 
-    /// Queues a fiber from a thread that is no worker of ours.
+    /// Queues a fiber from a thread that is no worker of the crew that its level belongs to.
     pub(crate) fn push_outside(&self, fiber: FiberRef, level: usize) {
+        let crew = self.crew_of(level);
         // SAFETY: the fiber is new, or a new ticket: it is in no list.
-        if unsafe { self.inboxes[level].push(fiber.node()) }.is_err() {
-            self.reject(fiber, level);
-        } else if let Some(sleeper) = self.beacon.announce(level) {
-            self.unpark(sleeper);
+        if unsafe { crew.inboxes[level].push(fiber.node()) }.is_err() {
+            return self.reject(fiber, level);
+        }
+        let unpark = |seat| self.unpark(crew.seats.start + seat);
+        if current::may_be_frozen_by(crew.lane) {
+            crew.beacon.announce_from_below(level, unpark);
+        } else {
+            crew.beacon.announce(level).into_iter().for_each(unpark);
         }
     }
 
@@ -177,10 +245,17 @@ impl Shared {
         }
     }
 
-    /// Nobody takes from the inboxes any more: what is in them ends, and no more is accepted.
+    /// Nobody takes from the queues any more: what is in them ends, and no more is accepted.
     pub(crate) fn close_inboxes(&self) {
-        for (level, inbox) in self.inboxes.iter().enumerate() {
+        for (level, inbox) in self.crews.iter().flat_map(|crew| crew.inboxes.iter().enumerate()) {
             for node in inbox.close() {
+                self.reject(FiberRef::from_node(node), level);
+            }
+        }
+        for (remote, level) in
+            self.remotes.iter().flat_map(|remote| (0..LEVELS).map(move |level| (remote, level)))
+        {
+            for node in remote.piles(level).into_iter().flat_map(Inbox::take_all) {
                 self.reject(FiberRef::from_node(node), level);
             }
         }
@@ -236,8 +311,40 @@ impl Shared {
             cold: self.stacks.cold(),
             guard: self.stacks.guard(),
         };
-        Stats::collect(&counters, &self.counters, stacks)
+        let workers: Vec<Seen<'_>> = self
+            .remotes
+            .iter()
+            .map(|remote| Seen { lane: remote.lane, policy: remote.policy(), counters: &remote.counters })
+            .collect();
+        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks)
     }
+
+    fn lane_stats(&self) -> Vec<LaneStats> {
+        let crews = self.crews.iter().filter(|crew| !crew.seats.is_empty());
+        crews
+            .map(|crew| LaneStats {
+                lane: crew.lane,
+                priorities: Priority::ALL
+                    .into_iter()
+                    .filter(|priority| crew.levels() & 1 << priority.level() != 0)
+                    .collect(),
+                threads: crew.seats.len(),
+                policy: self.remotes[crew.seats.start].policy(),
+            })
+            .collect()
+    }
+}
+
+/// The crews, one a lane: the ordinary lane's workers have the first numbers.
+fn crews(config: &Config) -> [Crew; LANES] {
+    let mut next = 0;
+    let mut crew = |lane| {
+        let count = if config.lanes.has(lane) { config.workers } else { 0 };
+        next += count;
+        Crew::new(lane, next - count..next)
+    };
+    let ordinary = crew(Lane::Ordinary);
+    [crew(Lane::Urgent), ordinary, crew(Lane::Background)]
 }
 
 impl Drop for Shared {

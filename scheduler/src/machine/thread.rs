@@ -1,0 +1,259 @@
+//! How the kernel schedules a thread against others. Everything here is about the calling thread, or
+//! about the time another one has had.
+
+use crate::lane::{Lane, Lanes, Raise};
+use std::fmt;
+
+/// How the kernel schedules a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThreadPolicy {
+    /// As all others, by its nice value: 1.25 times the CPU time for each step down.
+    Nice(i32),
+    /// When no other thread wants the CPU (`SCHED_IDLE`).
+    Idle,
+    /// Before all that is not real-time (`SCHED_FIFO`), at this priority.
+    RealTime(i32),
+    /// The system does not say.
+    Unknown,
+}
+
+impl fmt::Display for ThreadPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ThreadPolicy::Nice(nice) => f.pad(&format!("nice {nice}")),
+            ThreadPolicy::Idle => f.pad("SCHED_IDLE"),
+            ThreadPolicy::RealTime(priority) => f.pad(&format!("SCHED_FIFO {priority}")),
+            ThreadPolicy::Unknown => f.pad("unknown"),
+        }
+    }
+}
+
+/// The policy of a thread, in a word.
+pub(crate) fn encode(policy: ThreadPolicy) -> u64 {
+    let (kind, value) = match policy {
+        ThreadPolicy::Unknown => (0, 0),
+        ThreadPolicy::Nice(nice) => (1, nice),
+        ThreadPolicy::Idle => (2, 0),
+        ThreadPolicy::RealTime(priority) => (3, priority),
+    };
+    kind << 32 | u64::from(value as u32)
+}
+
+/// What [`encode`] made.
+pub(crate) fn decode(word: u64) -> ThreadPolicy {
+    let value = word as u32 as i32;
+    match word >> 32 {
+        1 => ThreadPolicy::Nice(value),
+        2 => ThreadPolicy::Idle,
+        3 => ThreadPolicy::RealTime(value),
+        _ => ThreadPolicy::Unknown,
+    }
+}
+
+/// Makes the calling thread one of `lane`, as far as the system lets it. The result is what it has
+/// become; it is asked for, not assumed.
+pub(crate) fn join_lane(lane: Lane, lanes: &Lanes) -> ThreadPolicy {
+    match lane {
+        Lane::Urgent => match lanes.raise() {
+            Raise::No => {}
+            Raise::Nice(nice) => system::set_nice(nice),
+            Raise::RealTime(priority) => system::set_real_time(priority),
+        },
+        Lane::Ordinary if lanes.nice() > 0 => system::set_nice((system::nice() + lanes.nice()).min(NICE_MAX)),
+        Lane::Ordinary => {}
+        Lane::Background => {
+            // Where a container forbids it, the next best: a fifteenth of the ordinary lane's weight or less.
+            if !system::set_idle() {
+                system::set_nice(NICE_MAX);
+            }
+        }
+    }
+    system::policy()
+}
+
+/// The highest nice value.
+const NICE_MAX: i32 = 19;
+
+#[cfg(test)]
+use system::CpuClock;
+
+#[cfg(target_os = "linux")]
+mod system {
+    use super::ThreadPolicy;
+    use std::mem::MaybeUninit;
+
+    /// Nice value of the calling thread: Linux keeps one a thread.
+    pub(super) fn nice() -> i32 {
+        // SAFETY: takes integers; 0 is the calling thread.
+        unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+    }
+
+    pub(super) fn set_nice(nice: i32) {
+        // SAFETY: as above. What came of it is asked afterwards.
+        unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+    }
+
+    pub(super) fn set_idle() -> bool {
+        set_policy(libc::SCHED_IDLE, 0)
+    }
+
+    pub(super) fn set_real_time(priority: i32) {
+        set_policy(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority);
+    }
+
+    fn set_policy(policy: i32, priority: i32) -> bool {
+        // SAFETY: all-zero is a valid value of this struct of integers.
+        let mut param: libc::sched_param = unsafe { MaybeUninit::zeroed().assume_init() };
+        param.sched_priority = priority;
+        // SAFETY: reads the struct, which lives until the call returns; 0 is the calling thread.
+        unsafe { libc::sched_setscheduler(0, policy, &param) == 0 }
+    }
+
+    pub(super) fn policy() -> ThreadPolicy {
+        // SAFETY: takes an integer.
+        let policy = unsafe { libc::sched_getscheduler(0) };
+        match policy & !libc::SCHED_RESET_ON_FORK {
+            _ if policy < 0 => ThreadPolicy::Unknown,
+            libc::SCHED_IDLE => ThreadPolicy::Idle,
+            libc::SCHED_FIFO => {
+                // SAFETY: as in `set_policy`; the call writes the struct.
+                let mut param: libc::sched_param = unsafe { MaybeUninit::zeroed().assume_init() };
+                // SAFETY: as above.
+                unsafe { libc::sched_getparam(0, &mut param) };
+                ThreadPolicy::RealTime(param.sched_priority)
+            }
+            _ => ThreadPolicy::Nice(nice()),
+        }
+    }
+
+    /// Tells how much CPU time a thread has had.
+    #[cfg(test)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct CpuClock(libc::clockid_t);
+
+    #[cfg(test)]
+    impl CpuClock {
+        /// The calling thread's, for anyone to read while it lives.
+        pub(crate) fn of_this_thread() -> CpuClock {
+            let mut clock = libc::CLOCK_THREAD_CPUTIME_ID;
+            // SAFETY: the calling thread is alive; the call writes one integer of ours.
+            let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &mut clock) };
+            debug_assert_eq!(failed, 0);
+            CpuClock(clock)
+        }
+
+        /// In nanoseconds; 0 for a thread that has ended.
+        pub(crate) fn read(self) -> u64 {
+            let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+            // SAFETY: writes one struct of ours; a clock that is gone is an error.
+            let failed = unsafe { libc::clock_gettime(self.0, &mut time) } != 0;
+            if failed { 0 } else { time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64 }
+        }
+
+        /// As a word, and back.
+        pub(crate) fn into_word(self) -> u64 {
+            u64::from(self.0 as u32)
+        }
+
+        pub(crate) fn from_word(word: u64) -> CpuClock {
+            CpuClock(word as u32 as libc::clockid_t)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use super::ThreadPolicy;
+
+    pub(super) fn nice() -> i32 {
+        0
+    }
+
+    pub(super) fn set_nice(_: i32) {}
+
+    pub(super) fn set_idle() -> bool {
+        false
+    }
+
+    pub(super) fn set_real_time(_: i32) {}
+
+    pub(super) fn policy() -> ThreadPolicy {
+        ThreadPolicy::Unknown
+    }
+
+    /// Tells how much CPU time a thread has had: nothing, where we cannot ask.
+    #[cfg(test)]
+    #[derive(Clone, Copy)]
+    pub(crate) struct CpuClock(());
+
+    #[cfg(test)]
+    impl CpuClock {
+        pub(crate) fn of_this_thread() -> CpuClock {
+            CpuClock(())
+        }
+
+        pub(crate) fn read(self) -> u64 {
+            0
+        }
+
+        pub(crate) fn into_word(self) -> u64 {
+            0
+        }
+
+        pub(crate) fn from_word(_: u64) -> CpuClock {
+            CpuClock(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_fits_into_a_word() {
+        for policy in [
+            ThreadPolicy::Unknown,
+            ThreadPolicy::Nice(-20),
+            ThreadPolicy::Nice(19),
+            ThreadPolicy::Idle,
+            ThreadPolicy::RealTime(99),
+        ] {
+            assert_eq!(decode(encode(policy)), policy);
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_thread_becomes_what_its_lane_asks_for() {
+        std::thread::spawn(|| {
+            let lanes = Lanes::three();
+            let before = system::nice();
+            assert_eq!(join_lane(Lane::Urgent, &lanes), ThreadPolicy::Nice(before));
+            assert_eq!(join_lane(Lane::Ordinary, &lanes), ThreadPolicy::Nice((before + 10).min(19)));
+            assert_eq!(join_lane(Lane::Background, &lanes), ThreadPolicy::Idle);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_time_that_another_thread_has_had_can_be_read() {
+        let (give, get) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let clock = CpuClock::of_this_thread();
+            while clock.read() < 2_000_000 {
+                std::hint::spin_loop();
+            }
+            give.send(clock.into_word()).unwrap();
+            let _ = ended.recv();
+        });
+        let clock = CpuClock::from_word(get.recv().unwrap());
+        assert!(clock.read() >= 2_000_000);
+        drop(end);
+        thread.join().unwrap();
+    }
+}

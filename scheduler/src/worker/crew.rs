@@ -1,0 +1,50 @@
+//! The workers of one lane, and what they share. A fiber that has not started is in the queues of the
+//! crew that its level belongs to: of the workers, or in the crew's inbox, which anybody may push to.
+//!
+//! | field     | written by                                  | read by                    |
+//! |-----------|---------------------------------------------|----------------------------|
+//! | `beacon`  | see its own table                           | everyone                   |
+//! | `inboxes` | whoever is not of the crew                  | the crew                   |
+//! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
+
+use super::beacon::{Beacon, Ways};
+use crate::fiber::Header;
+use crate::lane::Lane;
+use crate::priority::LEVELS;
+use crate::queue::inbox::Inbox;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// See the module's documentation.
+pub(crate) struct Crew {
+    pub(crate) lane: Lane,
+    pub(crate) beacon: Beacon,
+    pub(crate) inboxes: [Inbox<Header>; LEVELS],
+    /// Its workers' numbers.
+    pub(crate) seats: Range<usize>,
+    /// The levels that are queued here, as a mask.
+    levels: AtomicU32,
+}
+
+impl Crew {
+    pub(crate) fn new(lane: Lane, seats: Range<usize>) -> Crew {
+        let ways = Ways { eager: lane == Lane::Urgent, symmetric: lane == Lane::Background };
+        Crew {
+            lane,
+            beacon: Beacon::new(seats.len(), ways),
+            inboxes: std::array::from_fn(|_| Inbox::new()),
+            seats,
+            levels: AtomicU32::new(0),
+        }
+    }
+
+    /// The levels that are queued here, as a mask.
+    pub(crate) fn levels(&self) -> u32 {
+        self.levels.load(Ordering::Relaxed)
+    }
+
+    /// Chooses the levels that are queued here.
+    pub(crate) fn set_levels(&self, levels: u32) {
+        self.levels.store(levels, Ordering::Relaxed);
+    }
+}
