@@ -4,4 +4,5 @@
 //! themselves and not copies, against a `primitive` module of its own.
 
 pub(crate) use crate::machine::barrier::{heavy_barrier, light_barrier};
+pub(crate) use crate::machine::thread::current_cpu;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};

@@ -22,6 +22,11 @@ pub(crate) fn without_light_barrier() -> impl Drop {
     Restore
 }
 
+/// Where a search for a sleeper begins.
+pub(crate) fn current_cpu() -> usize {
+    0
+}
+
 pub(crate) fn light_barrier() {
     if !LIGHT_IS_NOTHING.get() {
         // ORDERING: SeqCst pairs with the fence of `heavy_barrier`.

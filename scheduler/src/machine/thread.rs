@@ -72,6 +72,12 @@ pub(crate) fn join_lane(lane: Lane, lanes: &Lanes) -> ThreadPolicy {
     system::policy()
 }
 
+/// The number of the CPU that the caller runs on, for now.
+#[inline]
+pub(crate) fn current_cpu() -> usize {
+    system::current_cpu()
+}
+
 /// The highest nice value.
 const NICE_MAX: i32 = 19;
 
@@ -108,6 +114,11 @@ mod system {
         param.sched_priority = priority;
         // SAFETY: reads the struct, which lives until the call returns; 0 is the calling thread.
         unsafe { libc::sched_setscheduler(0, policy, &param) == 0 }
+    }
+
+    pub(super) fn current_cpu() -> usize {
+        // SAFETY: takes nothing; -1 where there is no such call.
+        usize::try_from(unsafe { libc::sched_getcpu() }).unwrap_or(0)
     }
 
     pub(super) fn policy() -> ThreadPolicy {
@@ -177,6 +188,10 @@ mod system {
     }
 
     pub(super) fn set_real_time(_: i32) {}
+
+    pub(super) fn current_cpu() -> usize {
+        0
+    }
 
     pub(super) fn policy() -> ThreadPolicy {
         ThreadPolicy::Unknown

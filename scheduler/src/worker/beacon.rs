@@ -70,7 +70,7 @@
 //! Setting a level's bit is the queueing side's business (P3 sees it missing, sets it). Clearing it
 //! is a guess that has to be checked: clear, heavy barrier, look again, set it if there was work.
 
-use crate::primitive::{AtomicU32, Ordering, fence, heavy_barrier, light_barrier};
+use crate::primitive::{AtomicU32, Ordering, current_cpu, fence, heavy_barrier, light_barrier};
 
 pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
 const HUNGRY: u32 = 1 << 6;
@@ -290,8 +290,12 @@ impl Beacon {
         }
     }
 
+    /// Chooses a sleeper: an eager beacon's first choice is the one on this CPU, which needs no
+    /// interrupt of another one to come up, several us on a virtual machine.
     fn take_any(&self, sleep: u32) -> Option<usize> {
-        (0..self.sleep.len()).find(|&who| self.take(who, sleep))
+        let seats = self.sleep.len();
+        let first = if self.ways.eager { current_cpu() % seats.max(1) } else { 0 };
+        (first..seats).chain(0..first).find(|&who| self.take(who, sleep))
     }
 
     /// There is mail for `who`. `true`: unpark it.
