@@ -3,6 +3,7 @@
 use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
 use crate::lane::{Lane, Lanes};
+use crate::policy::Terms;
 use crate::priority::Priority;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -82,7 +83,8 @@ pub(crate) struct Config {
     pub(crate) max_fibers: Option<usize>,
     pub(crate) at_limit: AtLimit,
     pub(crate) spin_ticks: u64,
-    pub(crate) age_ticks: u64,
+    /// The durations and shares of the policy, in ticks.
+    pub(crate) terms: Terms,
     pub(crate) lend_ticks: u64,
     pub(crate) tiny_ticks: u64,
     pub(crate) hooks: Hooks,

@@ -77,7 +77,7 @@ pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
-pub use stats::{LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
+pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
     FiberInfo, checkpoint, current, set_priority, sleep, try_checkpoint, try_yield_now, yield_now,
 };

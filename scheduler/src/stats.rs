@@ -170,6 +170,11 @@ pub(crate) struct Counters {
     pub(crate) parks: Counter,
     pub(crate) spin_ticks: Counter,
     pub(crate) panics: Counter,
+    /// Dispatches of the second level while the first had been ready for longer than promised.
+    pub(crate) inversions: [[Counter; LEVELS]; LEVELS],
+    /// How often and how long the worker left its CPU to the lanes below.
+    pub(crate) asides: Counter,
+    pub(crate) aside_ticks: Counter,
     /// Live fibers that this worker has started.
     pub(crate) live: Counter,
     /// Stacks kept warm by this worker.
@@ -188,6 +193,9 @@ impl Counters {
             parks: Counter::default(),
             spin_ticks: Counter::default(),
             panics: Counter::default(),
+            inversions: Default::default(),
+            asides: Counter::default(),
+            aside_ticks: Counter::default(),
             live: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
@@ -230,6 +238,24 @@ pub struct Stats {
     pub levels: Vec<LevelStats>,
     /// Stacks, of all workers.
     pub stacks: StackStats,
+    /// Dispatches that broke the first promise, by the levels; none is listed that did not happen.
+    pub inversions: Vec<Inversions>,
+}
+
+/// How often a less urgent fiber was given a CPU while a more urgent one had been ready for longer than
+/// [`policy`](crate::policy) promises. Where code runs for long without a
+/// [`checkpoint`](crate::checkpoint), that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inversions {
+    /// The priority that had to wait.
+    pub waited: Priority,
+    /// The priority that ran.
+    pub ran: Priority,
+    /// The memory node of the worker.
+    pub node: usize,
+    /// How many dispatches.
+    pub count: u64,
 }
 
 /// What one worker did.
@@ -258,6 +284,10 @@ pub struct WorkerStats {
     pub parks: u64,
     /// How long it looked for work before it slept or found some: CPU time burned for fast wake-ups.
     pub spun: Duration,
+    /// How often it left its CPU to the lanes below, as they were owed time, and for how long in all.
+    pub asides: u64,
+    /// See `asides`.
+    pub aside: Duration,
     /// How many of its fibers panicked.
     pub panics: u64,
 }
@@ -339,8 +369,19 @@ impl Stats {
         let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
         let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
         let workers = workers.iter().map(worker_stats).collect();
-        Stats { workers, lanes, levels, stacks }
+        Stats { workers, lanes, levels, stacks, inversions: inversions(&counters) }
     }
+}
+
+fn inversions(counters: &[&Counters]) -> Vec<Inversions> {
+    let pairs = Priority::ALL.into_iter().flat_map(|waited| Priority::ALL.map(|ran| (waited, ran)));
+    pairs
+        .map(|(waited, ran)| {
+            let count = counters.iter().map(|c| c.inversions[waited.level()][ran.level()].get()).sum();
+            Inversions { waited, ran, node: 0, count }
+        })
+        .filter(|inversions| inversions.count > 0)
+        .collect()
 }
 
 /// A worker, as [`Stats::collect`] sees it.
@@ -368,6 +409,8 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
         stolen_from,
         parks: counters.parks.get(),
         spun: Duration::from_nanos(clock::nanos(counters.spin_ticks.get())),
+        asides: counters.asides.get(),
+        aside: Duration::from_nanos(clock::nanos(counters.aside_ticks.get())),
         panics: counters.panics.get(),
     }
 }
@@ -446,6 +489,13 @@ impl fmt::Display for Stats {
                 worker.dispatches,
                 Short(worker.spun),
                 worker.panics,
+            )?;
+        }
+        for i in &self.inversions {
+            writeln!(
+                f,
+                "inversions on node {}: {} waited, {} ran, {} times",
+                i.node, i.waited, i.ran, i.count
             )?;
         }
         let s = &self.stacks;

@@ -3,6 +3,7 @@
 use crate::error::{Cancelled, Error};
 use crate::fiber::FiberId;
 use crate::fiber::carrier::Carrier;
+use crate::policy::turns::Checkpoint;
 use crate::priority::Priority;
 use crate::suspend::{suspend, unwind_cancelled};
 use crate::worker::current;
@@ -82,8 +83,9 @@ fn begin_yield<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     Ok(carrier)
 }
 
-/// Lets more urgent fibers go first, if there are any: for long computations, as often as every
-/// microsecond. It costs a few loads when there are none. A fiber that is cancelled unwinds.
+/// Lets more urgent fibers go first, if there are any, and less urgent ones that are owed time; and its
+/// equals, once it has run for [`policy::SLICE`](crate::policy::SLICE). For long computations, as often as
+/// every microsecond: it costs a few loads when nobody waits. A fiber that is cancelled unwinds.
 #[inline]
 pub fn checkpoint() {
     if try_checkpoint().is_err() {
@@ -98,7 +100,7 @@ pub fn checkpoint() {
 #[inline]
 pub fn try_checkpoint() -> Result<(), Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
-    if worker.should_preempt(fiber.state.level()) || fiber.state.is_cancelled() {
+    if worker.should_look(fiber.state.level()) || fiber.state.is_cancelled() {
         return checkpoint_slowly();
     }
     Ok(())
@@ -108,13 +110,15 @@ pub fn try_checkpoint() -> Result<(), Cancelled> {
 fn checkpoint_slowly() -> Result<(), Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
     if !fiber.state.is_cancelled()
-        && worker.confirm_preempt(fiber.state.level())
         && let Some(carrier) = worker.current()
         && !std::thread::panicking()
     {
-        worker.prepare_yield(carrier, true);
-        // SAFETY: we run on it.
-        unsafe { carrier.suspend() };
+        let outcome = worker.checkpoint(fiber.state.level());
+        if outcome != Checkpoint::GoOn {
+            worker.prepare_yield(carrier, outcome == Checkpoint::MakeRoom);
+            // SAFETY: we run on it.
+            unsafe { carrier.suspend() };
+        }
     }
     if fiber.state.is_cancelled() { Err(Cancelled(())) } else { Ok(()) }
 }
@@ -128,6 +132,7 @@ pub fn set_priority(priority: Priority) -> Result<(), Error> {
     let (before, level) = (fiber.state.level(), priority.level());
     if before != level {
         fiber.state.set_level_at_home(level);
+        worker.turns.level_changed();
         if let Some(carrier) = worker.current() {
             worker.recount(carrier, level);
         }

@@ -1,16 +1,15 @@
 //! Who goes first.
 //!
-//! Every 64th dispatch of a worker serves the least urgent, so that nobody starves: these tests allow
-//! for one such turn where less than 64 fibers are run, and say so.
+//! These tests are about the order alone: nobody is owed time. What shares do is in `fairness.rs`.
 
-use heddle_scheduler::policy::SHARE_INTERVAL;
 use heddle_scheduler::{
-    Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
+    Builder, Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
 };
 use heddle_tests::{
     Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers,
 };
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What ran, in its order.
 #[derive(Clone, Default)]
@@ -26,130 +25,109 @@ impl Log {
     }
 }
 
+/// Nobody is owed time.
+fn strict(builder: Builder) -> Builder {
+    let builder = builder.weights([0; 5]);
+    Priority::ALL.into_iter().fold(builder, |builder, priority| builder.max_wait(priority, Duration::MAX))
+}
+
 fn queue(scheduler: &Scheduler, log: &Log, priority: Priority) {
     let log = log.clone();
     drop(scheduler.go_with_priority(priority, move || log.add()));
 }
 
-/// Most urgent first, but for the share turns that so many dispatches may contain.
+/// Most urgent first.
 fn assert_in_order(ran: &[Priority], what: &str) {
-    let turns = ran.len() / SHARE_INTERVAL as usize + 1;
-    let mut sorted = ran.to_vec();
-    sorted.sort();
-    // A share turn takes one fiber out of its place and moves those between by one: without it the
-    // rest is in order. The largest part that is in order is what is left after the fewest removals.
-    let mut longest = [0_usize; 5];
-    for &priority in ran {
-        let level = priority as usize;
-        longest[level] = longest[..=level].iter().max().unwrap() + 1;
-    }
-    let removed = ran.len() - longest.iter().max().unwrap();
-    assert!(removed <= turns, "{what}: {removed} of {} out of turn: {ran:?}", ran.len());
+    assert!(ran.is_sorted(), "{what}: {ran:?}");
 }
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_from_outside() {
-    in_one_lane(
-        &WORKERS,
-        |builder| builder,
-        |rig| {
-            let log = Log::default();
-            let mut held = occupy(rig);
-            let mut random = Random::from_seed(1);
-            for _ in 0..50 {
-                queue(rig, &log, *random.pick(&Priority::ALL));
-            }
-            held.release_one();
-            eventually(|| log.0.lock().unwrap().len() == 50);
-            assert_in_order(&log.take(), "from outside");
-        },
-    );
+    in_one_lane(&WORKERS, strict, |rig| {
+        let log = Log::default();
+        let mut held = occupy(rig);
+        let mut random = Random::from_seed(1);
+        for _ in 0..50 {
+            queue(rig, &log, *random.pick(&Priority::ALL));
+        }
+        held.release_one();
+        eventually(|| log.0.lock().unwrap().len() == 50);
+        assert_in_order(&log.take(), "from outside");
+    });
 }
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_of_what_its_fiber_made() {
-    in_one_lane(
-        &WORKERS,
-        |builder| builder,
-        |rig| {
-            let log = Log::default();
-            let mut held = occupy(rig);
-            let theirs = log.clone();
-            drop(rig.go_with_priority(Priority::Critical, move || {
-                let mut random = Random::from_seed(2);
-                for _ in 0..50 {
-                    let log = theirs.clone();
-                    drop(go_with_priority(*random.pick(&Priority::ALL), move || log.add()));
-                }
-            }));
-            held.release_one();
-            eventually(|| log.0.lock().unwrap().len() == 50);
-            assert_in_order(&log.take(), "of its own");
-        },
-    );
+    in_one_lane(&WORKERS, strict, |rig| {
+        let log = Log::default();
+        let mut held = occupy(rig);
+        let theirs = log.clone();
+        drop(rig.go_with_priority(Priority::Critical, move || {
+            let mut random = Random::from_seed(2);
+            for _ in 0..50 {
+                let log = theirs.clone();
+                drop(go_with_priority(*random.pick(&Priority::ALL), move || log.add()));
+            }
+        }));
+        held.release_one();
+        eventually(|| log.0.lock().unwrap().len() == 50);
+        assert_in_order(&log.take(), "of its own");
+    });
 }
 
 #[test]
 fn a_worker_takes_the_most_urgent_first_over_its_own_work_other_workers_and_outside() {
-    in_one_lane(
-        &[2, 4, 8, 64],
-        |builder| builder,
-        |rig| {
-            let log = Log::default();
-            // Each busy worker has fibers of its own that it cannot run: they are for the free one.
-            let (all_busy, free) = (Arc::new(std::sync::Barrier::new(rig.workers() + 1)), Gate::new());
-            let busy = Gate::new();
-            for worker in 0..rig.workers() {
-                let (log, all_busy) = (log.clone(), all_busy.clone());
-                let gate = if worker == 0 { free.clone() } else { busy.clone() };
-                drop(rig.go_with_priority(Priority::Critical, move || {
-                    all_busy.wait();
-                    let mine = Priority::ALL[worker % 5];
-                    for _ in 0..2 {
-                        let log = log.clone();
-                        drop(go_with_priority(mine, move || log.add()));
-                    }
-                    all_busy.wait();
-                    gate.wait();
-                }));
-            }
-            all_busy.wait();
-            all_busy.wait();
-            for priority in Priority::ALL.into_iter().rev() {
-                queue(rig, &log, priority);
-            }
-            let expected = rig.workers() * 2 + 5;
-            free.open();
-            eventually(|| log.0.lock().unwrap().len() == expected);
-            busy.open();
-            assert_in_order(&log.take(), "from everywhere");
-        },
-    );
+    in_one_lane(&[2, 4, 8, 64], strict, |rig| {
+        let log = Log::default();
+        // Each busy worker has fibers of its own that it cannot run: they are for the free one.
+        let (all_busy, free) = (Arc::new(std::sync::Barrier::new(rig.workers() + 1)), Gate::new());
+        let busy = Gate::new();
+        for worker in 0..rig.workers() {
+            let (log, all_busy) = (log.clone(), all_busy.clone());
+            let gate = if worker == 0 { free.clone() } else { busy.clone() };
+            drop(rig.go_with_priority(Priority::Critical, move || {
+                all_busy.wait();
+                let mine = Priority::ALL[worker % 5];
+                for _ in 0..2 {
+                    let log = log.clone();
+                    drop(go_with_priority(mine, move || log.add()));
+                }
+                all_busy.wait();
+                gate.wait();
+            }));
+        }
+        all_busy.wait();
+        all_busy.wait();
+        for priority in Priority::ALL.into_iter().rev() {
+            queue(rig, &log, priority);
+        }
+        let expected = rig.workers() * 2 + 5;
+        free.open();
+        eventually(|| log.0.lock().unwrap().len() == expected);
+        busy.open();
+        assert_in_order(&log.take(), "from everywhere");
+    });
 }
 
 #[test]
 fn a_critical_fiber_overtakes_a_thousand_queued_normal_ones() {
-    in_one_lane(
-        &WORKERS,
-        |builder| builder,
-        |rig| {
-            let log = Log::default();
-            let mut held = occupy(rig);
-            for _ in 0..1000 {
-                queue(rig, &log, Priority::Normal);
-            }
-            queue(rig, &log, Priority::Critical);
-            held.release_one();
-            eventually(|| log.0.lock().unwrap().len() == 1001);
-            let place = log.take().iter().position(|&ran| ran == Priority::Critical).unwrap();
-            assert!(place <= 1, "it was number {place}; only a share turn may come before it");
-        },
-    );
+    in_one_lane(&WORKERS, strict, |rig| {
+        let log = Log::default();
+        let mut held = occupy(rig);
+        for _ in 0..1000 {
+            queue(rig, &log, Priority::Normal);
+        }
+        queue(rig, &log, Priority::Critical);
+        held.release_one();
+        eventually(|| log.0.lock().unwrap().len() == 1001);
+        let place = log.take().iter().position(|&ran| ran == Priority::Critical).unwrap();
+        assert!(place <= 1, "it was number {place}; only a share turn may come before it");
+    });
 }
 
 #[test]
 fn a_resumed_fiber_keeps_its_priority_among_new_ones() {
-    on_workers(&[1], |rig| {
+    in_one_lane(&[1], strict, |rig| {
         let (log, event) = (Log::default(), Event::new());
         for priority in [Priority::Low, Priority::High] {
             let (log, event) = (log.clone(), event.clone());
@@ -171,7 +149,7 @@ fn a_resumed_fiber_keeps_its_priority_among_new_ones() {
 
 #[test]
 fn set_priority_moves_a_queued_fiber_up_and_down() {
-    everywhere(|rig| {
+    in_one_lane(&WORKERS, strict, |rig| {
         let log = Log::default();
         let mut held = occupy(rig);
         let mut handles = Vec::new();
@@ -203,36 +181,32 @@ fn set_priority_moves_a_queued_fiber_up_and_down() {
 
 #[test]
 fn set_priority_moves_fibers_that_were_made_inside_while_they_are_queued() {
-    in_one_lane(
-        &[1],
-        |builder| builder,
-        |rig| {
-            let log = Log::default();
-            let theirs = log.clone();
-            rig.go(move || {
-                let children: Vec<_> = (0..20)
-                    .map(|_| {
-                        let log = theirs.clone();
-                        go(move || log.add())
-                    })
-                    .collect();
-                for (n, child) in children.iter().enumerate() {
-                    child.set_priority(Priority::ALL[n % 5]);
-                }
-                for child in children {
-                    child.join().unwrap();
-                }
-            })
-            .join()
-            .unwrap();
-            assert_in_order(&log.take(), "moved inside");
-        },
-    );
+    in_one_lane(&[1], strict, |rig| {
+        let log = Log::default();
+        let theirs = log.clone();
+        rig.go(move || {
+            let children: Vec<_> = (0..20)
+                .map(|_| {
+                    let log = theirs.clone();
+                    go(move || log.add())
+                })
+                .collect();
+            for (n, child) in children.iter().enumerate() {
+                child.set_priority(Priority::ALL[n % 5]);
+            }
+            for child in children {
+                child.join().unwrap();
+            }
+        })
+        .join()
+        .unwrap();
+        assert_in_order(&log.take(), "moved inside");
+    });
 }
 
 #[test]
 fn set_priority_moves_a_suspended_and_a_ready_fiber() {
-    on_workers(&[1], |rig| {
+    in_one_lane(&[1], strict, |rig| {
         let (log, event, second) = (Log::default(), Event::new(), Event::new());
         let spawn = |event: &Event| {
             let (log, event) = (log.clone(), event.clone());

@@ -81,8 +81,7 @@ pub(crate) fn current_cpu() -> usize {
 /// The highest nice value.
 const NICE_MAX: i32 = 19;
 
-#[cfg(test)]
-use system::CpuClock;
+pub(crate) use system::CpuClock;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -139,11 +138,9 @@ mod system {
     }
 
     /// Tells how much CPU time a thread has had.
-    #[cfg(test)]
     #[derive(Clone, Copy)]
     pub(crate) struct CpuClock(libc::clockid_t);
 
-    #[cfg(test)]
     impl CpuClock {
         /// The calling thread's, for anyone to read while it lives.
         pub(crate) fn of_this_thread() -> CpuClock {
@@ -198,11 +195,9 @@ mod system {
     }
 
     /// Tells how much CPU time a thread has had: nothing, where we cannot ask.
-    #[cfg(test)]
     #[derive(Clone, Copy)]
     pub(crate) struct CpuClock(());
 
-    #[cfg(test)]
     impl CpuClock {
         pub(crate) fn of_this_thread() -> CpuClock {
             CpuClock(())

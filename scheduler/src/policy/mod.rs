@@ -1,5 +1,5 @@
 //! What to run next, whom to steal from, whom to wake: functions of a state, without threads or a
-//! clock in them. The workers use them, and so does the simulator, which checks
+//! clock in them. The workers use them, and so does the [simulator](crate::simulation), which checks
 //! the promises below at every step of machines that we do not have.
 //!
 //! Time comes in as *ticks*, of whatever clock the caller has; [`Terms`] has every duration of this
@@ -163,6 +163,12 @@ impl Terms {
 
 /// The mask with all levels in it.
 pub(crate) const ALL_LEVELS: u32 = (1 << LEVELS) - 1;
+
+/// Is there more than one level in the mask?
+#[inline]
+pub(crate) fn several(mask: u32) -> bool {
+    mask & mask.wrapping_sub(1) != 0
+}
 
 /// The levels in a mask, most urgent first.
 #[inline]

@@ -57,6 +57,13 @@ impl Weights {
     }
 }
 
+/// From `Critical` to `Background`.
+impl From<[u32; 5]> for Weights {
+    fn from(weights: [u32; 5]) -> Weights {
+        Weights::new(weights)
+    }
+}
+
 impl Default for Weights {
     fn default() -> Self {
         Weights::new([16, 8, 4, 2, 1])

@@ -7,7 +7,8 @@ use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
 use crate::lane::{LANES, Lanes};
 use crate::machine::clock;
-use crate::policy;
+use crate::policy::{self, Terms, Weights};
+use crate::priority::{LEVELS, Priority};
 use crate::worker::SPIN_MAX;
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct Builder {
     name: String,
     workers: Option<usize>,
     lanes: Lanes,
+    weights: Weights,
+    max_waits: [Duration; LEVELS],
     stack_size: usize,
     stack_guard: StackGuard,
     max_stacks: usize,
@@ -61,6 +64,8 @@ impl Builder {
             name: "heddle".to_owned(),
             workers: None,
             lanes: Lanes::three(),
+            weights: Weights::default(),
+            max_waits: [policy::MAX_WAIT; LEVELS],
             stack_size: STACK_SIZE_DEFAULT,
             stack_guard: StackGuard::Auto,
             max_stacks: usize::MAX,
@@ -83,6 +88,20 @@ impl Builder {
     /// or three [`Lanes`]. Default three.
     pub fn lanes(mut self, lanes: impl Into<Lanes>) -> Builder {
         self.lanes = lanes.into();
+        self
+    }
+
+    /// The share of the time that each priority gets at least while it has work: see [`Weights`]. Default
+    /// 16, 8, 4, 2, 1.
+    pub fn weights(mut self, weights: impl Into<Weights>) -> Builder {
+        self.weights = weights.into();
+        self
+    }
+
+    /// The longest that a priority with work waits for a turn, whatever its weight, as long as those that
+    /// run reach blocking calls or checkpoints. Default 50 ms for each.
+    pub fn max_wait(mut self, priority: Priority, wait: Duration) -> Builder {
+        self.max_waits[priority.level()] = wait;
         self
     }
 
@@ -218,7 +237,7 @@ impl Builder {
             max_fibers: self.max_fibers,
             at_limit: self.at_limit,
             spin_ticks: clock::ticks_in(spin),
-            age_ticks: clock::ticks_in(policy::AGE_MAX),
+            terms: Terms::new(self.weights, self.max_waits, clock::ticks_in),
             lend_ticks: clock::ticks_in(policy::LEND_MAX),
             tiny_ticks: clock::ticks_in(policy::TINY),
             hooks: self.hooks,

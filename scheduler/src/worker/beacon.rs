@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! bits 0..5  level k may have work in some worker's queue or in the inbox (a hint)
+//! bit  5     ASIDE     somebody stands aside for a lower lane (a hint)
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
 //! bits 8..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
@@ -51,6 +52,7 @@
 //!                    a waker of a lower lane -> BECKONED
 //! SENT, CALLED       itself -> AWAKE; SENT counts as a searcher from the start
 //! BECKONED           itself -> AWAKE; its waker, when it has unparked it -> CALLED
+//! STANDING           (of its own will, for a lower lane, with a time-out) itself -> AWAKE
 //! ```
 //!
 //! # Wakers that may be stopped in the middle
@@ -73,6 +75,7 @@
 use crate::primitive::{AtomicU32, Ordering, current_cpu, fence, heavy_barrier, light_barrier};
 
 pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
+const ASIDE: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
 const STOP: u32 = 1 << 7;
 const SLEEPER: u32 = 1 << 8;
@@ -83,6 +86,10 @@ const PARKED: u32 = 1;
 const CALLED: u32 = 2;
 const SENT: u32 = 3;
 const BECKONED: u32 = 4;
+const STANDING: u32 = 5;
+
+/// What is as urgent as this level brings back a worker that stands aside.
+const PRESSING: usize = 1;
 
 /// What is special about a lane's beacon.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -137,7 +144,11 @@ impl Beacon {
     pub(crate) fn announce(&self, level: usize) -> Option<usize> {
         self.light_barrier();
         let word = self.word.load(Ordering::Relaxed);
-        if word & (1 << level | SLEEPERS) == 1 << level { None } else { self.announce_slowly(level, word) }
+        if word & (1 << level | SLEEPERS | ASIDE) == 1 << level {
+            None
+        } else {
+            self.announce_slowly(level, word)
+        }
     }
 
     #[cold]
@@ -146,6 +157,7 @@ impl Beacon {
             self.word.fetch_or(1 << level, Ordering::Relaxed);
         }
         match word & SLEEPERS {
+            0 if word & ASIDE != 0 && self.is_pressing(level) => self.standing(),
             0 => None,
             _ if self.ways.eager => self.take_any(CALLED).or_else(|| self.beckoned()),
             _ => self.wake_one(),
@@ -183,16 +195,58 @@ impl Beacon {
         taken
     }
 
+    /// Somebody who stands aside, to unpark.
+    fn standing(&self) -> Option<usize> {
+        (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == STANDING)
+    }
+
+    /// `who`, the caller, stands aside: it parks for a while, of its own will.
+    pub(crate) fn step_aside(&self, who: usize) {
+        self.sleep[who].store(STANDING, Ordering::Relaxed);
+        self.word.fetch_or(ASIDE, Ordering::Relaxed);
+        self.heavy_barrier();
+    }
+
+    /// It goes on.
+    pub(crate) fn step_back(&self, who: usize) {
+        self.sleep[who].store(AWAKE, Ordering::Relaxed);
+        if self.standing().is_none() {
+            // One that steps aside just now loses the sign: it comes back when its time is up.
+            self.word.fetch_and(!ASIDE, Ordering::Relaxed);
+        }
+    }
+
+    /// Does `who` stand aside? Then whoever has something pressing for it unparks it.
+    pub(crate) fn stands_aside(&self, who: usize) -> bool {
+        self.sleep[who].load(Ordering::Relaxed) == STANDING
+    }
+
+    /// Is this level reason to bring back who stands aside?
+    pub(crate) fn is_pressing(&self, level: usize) -> bool {
+        level <= PRESSING && !self.ways.eager
+    }
+
     /// A worker that somebody is about to unpark, who may have been stopped.
     fn beckoned(&self) -> Option<usize> {
         (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == BECKONED)
     }
 
-    /// What matters more than work of `level`: the levels above it that may have work somewhere, as a
-    /// mask, and STOP.
+    /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`says_stop`](Self::says_stop).
     #[inline]
-    pub(crate) fn above(&self, level: usize) -> u32 {
-        self.word.load(Ordering::Relaxed) & (((1 << level) - 1) | STOP)
+    pub(crate) fn signs(&self) -> u32 {
+        self.word.load(Ordering::Relaxed)
+    }
+
+    /// Do the signs say that the scheduler stops?
+    #[inline]
+    pub(crate) fn says_stop(signs: u32) -> bool {
+        signs & STOP != 0
+    }
+
+    /// May there be work, or does the scheduler stop?
+    #[inline]
+    pub(crate) fn has_news(&self) -> bool {
+        self.signs() & (LEVEL_BITS | STOP) != 0
     }
 
     /// Does the scheduler stop?

@@ -1,14 +1,17 @@
 //! What to run next. The order is the policy's ([`policy`]); this file carries it out.
 
+use super::beacon::{Beacon, LEVEL_BITS};
 use super::remote::Remote;
 use super::{Work, Worker};
 use crate::fiber::FiberRef;
 use crate::fiber::carrier::Queued;
 use crate::fiber::state::Claim;
+use crate::lane::Lane;
 use crate::machine::clock;
-use crate::policy::{self, Queue};
+use crate::policy::queues::Ageing;
+use crate::policy::turns::Checkpoint;
+use crate::policy::{self, Queue, bounds};
 use crate::priority::{LEVELS, Priority};
-use crate::worker::beacon::LEVEL_BITS;
 use crossbeam_deque::Steal;
 
 /// After so many vain looks for more urgent work, the word's hints are checked and cleared. A look
@@ -16,7 +19,7 @@ use crossbeam_deque::Steal;
 const MISSES_MAX: u32 = 1000;
 
 impl Worker {
-    /// The next thing to run, if this worker has or is owed something.
+    /// The next thing to run, if this worker has something.
     #[inline(always)]
     pub(super) fn next(&self) -> Option<Work> {
         if self.remote().has_mail() {
@@ -26,65 +29,100 @@ impl Worker {
             self.fire_timers();
         }
         let tick = self.remote().counters.dispatches.get() + 1;
-        if tick.is_multiple_of(policy::INBOX_INTERVAL)
-            && let Some(work) = self.next_in_turn(tick)
-        {
-            return Some(work);
+        if tick >= self.chores_at.get() {
+            self.do_chores(tick);
         }
+        // Levels of which there turned out to be nothing elsewhere.
+        let mut absent = 0;
         loop {
-            let mask = self.ready_mask.get() | self.fresh_mask.get();
-            if mask == 0 {
+            let mine = self.ready_mask.get() | self.fresh_mask.get();
+            if mine == 0 {
                 return None;
             }
-            let level = mask.trailing_zeros() as usize;
-            let above = self.beacon().above(level);
-            if above != 0
-                && let Some(work) = self.look_up(above)
-            {
-                return Some(work);
+            let waiting = mine | (self.elsewhere() & !absent);
+            let level = match self.turns.next(waiting, tick) {
+                Some(level) => level,
+                None => self.decide(waiting, tick),
+            };
+            let found = match mine & 1 << level {
+                0 => self.look_for(level),
+                _ => self.take_own(level),
+            };
+            if found.is_some() {
+                return found;
             }
-            if let Some(work) = self.take_own(level, tick) {
-                return Some(work);
+            absent |= 1 << level;
+        }
+    }
+
+    /// Levels that may have work elsewhere in our lane.
+    #[inline(always)]
+    fn elsewhere(&self) -> u32 {
+        let signs = self.beacon().signs();
+        if Beacon::says_stop(signs) {
+            self.look_at_stop();
+        }
+        signs & LEVEL_BITS
+    }
+
+    #[cold]
+    fn look_at_stop(&self) {
+        if self.shared.is_stopping() {
+            self.begin_stop();
+        }
+    }
+
+    /// Looks at the clock: which level is served?
+    #[inline(never)]
+    fn decide(&self, waiting: u32, tick: u64) -> usize {
+        let now = clock::ticks();
+        let terms = &self.shared.config.terms;
+        let level = self.turns.look(terms, waiting, tick, now);
+        if self.turns.is_owed() {
+            self.count_inversions(level, waiting, now);
+        }
+        level
+    }
+
+    /// Is a level that is more urgent than the one that is served passed over for longer than promised?
+    fn count_inversions(&self, level: usize, waiting: u32, now: u64) {
+        let terms = &self.shared.config.terms;
+        for above in policy::levels_of(waiting & ((1 << level) - 1)) {
+            let bound = bounds::inversion(terms, above, waiting, policy::ALL_LEVELS, terms.quantum);
+            let since = self.turns.since(above);
+            if now.saturating_sub(since) > bound {
+                self.remote().counters.inversions[above][level].add(1);
             }
         }
     }
 
-    /// Every few dispatches: what strict order would starve.
+    /// Every few dispatches: what is not worth while at each.
     #[cold]
-    fn next_in_turn(&self, tick: u64) -> Option<Work> {
-        let mine = self.ready_mask.get() | self.fresh_mask.get();
-        let elsewhere = self.beacon().levels();
-        if tick.is_multiple_of(policy::SHARE_INTERVAL)
-            && let Some(level) = policy::share_level(mine | elsewhere, tick / policy::SHARE_INTERVAL)
-        {
-            return self.take_own_in_turn(level, tick).or_else(|| self.take_elsewhere(level));
+    fn do_chores(&self, tick: u64) {
+        self.chores_at.set(tick + policy::INBOX_INTERVAL);
+        if self.lane != Lane::Background {
+            self.stand_aside_if_owed(tick);
         }
+        let mine = self.ready_mask.get() | self.fresh_mask.get();
         if mine == 0 {
-            return None;
+            return;
         }
         // The inbox of our own level would otherwise wait until we have nothing left.
         let level = mine.trailing_zeros() as usize;
-        if self.beacon().above(level) != 0 {
-            return None;
-        }
-        self.take_inbox(level).then(|| self.take_own_in_turn(level, tick)).flatten()
-    }
-
-    /// The same as `take_own`, out of the way of the dispatch loop.
-    #[cold]
-    fn take_own_in_turn(&self, level: usize, tick: u64) -> Option<Work> {
-        self.take_own(level, tick)
+        self.take_inbox(level);
     }
 
     /// Takes from our own queues of `level`.
     #[inline(always)]
-    fn take_own(&self, level: usize, tick: u64) -> Option<Work> {
+    fn take_own(&self, level: usize) -> Option<Work> {
         let queues = &self.levels[level];
+        let served = queues.served.get() + 1;
+        queues.served.set(served);
         loop {
             let ready = !queues.ready.is_empty();
             let yielded = !queues.yielded.is_empty();
             let fresh = self.fresh_mask.get() & 1 << level != 0;
-            match policy::choose_queue(ready, fresh, yielded, queues.debt.get(), tick)? {
+            match policy::choose_queue(ready, fresh, yielded, queues.debt.get(), served)? {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
                     if fresh {
@@ -121,10 +159,8 @@ impl Worker {
         if self.piled & 1 << level != 0 {
             return self.take_piled(level);
         }
-        let queues = &self.levels[level];
-        let taken = queues.taken.get() + 1;
-        queues.taken.set(taken);
-        let oldest = taken.is_multiple_of(policy::OLDEST_INTERVAL) && self.owes_oldest(queues);
+        let ageing = &self.levels[level].ageing;
+        let oldest = ageing.took() && self.owes_oldest(ageing);
         loop {
             let entry = if oldest { self.take_oldest(level) } else { self.deques[level].pop() };
             let Some(entry) = entry else {
@@ -165,17 +201,12 @@ impl Worker {
 
     /// Has this level had fresh fibers for so long that the oldest of them should have their turn?
     #[cold]
-    fn owes_oldest(&self, queues: &super::Level) -> bool {
-        let now = clock::ticks();
-        if now.saturating_sub(queues.empty_at.get()) < self.shared.config.age_ticks {
-            return false;
-        }
-        let served = queues.oldest_taken.get() + 1;
-        queues.oldest_taken.set(served);
-        if served.is_multiple_of(policy::OLDEST_BATCH) {
-            queues.empty_at.set(now);
-        }
-        true
+    fn owes_oldest(&self, ageing: &Ageing) -> bool {
+        ageing.owes_oldest(
+            self.shared.config.terms.age_max,
+            clock::ticks(),
+            self.remote().counters.live.get(),
+        )
     }
 
     #[cold]
@@ -204,21 +235,17 @@ impl Worker {
         }
     }
 
-    /// The beacon says that there is something more important than our own queues: a stop, or work
-    /// of the levels in `mask`.
+    /// The beacon says that there is work of `level` elsewhere, and it should go first.
     #[inline(never)]
-    fn look_up(&self, mask: u32) -> Option<Work> {
-        if self.shared.is_stopping() {
-            self.begin_stop();
+    fn look_for(&self, level: usize) -> Option<Work> {
+        let work = self.take_elsewhere(level);
+        if work.is_some() {
+            self.misses.set(0);
+        } else {
+            self.turns.missed(level);
+            self.missed(1 << level);
         }
-        for level in (0..LEVELS).filter(|level| mask & 1 << level != 0) {
-            if let Some(work) = self.take_elsewhere(level) {
-                self.misses.set(0);
-                return Some(work);
-            }
-        }
-        self.missed(mask);
-        None
+        work
     }
 
     /// The beacon's hint of work in `mask` was out of date.
@@ -231,19 +258,21 @@ impl Worker {
         }
     }
 
-    /// [`should_preempt`](Self::should_preempt) said that there may be something more urgent than
-    /// `level`: is there?
-    pub(crate) fn confirm_preempt(&self, level: usize) -> bool {
-        let above = (1 << level) - 1;
-        let here = (self.ready_mask.get() | self.fresh_mask.get()) & above;
-        if here != 0 || self.remote().has_mail() || self.shared.is_stopping() {
-            return true;
+    /// In a checkpoint of the running fiber, of `level`: does it go on?
+    #[cold]
+    pub(crate) fn checkpoint(&self, level: usize) -> Checkpoint {
+        if self.remote().has_mail() || self.shared.is_stopping() {
+            return Checkpoint::MakeRoom;
         }
-        let there = self.visible_levels() & above;
-        if there == 0 {
-            self.missed(above);
+        let mine = self.ready_mask.get() | self.fresh_mask.get();
+        // Its equals elsewhere are for others to run.
+        let others = !(mine | 1 << level) & self.elsewhere();
+        let there = if others == 0 { 0 } else { self.visible_levels() & others };
+        if there != others {
+            self.missed(others & !there);
         }
-        there != 0
+        let tick = self.remote().counters.dispatches.get();
+        self.turns.interrupt(&self.shared.config.terms, level, mine | there, tick, clock::ticks())
     }
 
     /// Looks for work of `level` in the inbox and at the other workers.

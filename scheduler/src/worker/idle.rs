@@ -50,6 +50,7 @@ impl Worker {
             if self.promote_for_holder() {
                 continue;
             }
+            self.turns.rest();
             searching = self.sleep(searching);
         }
     }
@@ -85,7 +86,7 @@ impl Worker {
         while found.is_none() && now - start < spin {
             self.beacon().raise_hunger();
             std::hint::spin_loop();
-            if self.remote().has_mail() || self.beacon().above(LEVELS) != 0 {
+            if self.remote().has_mail() || self.beacon().has_news() {
                 if self.shared.is_stopping() {
                     self.begin_stop();
                 }

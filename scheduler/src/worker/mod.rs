@@ -7,6 +7,7 @@
 //! | `mod.rs`     | the dispatch loop: start a fiber, resume one, end one              |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
+//! | [`aside`]    | leaving the CPU to the lanes below                                 |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
 //! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
 //! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
@@ -38,6 +39,7 @@ pub(crate) mod wake;
 pub(crate) mod family;
 pub(crate) mod finish;
 mod pile;
+mod aside;
 mod find;
 mod idle;
 
@@ -52,9 +54,12 @@ use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::random::Random;
 use crate::policy;
+use crate::policy::queues::Ageing;
+use crate::policy::turns::Turns;
 use crate::priority::LEVELS;
 use crate::timer::Timers;
-use beacon::Beacon;
+use aside::Patience;
+use beacon::{Beacon, LEVEL_BITS};
 use crew::Crew;
 use finish::complete;
 use ready::ReadyList;
@@ -70,11 +75,10 @@ struct Level {
     yielded: ReadyList,
     /// How many fresh fibers go before the next yielded one.
     debt: Cell<usize>,
-    /// How many fresh ones were taken, to look at the oldest now and then.
-    taken: Cell<u64>,
-    /// When there last was no fresh one, in ticks: the oldest is at most that old.
-    empty_at: Cell<u64>,
-    oldest_taken: Cell<u64>,
+    /// How many were taken.
+    served: Cell<u64>,
+    /// When the oldest fresh one goes instead of the newest.
+    ageing: Ageing,
 }
 
 /// The stealable queues of a worker, one a level: what outlives its thread.
@@ -114,6 +118,12 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
+    /// Which level is served.
+    pub(crate) turns: Turns,
+    /// The dispatch at which to look at what is not worth while at each.
+    chores_at: Cell<u64>,
+    /// What the lanes below are owed.
+    aside: Patience,
     /// How long to look for work before sleeping, in ticks: what has paid of late.
     spin: Cell<u64>,
     /// How long we hold back from taking fibers of a worker that dispatches, in ticks.
@@ -143,9 +153,8 @@ impl Worker {
             ready: ReadyList::new(),
             yielded: ReadyList::new(),
             debt: Cell::new(0),
-            taken: Cell::new(0),
-            empty_at: Cell::new(0),
-            oldest_taken: Cell::new(0),
+            served: Cell::new(0),
+            ageing: Ageing::new(),
         };
         let (crew, seat) = shared.crew_of_worker(index);
         let background = crew.lane == Lane::Background;
@@ -168,6 +177,9 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
+            turns: Turns::new(),
+            chores_at: Cell::new(0),
+            aside: Patience::new(),
             spin: Cell::new(shared.config.spin_ticks),
             restraint: Cell::new(0),
             allowance: Cell::new(policy::LIVE_SLACK),
@@ -417,7 +429,7 @@ impl Worker {
 
     /// There is a first fiber in the deque of `level`.
     fn add_fresh(&self, level: usize) {
-        self.levels[level].empty_at.set(clock::ticks());
+        self.levels[level].ageing.begin(clock::ticks());
         self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
     }
 
@@ -541,11 +553,12 @@ impl Worker {
         self.push_ready(ptr::from_ref(carrier).cast_mut(), queued, preempted);
     }
 
-    /// Is there more urgent work than `level` that this worker should look at?
+    /// In a checkpoint of the running fiber, of `level`: is there reason to look closer?
     #[inline]
-    pub(crate) fn should_preempt(&self, level: usize) -> bool {
-        let here = (self.ready_mask.get() | self.fresh_mask.get()) & ((1 << level) - 1);
-        here | self.beacon().above(level) != 0 || self.remote().has_mail()
+    pub(crate) fn should_look(&self, level: usize) -> bool {
+        let signs = self.beacon().signs();
+        let waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
+        self.turns.should_look(level, waiting) || Beacon::says_stop(signs) || self.remote().has_mail()
     }
 
     #[cold]

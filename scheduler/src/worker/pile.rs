@@ -12,7 +12,6 @@ use super::Worker;
 use super::remote::Remote;
 use crate::fiber::{FiberRef, Header};
 use crate::machine::clock;
-use crate::policy;
 use crate::queue::inbox::{Inbox, Taken};
 
 /// How many fibers are taken from another's pile at a time: enough that two workers do not take turns
@@ -49,10 +48,7 @@ impl Worker {
     #[inline(never)]
     pub(super) fn take_piled(&self, level: usize) -> Option<FiberRef> {
         let [pile, elders] = self.remote().piles(level);
-        let queues = &self.levels[level];
-        let taken = queues.taken.get() + 1;
-        queues.taken.set(taken);
-        let oldest = taken.is_multiple_of(policy::OLDEST_INTERVAL);
+        let oldest = self.levels[level].ageing.took();
         if oldest && elders.looks_empty() {
             self.turn_over(level);
         }
@@ -78,8 +74,9 @@ impl Worker {
     fn turn_over(&self, level: usize) {
         let [pile, elders] = self.remote().piles(level);
         let now = clock::ticks();
-        if now.saturating_sub(self.levels[level].empty_at.get()) >= self.shared.config.age_ticks {
-            self.levels[level].empty_at.set(now);
+        let ageing = &self.levels[level].ageing;
+        if now.saturating_sub(ageing.since()) >= self.shared.config.terms.age_max {
+            ageing.begin(now);
             restore(elders, pile, pile.take_all().oldest_first());
         }
     }

@@ -9,13 +9,14 @@
 //! | `elders`   | the same                  | the same                                   |
 //! | `parker`   | see its own table         | the worker parks, anyone unparks           |
 //! | `policy`   | the worker's thread       | `stats()`                                  |
+//! | `cpu_clock`| the worker's thread       | workers that may stand aside for it        |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
 use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
-use crate::machine::thread::{ThreadPolicy, decode, encode};
+use crate::machine::thread::{CpuClock, ThreadPolicy, decode, encode};
 use crate::priority::LEVELS;
 use crate::queue::inbox::{Closed, Inbox, Taken};
 use crate::stats::Counters;
@@ -38,6 +39,8 @@ pub(crate) struct Remote {
     parker: Parker,
     /// How the kernel schedules its thread.
     policy: AtomicU64,
+    /// The clock of its thread's CPU time.
+    cpu_clock: AtomicU64,
     pub(crate) counters: Apart<Counters>,
 }
 
@@ -61,6 +64,7 @@ impl Remote {
             elders: std::array::from_fn(|_| Inbox::new()),
             parker: Parker::new(),
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
+            cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
             counters: Apart(Counters::new(workers)),
         }
     }
@@ -100,7 +104,13 @@ impl Remote {
     /// A new thread serves the worker, and is scheduled like this.
     pub(crate) fn attach(&self, policy: ThreadPolicy) {
         self.policy.store(encode(policy), Ordering::Relaxed);
+        self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
         self.mail.reopen();
+    }
+
+    /// How much CPU time its thread has had, in ns.
+    pub(crate) fn cpu_time(&self) -> u64 {
+        CpuClock::from_word(self.cpu_clock.load(Ordering::Relaxed)).read()
     }
 
     pub(crate) fn policy(&self) -> ThreadPolicy {

@@ -179,6 +179,10 @@ impl Shared {
         }
         for worker in 0..self.remotes.len() {
             self.call(worker);
+            let (crew, seat) = self.crew_of_worker(worker);
+            if crew.beacon.stands_aside(seat) {
+                self.unpark(worker);
+            }
         }
     }
 
@@ -194,8 +198,16 @@ impl Shared {
 
     /// Puts a started fiber's letter into its home's mailbox. Its MAIL bit was set by the caller.
     pub(crate) fn post(&self, home: usize, fiber: FiberRef) {
+        // Once it is posted, it may end and be gone.
+        let level = fiber.state.level();
         match self.remotes[home].post(fiber) {
-            Ok(()) => self.call(home),
+            Ok(()) => {
+                self.call(home);
+                let (crew, seat) = self.crew_of_worker(home);
+                if crew.beacon.stands_aside(seat) && crew.beacon.is_pressing(level) {
+                    self.unpark(home);
+                }
+            }
             // The home has left, so the fiber has ended; only the letter's hold is left.
             Err(_) => {
                 if fiber.state.open_letter().free {
