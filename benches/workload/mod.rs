@@ -31,6 +31,8 @@ mod handoff_cross;
 mod handoff_same;
 mod levels;
 mod parked;
+mod set_priority;
+mod shares;
 mod skynet;
 mod spawn_inside;
 mod spawn_outside;
@@ -54,6 +56,8 @@ pub(crate) static ALL: &[&Workload] = &[
     &block_wake::WORKLOAD,
     &urgent_hogs::WORKLOAD,
     &urgent_queues::WORKLOAD,
+    &shares::WORKLOAD,
+    &set_priority::WORKLOAD,
 ];
 
 /// The workload of that name.
