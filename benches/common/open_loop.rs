@@ -91,6 +91,14 @@ pub struct Times {
     pub done: Option<u64>,
 }
 
+impl Times {
+    /// Without the lateness of the generator, which is not the runtime's fault where other processes cause it.
+    #[must_use]
+    pub fn from_submission_to_start(&self) -> Option<u64> {
+        Some(self.started?.saturating_sub(self.submitted?))
+    }
+}
+
 /// What happened while the counted requests came.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
@@ -229,10 +237,10 @@ impl Latencies {
         Latencies(sorted(events.map(us).collect()))
     }
 
-    /// The latency that a share `q` of the requests did not exceed.
+    /// The latency that a share `q` of the requests did not exceed; of none, infinite.
     #[must_use]
     pub fn quantile(&self, q: f64) -> f64 {
-        quantile(&self.0, q)
+        if self.0.is_empty() { f64::INFINITY } else { quantile(&self.0, q) }
     }
 
     /// Which part of them never happened in time, in percent.

@@ -93,3 +93,22 @@ pub fn dies_with_us(command: &mut Command) {
     // SAFETY: `ask` makes one system call and touches no memory.
     unsafe { command.pre_exec(ask) };
 }
+
+/// Keeps the calling thread on one CPU; `false` if it may not run there.
+#[must_use]
+pub fn stay_on(cpu: usize) -> bool {
+    // SAFETY: an all-zero set is a valid one, and CPU_SET checks nothing but is given a number within it; 0 names the
+    // calling thread.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu.min(libc::CPU_SETSIZE as usize - 1), &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &raw const set) == 0
+    }
+}
+
+/// The CPU on which the calling thread is.
+#[must_use]
+pub fn cpu_here() -> Option<usize> {
+    // SAFETY: the call takes nothing and only asks.
+    usize::try_from(unsafe { libc::sched_getcpu() }).ok()
+}

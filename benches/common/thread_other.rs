@@ -37,3 +37,15 @@ pub fn forgo_high_priorities() {}
 
 /// Nothing to ask for here.
 pub fn dies_with_us(_command: &mut Command) {}
+
+/// Not asked for here.
+#[must_use]
+pub fn stay_on(_cpu: usize) -> bool {
+    false
+}
+
+/// Not known here.
+#[must_use]
+pub fn cpu_here() -> Option<usize> {
+    None
+}

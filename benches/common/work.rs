@@ -1,7 +1,7 @@
 //! Work of a known length that is CPU time rather than a span of the clock: whoever is preempted in the middle of it
 //! still has the rest to do. Each piece checks what it computed.
 
-use crate::process::burn;
+use crate::process::{burn, cpu_time};
 use crate::thread::now_ns;
 use std::hint::black_box;
 use std::sync::OnceLock;
@@ -45,23 +45,22 @@ fn steps_per_us() -> f64 {
     })
 }
 
-/// What the CPUs can do: nanoseconds that one piece takes where `threads` plain threads do nothing else for a while.
+/// What the CPUs can do: nanoseconds of CPU time that one piece takes where `threads` plain threads do nothing else for
+/// a while. CPU time, because what other processes take meanwhile says nothing about the piece.
 #[must_use]
 pub fn ns_on_plain_threads(work: Work, threads: usize, time: Duration) -> f64 {
-    let (pieces, spent) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (pieces, before) = (AtomicU64::new(0), cpu_time());
+    let end = now_ns() + time.as_nanos() as u64;
     let until_the_end = || {
-        let (start, mut done) = (now_ns(), 0);
-        while now_ns() < start + time.as_nanos() as u64 {
+        while now_ns() < end {
             assert!(work.is_done_right());
-            done += 1;
+            pieces.fetch_add(1, Ordering::Relaxed);
         }
-        pieces.fetch_add(done, Ordering::Relaxed);
-        spent.fetch_add(now_ns() - start, Ordering::Relaxed);
     };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(until_the_end);
         }
     });
-    spent.into_inner() as f64 / pieces.into_inner() as f64
+    (cpu_time() - before).as_nanos() as f64 / pieces.into_inner() as f64
 }

@@ -90,20 +90,18 @@ struct Request {
     }
 };
 
-// Nanoseconds that a piece takes where plain threads do nothing else for a while.
+// Nanoseconds of CPU time that a piece takes where plain threads do nothing else for a while.
 inline double ns_on_plain_threads(const Options &options, Work work) {
     int64_t time = options.counted < 1000 ? 10000000 : 200000000;
-    std::atomic<int64_t> pieces{0}, spent{0};
+    std::atomic<int64_t> pieces{0};
+    int64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     std::vector<std::thread> threads;
     for (int index = 0; index < options.workers; index++)
         threads.emplace_back([&] {
-            int64_t start = now_ns(), done = 0;
-            for (; now_ns() < start + time; done++) work.run();
-            pieces += done;
-            spent += now_ns() - start;
+            for (int64_t start = now_ns(); now_ns() < start + time; pieces++) work.run();
         });
     for (auto &thread : threads) thread.join();
-    return double(spent) / double(pieces);
+    return double(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - before) / double(pieces);
 }
 
 // The load and the requests of a run.

@@ -5,7 +5,9 @@
 //! median, 0.90 at p99.
 
 mod floor_idle;
+mod floor_idle_here;
 mod floor_nice;
+mod floor_nice_here;
 mod go;
 mod heddle;
 mod openmp;
@@ -13,9 +15,10 @@ mod rayon;
 mod tbb;
 mod tokio;
 
+use crate::contender::floor_lane::Lane;
 #[cfg(feature = "peers")]
 use crate::contender::program;
-use heddle_benches::open_loop::{Latencies, Plan, Record, Request, Requests, Target};
+use heddle_benches::open_loop::{Latencies, Plan, Record, Request, Requests, Target, Times};
 use heddle_benches::work::{Work, ns_on_plain_threads};
 use heddle_benches::{Case, Contender, Goal, Metric, Run, Sample, Workload};
 use std::sync::OnceLock;
@@ -27,7 +30,8 @@ const START_99: &str = "due to start p99, us";
 const START_999: &str = "due to start p99.9, us";
 const DONE_99: &str = "due to completion of 300 us p99, us";
 const LOST: &str = "ordinary work lost, % of what the CPUs can do";
-const LATE: &str = "of that the generator's own lateness p99, us";
+const SUBMITTED_99: &str = "submission to start p99, us";
+const LATE: &str = "due to submission p99, us";
 
 const MS_FED: &str = "1 ms tasks, fed";
 const MS_AGAIN: &str = "1 ms tasks, respawning";
@@ -52,6 +56,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Metric::lower(START_999),
         Metric::lower(DONE_99),
         Metric::shown(LOST),
+        Metric::shown(SUBMITTED_99),
         Metric::shown(LATE),
     ],
     goals: &[
@@ -78,7 +83,9 @@ pub(crate) static WORKLOAD: Workload = Workload {
         program!(openmp),
         program!(tbb),
         Contender::runs("floor_idle", floor_idle::run),
+        Contender::runs("floor_idle_here", floor_idle_here::run),
         Contender::runs("floor_nice", floor_nice::run),
+        Contender::runs("floor_nice_here", floor_nice_here::run),
     ],
 };
 
@@ -149,6 +156,15 @@ fn drive(
     sample(run, &record, (before + after) / 2.0, &format!("{says}; {depth} tasks"))
 }
 
+/// An ordinary task of a floor.
+fn lane_piece(lane: &'static Lane) {
+    lane.push(move || {
+        if piece() {
+            lane_piece(lane);
+        }
+    });
+}
+
 /// Each ordinary task that was made ends, and no other does.
 fn wait_for_the_end() {
     let begun = Instant::now();
@@ -174,7 +190,8 @@ fn sample(run: &Run, record: &Record, piece_ns: f64, says: &str) -> Sample {
     let start = Latencies::of(times().map(|one| one.started), plan.give_up);
     // The first request is an empty one, so is the first that counts: the warm-up has an even number.
     let done = Latencies::of(times().skip(1).step_by(2).map(|one| one.done), plan.give_up);
-    let late = Latencies::of(times().map(|one| one.submitted), plan.give_up);
+    let served = Latencies::of(times().map(Times::from_submission_to_start), plan.give_up);
+    let late = Latencies::of(times().map(|one| one.submitted).filter(Option::is_some), plan.give_up);
     let says = format!(
         "{says}; {:.0} % of the urgent ones not started within {:?}",
         start.never_percent(),
@@ -186,5 +203,6 @@ fn sample(run: &Run, record: &Record, piece_ns: f64, says: &str) -> Sample {
         .with(START_999, start.quantile(0.999))
         .with(DONE_99, done.quantile(0.99))
         .with(LOST, record.lost_percent(&plan, run.case.workers, piece_ns))
+        .with(SUBMITTED_99, served.quantile(0.99))
         .with(LATE, late.quantile(0.99))
 }
