@@ -2,6 +2,7 @@
 //! the fiber runs, as Critical. In turn it is queued, suspended, running, or preempted by more urgent ones.
 
 mod heddle;
+mod heddle_one_lane;
 
 use heddle_benches::open_loop::Latencies;
 use heddle_benches::thread::now_ns;
@@ -35,6 +36,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     goals: &[],
     contenders: &[
         Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_one_lane", heddle_one_lane::run),
         Contender::cannot("tokio", "it has no priorities"),
         Contender::cannot("rayon", "it has no priorities"),
     ],

@@ -5,6 +5,7 @@
 //! one that has not ended when the run does counts as well: what `stats()` knows ended, and most of it is sampled.
 
 mod heddle;
+mod heddle_one_lane;
 
 use heddle_benches::thread::now_ns;
 use heddle_benches::work::Work;
@@ -57,6 +58,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     goals: &[],
     contenders: &[
         Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_one_lane", heddle_one_lane::run),
         Contender::cannot("tokio", "it has no priorities"),
         Contender::cannot("rayon", "it has no priorities"),
     ],

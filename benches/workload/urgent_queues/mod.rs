@@ -10,6 +10,7 @@ mod floor_nice;
 mod floor_nice_here;
 mod go;
 mod heddle;
+mod heddle_one_lane;
 mod openmp;
 mod rayon;
 mod tbb;
@@ -77,6 +78,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     ],
     contenders: &[
         Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_one_lane", heddle_one_lane::run),
         peer!(tokio),
         peer!(rayon),
         program!(go),
