@@ -90,23 +90,31 @@ pub struct Contender {
     pub runner: Result<fn(&Run) -> Sample, &'static str>,
     /// For which cases it cannot run although it can for others, and why.
     pub except: &'static [(&'static str, &'static str)],
+    /// Whether it is a program in another language that must be built first, and is skipped where that fails.
+    pub is_program: bool,
 }
 
 impl Contender {
     /// A contender that runs every case.
     #[must_use]
     pub const fn runs(name: &'static str, runner: fn(&Run) -> Sample) -> Self {
-        Contender { name, runner: Ok(runner), except: &[] }
+        Contender { name, runner: Ok(runner), except: &[], is_program: false }
     }
     /// A contender that cannot do this workload at all.
     #[must_use]
     pub const fn cannot(name: &'static str, why: &'static str) -> Self {
-        Contender { name, runner: Err(why), except: &[] }
+        Contender { name, runner: Err(why), except: &[], is_program: false }
     }
     /// The same, but not for some cases: pairs of case and reason.
     #[must_use]
     pub const fn except(mut self, cases: &'static [(&'static str, &'static str)]) -> Self {
         self.except = cases;
+        self
+    }
+    /// The same, but a program that must be built first.
+    #[must_use]
+    pub const fn program(mut self) -> Self {
+        self.is_program = true;
         self
     }
     /// Why this contender does not run `case`, if it does not.

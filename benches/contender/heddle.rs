@@ -2,14 +2,28 @@
 //! A channel and a baton are built here on the two verbs of `heddle_scheduler::suspend`, as all blocking is.
 
 use heddle_benches::process::thread_mark;
-use heddle_scheduler::Scheduler;
+use heddle_benches::{Run, Sample};
 use heddle_scheduler::suspend::{Resumer, suspend};
+use heddle_scheduler::{Lanes, Scheduler};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 
+/// Whether this process asks for one lane instead of the default.
+static ONE_LANE: AtomicBool = AtomicBool::new(false);
+
 pub(crate) fn scheduler(workers: usize) -> Scheduler {
-    Scheduler::builder().workers(workers).build().expect("threads can be started")
+    let builder = Scheduler::builder().workers(workers);
+    let builder = if ONE_LANE.load(Ordering::Relaxed) { builder.lanes(Lanes::one()) } else { builder };
+    builder.build().expect("threads can be started")
+}
+
+/// The same run with lanes switched off; a run has a process of its own.
+pub(crate) fn with_one_lane(run: &Run, measure: fn(&Run) -> Sample) -> Sample {
+    ONE_LANE.store(true, Ordering::Relaxed);
+    let mut sample = measure(run);
+    sample.says += "; one lane";
+    sample
 }
 
 /// Counts messages without content; a fiber that receives sleeps until there is one for it.

@@ -5,9 +5,11 @@
 //! hangs is ended by its own alarm, so the parent only reads until the pipe closes.
 
 use crate::arguments::Arguments;
+use crate::contender::program;
 use crate::machine;
 use crate::workload;
-use heddle_benches::{Case, Contender, Run, Sample, Workload};
+use heddle_benches::{Case, Contender, Run, Sample, Workload, thread};
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -33,6 +35,8 @@ pub(crate) struct Cell {
 #[derive(Debug)]
 pub(crate) struct Results {
     pub(crate) cells: Vec<Cell>,
+    /// Peers that could not be built here, and why.
+    pub(crate) skipped: Vec<(&'static str, String)>,
     /// CPUs used by other processes while a run was on: one value per run.
     pub(crate) foreign_cpus: Vec<f64>,
     pub(crate) took_seconds: f64,
@@ -40,8 +44,10 @@ pub(crate) struct Results {
 
 /// Runs what was ordered, a round at a time.
 pub(crate) fn measure(order: &Arguments) -> Results {
+    let skipped = build_programs(order);
     let start = Instant::now();
     let mut cells = cells(order);
+    cells.retain(|cell| !skipped.iter().any(|(name, _)| *name == cell.contender.name));
     let mut foreign_cpus = Vec::new();
     // A workload's contenders must be near each other in time, so the rounds are inside the loop over workloads.
     for workload in &order.workloads {
@@ -61,7 +67,22 @@ pub(crate) fn measure(order: &Arguments) -> Results {
             }
         }
     }
-    Results { cells, foreign_cpus, took_seconds: start.elapsed().as_secs_f64() }
+    Results { cells, skipped, foreign_cpus, took_seconds: start.elapsed().as_secs_f64() }
+}
+
+/// Builds the peers in other languages that were asked for; returns those that cannot be built.
+fn build_programs(order: &Arguments) -> Vec<(&'static str, String)> {
+    let contenders = order.workloads.iter().flat_map(|workload| workload.contenders);
+    let wanted = contenders.filter(|one| one.is_program && order.wants(one.name)).map(|one| one.name);
+    let skipped: Vec<_> = wanted
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter_map(|name| program::build(name).err().map(|why| (name, why)))
+        .collect();
+    for (name, why) in &skipped {
+        eprintln!("SKIPPED {name}: {why}");
+    }
+    skipped
 }
 
 /// The runs to make, case by case, in the order of the table.
@@ -105,6 +126,7 @@ pub(crate) fn be_the_child(words: &[String]) {
     let case = workload.cases.iter().find(|one| one.name == case).expect("the parent names a case");
     let contender = workload.contenders.iter().find(|one| one.name == contender).expect("and a contender");
     let quick = quickness == "quick";
+    thread::forgo_high_priorities();
     machine::end_this_process_after(if quick { QUICK_SECONDS_MAX } else { RUN_SECONDS_MAX });
     let runner = contender.runner.expect("the parent runs only those who can");
     let sample = runner(&Run { case: *case, quick });

@@ -44,7 +44,7 @@ pub(crate) fn markdown(order: &Arguments, results: &Results) -> String {
                 text += &section(workload, case, &cells);
             }
         }
-        text += &cannot(workload, order);
+        text += &cannot(workload, order, &results.skipped);
     }
     text
 }
@@ -126,6 +126,7 @@ fn verdict(measured: Option<f64>, first: f64, then: Option<f64>) -> String {
     let Some(measured) = measured else { return "Heddle was not measured.".to_owned() };
     match then {
         Some(then) if measured <= then => format!("Both reached ({}).", figure(measured)),
+        _ if measured.is_infinite() => "Missed: never.".to_owned(),
         _ if measured > first => format!("Missed: {} times the first figure.", figure(measured / first)),
         Some(then) => format!("First reached; {} times the second.", figure(measured / then)),
         None => format!("Reached ({}).", figure(measured)),
@@ -133,13 +134,16 @@ fn verdict(measured: Option<f64>, first: f64, then: Option<f64>) -> String {
 }
 
 fn ratio(value: f64, base: Option<f64>) -> String {
-    base.filter(|base| *base > 0.0).map_or("-".to_owned(), |base| figure(value / base))
+    base.filter(|base| *base > 0.0 && base.is_finite()).map_or("-".to_owned(), |base| figure(value / base))
 }
 
-/// Three significant digits, with spaces between thousands.
+/// Three significant digits, "never" for what did not happen in the time of the run, with spaces between thousands.
 fn figure(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
+    }
+    if value.is_infinite() {
+        return "never".to_owned();
     }
     let digits_before = value.abs().log10().floor() as i32 + 1;
     let decimals = usize::try_from(3 - digits_before).unwrap_or(0).min(6);
@@ -157,7 +161,7 @@ fn figure(value: f64) -> String {
 }
 
 /// Who does not take part, and why.
-fn cannot(workload: &Workload, order: &Arguments) -> String {
+fn cannot(workload: &Workload, order: &Arguments, skipped: &[(&str, String)]) -> String {
     let mut lines = Vec::new();
     for contender in workload.contenders.iter().filter(|one| order.wants(one.name)) {
         match contender.runner {
@@ -170,6 +174,11 @@ fn cannot(workload: &Workload, order: &Arguments) -> String {
             ),
         }
     }
+    for (name, why) in
+        skipped.iter().filter(|(name, _)| workload.contenders.iter().any(|one| one.name == *name))
+    {
+        lines.push(format!("- **{name} was skipped**: {why}"));
+    }
     if lines.is_empty() { String::new() } else { format!("\n{}\n", lines.join("\n")) }
 }
 
@@ -179,6 +188,8 @@ pub(crate) fn json(results: &Results) -> String {
     for cell in &results.cells {
         for (round, sample) in cell.samples.iter().enumerate() {
             for (metric, value) in &sample.values {
+                // JSON has no infinity: null is never.
+                let value = if value.is_finite() { value.to_string() } else { "null".to_owned() };
                 records.push(format!(
                     "  {{\"workload\": {}, \"case\": {}, \"contender\": {}, \"round\": {}, \"metric\": {}, \"value\": {value}}}",
                     quoted(cell.workload.name), quoted(cell.case.name), quoted(cell.contender.name), round + 1, quoted(metric)
@@ -202,6 +213,7 @@ mod tests {
     fn figures_have_three_digits_and_grouped_thousands() {
         let figures = [0.0, 0.001234, 1.0, 12.345, 999.9, 41_725.4, 1_234_567.0].map(figure);
         assert_eq!(figures, ["0", "0.00123", "1.00", "12.3", "1 000", "41 725", "1 234 567"]);
+        assert_eq!(figure(f64::INFINITY), "never");
     }
 
     #[test]
@@ -209,6 +221,7 @@ mod tests {
         assert_eq!(verdict(Some(20.0), 50.0, Some(25.0)), "Both reached (20.0).");
         assert_eq!(verdict(Some(40.0), 50.0, Some(25.0)), "First reached; 1.60 times the second.");
         assert_eq!(verdict(Some(75.0), 50.0, Some(25.0)), "Missed: 1.50 times the first figure.");
+        assert_eq!(verdict(Some(f64::INFINITY), 50.0, None), "Missed: never.");
         assert_eq!(verdict(None, 50.0, None), "Heddle was not measured.");
     }
 }

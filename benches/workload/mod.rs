@@ -14,19 +14,34 @@ macro_rules! peer {
     }};
 }
 
+/// A peer that is a program in another language, built at run time where its compiler is installed.
+macro_rules! program {
+    ($name:ident) => {{
+        #[cfg(feature = "peers")]
+        const PEER: Contender = Contender::runs(stringify!($name), $name::run).program();
+        #[cfg(not(feature = "peers"))]
+        const PEER: Contender = Contender::cannot(stringify!($name), "built without `--features peers`");
+        PEER
+    }};
+}
+
 mod block_wake;
 mod fork_join;
 mod handoff_cross;
 mod handoff_same;
 mod levels;
 mod parked;
+mod set_priority;
+mod shares;
 mod skynet;
 mod spawn_inside;
 mod spawn_outside;
+mod urgent_hogs;
+mod urgent_queues;
 mod wake;
 mod yield_now;
 
-/// In the order of issue 2.
+/// Speed first, then priorities.
 pub(crate) static ALL: &[&Workload] = &[
     &spawn_inside::WORKLOAD,
     &spawn_outside::WORKLOAD,
@@ -39,6 +54,10 @@ pub(crate) static ALL: &[&Workload] = &[
     &wake::WORKLOAD,
     &levels::WORKLOAD,
     &block_wake::WORKLOAD,
+    &urgent_hogs::WORKLOAD,
+    &urgent_queues::WORKLOAD,
+    &shares::WORKLOAD,
+    &set_priority::WORKLOAD,
 ];
 
 /// The workload of that name.

@@ -3,6 +3,7 @@
 mod floor;
 mod forte;
 mod heddle;
+mod heddle_one_lane;
 mod may;
 mod smol;
 mod tokio;
@@ -19,6 +20,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     goals: &[Goal { case: "1 worker", metric: TRIP, first: 30.0, then: Some(15.0) }],
     contenders: &[
         Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_one_lane", heddle_one_lane::run),
         peer!(tokio),
         Contender::cannot("rayon", "a job cannot sleep until another wakes it"),
         peer!(may),

@@ -3,6 +3,7 @@
 mod floor;
 mod forte;
 mod heddle;
+mod heddle_one_lane;
 mod heddle_scope;
 mod may;
 mod rayon;
@@ -24,6 +25,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     ],
     contenders: &[
         Contender::runs("heddle", heddle::run),
+        Contender::runs("heddle_one_lane", heddle_one_lane::run),
         Contender::runs("heddle_scope", heddle_scope::run),
         peer!(tokio),
         peer!(rayon),

@@ -1,0 +1,9 @@
+//! `urgent_hogs` by oneTBB.
+#![cfg(feature = "peers")]
+
+use super::drive_program;
+use heddle_benches::{Run, Sample};
+
+pub(crate) fn run(run: &Run) -> Sample {
+    drive_program(run, "tbb", "enqueued into an arena of high priority, over one of normal priority")
+}
