@@ -76,6 +76,8 @@ pub(crate) struct Config {
     /// In each lane.
     pub(crate) workers: usize,
     pub(crate) lanes: Lanes,
+    /// The CPUs that the process may use.
+    pub(crate) cpus: Vec<usize>,
     pub(crate) stack_size: usize,
     pub(crate) stack_guard: StackGuard,
     pub(crate) max_stacks: usize,

@@ -82,7 +82,8 @@ impl Fork {
             None => {
                 // Nobody is ever hungry here, so nothing is promoted.
                 static CALM: OnceLock<Beacon> = OnceLock::new();
-                let (list, beacon) = (Branches::new(), CALM.get_or_init(|| Beacon::new(0, Ways::default())));
+                let (list, beacon) =
+                    (Branches::new(), CALM.get_or_init(|| Beacon::new(0, Ways::default(), &[])));
                 f(&mut Fork { list: &list, beacon, not_send: PhantomData })
             }
         }

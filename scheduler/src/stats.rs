@@ -388,6 +388,7 @@ fn inversions(counters: &[&Counters]) -> Vec<Inversions> {
 pub(crate) struct Seen<'a> {
     pub(crate) lane: Lane,
     pub(crate) policy: ThreadPolicy,
+    pub(crate) cpu: Option<u32>,
     pub(crate) counters: &'a Counters,
 }
 
@@ -400,7 +401,7 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
     WorkerStats {
         lane: seen.lane,
         policy: seen.policy,
-        cpu: None,
+        cpu: seen.cpu,
         dispatches: counters.dispatches.get(),
         started: sum(|l| &l.started),
         finished: sum(|l| &l.finished),

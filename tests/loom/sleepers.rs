@@ -36,7 +36,7 @@ struct Loom {
 impl Loom {
     fn new(workers: usize) -> Arc<Loom> {
         Arc::new(Loom {
-            beacon: Beacon::new(workers, Ways::default()),
+            beacon: Beacon::new(workers, Ways::default(), &[]),
             queued: AtomicU32::new(0),
             mail: Inbox::new(),
             threads: Mutex::new((0..workers).map(|_| None).collect()),

@@ -117,6 +117,9 @@ pub(crate) const LIVE_SLACK: u64 = 64;
 /// How long it waits for the other to come: several times a thread's wake-up.
 pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 
+/// If nobody comes, so many times that long must pass before it waits again.
+pub(crate) const LEND_PAUSE: u64 = 10;
+
 /// One in so many waits is timed, for all levels but Critical, of which each is.
 pub const SAMPLE_INTERVAL: u64 = 64;
 

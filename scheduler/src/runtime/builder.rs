@@ -7,6 +7,7 @@ use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
 use crate::lane::{LANES, Lanes};
 use crate::machine::clock;
+use crate::machine::thread::allowed_cpus;
 use crate::policy::{self, Terms, Weights};
 use crate::priority::{LEVELS, Priority};
 use crate::worker::SPIN_MAX;
@@ -230,6 +231,7 @@ impl Builder {
             name: self.name,
             workers,
             lanes: self.lanes,
+            cpus: allowed_cpus(),
             stack_size: self.stack_size.next_multiple_of(page_size()),
             stack_guard: self.stack_guard,
             max_stacks: self.max_stacks,

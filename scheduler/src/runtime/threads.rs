@@ -14,8 +14,7 @@
 
 use crate::error::Error;
 use crate::lane::{LANES, Lane};
-use crate::machine::thread::join_lane;
-use crate::worker::remote::Remote;
+use crate::machine::thread::{join_lane, tie_to_cpu};
 use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
 use parking_lot::Mutex;
@@ -57,7 +56,6 @@ impl Threads {
             Ok(manned) => shared.open(|lane| manned[lane as usize]),
             Err(_) => shared.begin_stop(),
         }
-        shared.remotes.iter().for_each(Remote::unpark);
         if outcome.is_err() {
             join_all(shared, &mut slots);
         }
@@ -138,14 +136,15 @@ fn thread_name(shared: &Shared, index: usize) -> String {
 
 fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     let remote = &shared.remotes[index];
-    remote.attach(join_lane(remote.lane, &shared.config.lanes));
+    let (crew, seat) = shared.crew_of_worker(index);
+    // If the system refuses, the thread goes where there is room, like those of other lanes.
+    let cpu = crew.cpu(seat).filter(|&cpu| tie_to_cpu(cpu));
+    remote.attach(join_lane(remote.lane, &shared.config.lanes), cpu);
     shared.config.hooks.call_start(index);
-    while shared.is_starting() {
-        remote.park(None);
-    }
+    let searching = shared.wait_for_work(index);
     let worker = Worker::new(shared.clone(), index, deques);
     current::enter(&worker, || {
-        worker.run();
+        worker.run(searching);
         worker.close();
     });
     shared.leave();

@@ -1,18 +1,22 @@
 //! Leaving the CPU to the lanes below, when they are owed time: the kernel alone would give a background
 //! thread beside an ordinary one 0.3 %. How long is the policy's ([`policy::aside`](crate::policy::aside)).
 //!
-//! A worker looks at those with its seat in the other lanes: with as many seats in each lane, they
-//! stand for what runs beside it. It stands aside by parking with a time-out; the ordinary lane's are woken by
+//! Threads are not tied to CPUs, so a worker looks at a few neighbours in each lane, which stand for what
+//! runs beside it, and takes its part of what they owe together. It stands aside by parking with a time-out; the ordinary lane's are woken by
 //! what is `High` or more urgent ([`beacon`](super::beacon)).
 
 use super::Worker;
+use super::remote::Remote;
 use crate::lane::Lane;
 use crate::machine::clock;
-use crate::machine::thread::CpuClock;
 use crate::policy;
 use crate::policy::aside::{Aside, Window};
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::time::Duration;
+
+/// How many workers of each lane a worker looks at: each costs a system call every time, 0.2 us.
+const NEIGHBOURS: usize = 8;
 
 /// What a worker knows about the lanes below. It belongs to the worker's thread.
 pub(super) struct Patience {
@@ -69,8 +73,9 @@ impl Worker {
         if looked == 0 {
             return;
         }
+        let busy = self.busy_here();
         let [mine, below_time, above] = std::array::from_fn(|k| {
-            clock::ticks_in(Duration::from_nanos(clocks[k].saturating_sub(before[k])))
+            clock::ticks_in(Duration::from_nanos(clocks[k].saturating_sub(before[k]))) / busy
         });
         let own = self.ready_mask.get() | self.fresh_mask.get() | self.beacon().levels();
         let window = Window { mine, below: below_time, above, aside: away };
@@ -97,31 +102,40 @@ impl Worker {
         self.turns.was_away(away);
     }
 
-    /// The levels that have work in the lanes below, at our seat.
+    /// The levels that have work in the lanes below, as far as our neighbours show.
     fn levels_below(&self) -> u32 {
-        self.others(|lane| lane > self.lane)
-            .filter_map(|(lane, index)| {
-                let running = self.shared.remotes[index].counters.running.get() as u32;
-                let crew = &self.shared.crews[lane as usize];
-                (running != 0).then(|| crew.beacon.levels() | (1 << running) >> 1)
-            })
-            .fold(0, |mask, levels| mask | levels)
-    }
-
-    /// The workers with our seat in other lanes.
-    fn others(&self, which: impl Fn(Lane) -> bool) -> impl Iterator<Item = (Lane, usize)> {
-        let lanes = Lane::ALL.into_iter().filter(move |&lane| which(lane));
-        lanes.filter_map(|lane| {
-            let seats = &self.shared.crews[lane as usize].seats;
-            (self.seat < seats.len()).then(|| (lane, seats.start + self.seat))
+        let lower = Lane::ALL.into_iter().filter(|&lane| lane > self.lane);
+        lower.fold(0, |mask, lane| {
+            let running = self.neighbours(lane).map(|remote| remote.counters.running.get());
+            let running = running.filter(|&level| level != 0).fold(0, |mask, level| mask | (1 << level) >> 1);
+            let queued = self.shared.crews[lane as usize].beacon.levels();
+            if running == 0 { mask } else { mask | running | queued }
         })
     }
 
-    /// CPU times: our thread's, and those of the threads below and above at our seat.
+    fn neighbours(&self, lane: Lane) -> impl Iterator<Item = &Remote> {
+        let seats = &self.shared.crews[lane as usize].seats;
+        let first = self.seat - self.seat % NEIGHBOURS;
+        self.shared.remotes[seats.clone()].iter().skip(first).take(NEIGHBOURS)
+    }
+
+    /// CPU times in ns: of our neighbours in our lane, in those below and in those above.
     fn clocks(&self) -> [u64; 3] {
-        let sum = |which: &dyn Fn(Lane) -> bool| {
-            self.others(which).map(|(_, index)| self.shared.remotes[index].cpu_time()).sum()
-        };
-        [CpuClock::of_this_thread().read(), sum(&|lane| lane > self.lane), sum(&|lane| lane < self.lane)]
+        let mut times = [0; 3];
+        for lane in Lane::ALL {
+            let place = match lane.cmp(&self.lane) {
+                Ordering::Equal => 0,
+                Ordering::Greater => 1,
+                Ordering::Less => 2,
+            };
+            times[place] += self.neighbours(lane).map(Remote::cpu_time).sum::<u64>();
+        }
+        times
+    }
+
+    /// How many of our lane's neighbours are busy, and share what is owed.
+    fn busy_here(&self) -> u64 {
+        let busy = self.neighbours(self.lane).filter(|remote| remote.counters.running.get() != 0).count();
+        busy.max(1) as u64
     }
 }

@@ -106,17 +106,32 @@ pub(crate) struct Beacon {
     /// Workers that are awake and look for work on everybody's behalf.
     searching: AtomicU32,
     ways: Ways,
+    /// The seat of the worker that is tied to a CPU, by the CPU's number; empty where none is.
+    seat_on: Box<[u32]>,
     sleep: Box<[AtomicU32]>,
 }
 
 impl Beacon {
-    pub(crate) fn new(workers: usize, ways: Ways) -> Beacon {
+    /// `cpus` says which CPU the worker at a seat is tied to; it is empty if they are not.
+    pub(crate) fn new(workers: usize, ways: Ways, cpus: &[usize]) -> Beacon {
+        let mut seat_on = vec![0; cpus.iter().max().map_or(0, |most| most + 1)];
+        for (seat, &cpu) in cpus.iter().enumerate() {
+            seat_on[cpu] = seat as u32;
+        }
         Beacon {
+            seat_on: seat_on.into(),
             word: AtomicU32::new(0),
             searching: AtomicU32::new(0),
             ways,
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
         }
+    }
+
+    /// No thread is there yet: all workers are parked, and whoever is needed is unparked.
+    pub(crate) fn begin(&self) {
+        self.sleep.iter().for_each(|sleep| sleep.store(PARKED, Ordering::Relaxed));
+        self.searching.store(0, Ordering::Relaxed);
+        self.word.store(self.sleep.len() as u32 * SLEEPER, Ordering::Relaxed);
     }
 
     #[inline]
@@ -255,13 +270,9 @@ impl Beacon {
         self.word.load(Ordering::Relaxed) & STOP != 0
     }
 
-    /// The scheduler stops, or starts again.
-    pub(crate) fn set_stop(&self, stop: bool) {
-        if stop {
-            self.word.fetch_or(STOP, Ordering::Relaxed);
-        } else {
-            self.word.fetch_and(!STOP, Ordering::Relaxed);
-        }
+    /// The scheduler stops.
+    pub(crate) fn set_stop(&self) {
+        self.word.fetch_or(STOP, Ordering::Relaxed);
     }
 
     /// All levels that may have work somewhere.
@@ -344,12 +355,14 @@ impl Beacon {
         }
     }
 
-    /// Chooses a sleeper: an eager beacon's first choice is the one on this CPU, which needs no
-    /// interrupt of another one to come up, several us on a virtual machine.
+    /// Chooses a sleeper: first the one that is tied to this CPU, which needs no interrupt of another one
+    /// to come up, several us on a virtual machine.
     fn take_any(&self, sleep: u32) -> Option<usize> {
-        let seats = self.sleep.len();
-        let first = if self.ways.eager { current_cpu() % seats.max(1) } else { 0 };
-        (first..seats).chain(0..first).find(|&who| self.take(who, sleep))
+        let first = match self.seat_on.is_empty() {
+            true => 0,
+            false => self.seat_on.get(current_cpu()).map_or(0, |&seat| seat as usize),
+        };
+        (first..self.sleep.len()).chain(0..first).find(|&who| self.take(who, sleep))
     }
 
     /// There is mail for `who`. `true`: unpark it.

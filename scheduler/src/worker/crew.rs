@@ -22,20 +22,37 @@ pub(crate) struct Crew {
     pub(crate) inboxes: [Inbox<Header>; LEVELS],
     /// Its workers' numbers.
     pub(crate) seats: Range<usize>,
+    /// The CPU to which the worker at a seat is tied; empty if they are not.
+    cpus: Box<[usize]>,
     /// The levels that are queued here, as a mask.
     levels: AtomicU32,
 }
 
 impl Crew {
-    pub(crate) fn new(lane: Lane, seats: Range<usize>) -> Crew {
+    /// `cpus` are those that the process may use.
+    pub(crate) fn new(lane: Lane, seats: Range<usize>, cpus: &[usize]) -> Crew {
         let ways = Ways { eager: lane == Lane::Urgent, symmetric: lane == Lane::Background };
+        // The urgent lane's threads are tied to CPUs, if there are enough of them for all: each preempts what
+        // runs on its own, where the kernel would let some wait for each other. Other lanes' go where there is
+        // room.
+        let tied = lane == Lane::Urgent && !cpus.is_empty() && seats.len() >= cpus.len();
+        let cpus: Box<[usize]> = match tied {
+            true => cpus.iter().copied().cycle().take(seats.len()).collect(),
+            false => Box::default(),
+        };
         Crew {
             lane,
-            beacon: Beacon::new(seats.len(), ways),
+            beacon: Beacon::new(seats.len(), ways, &cpus),
+            cpus,
             inboxes: std::array::from_fn(|_| Inbox::new()),
             seats,
             levels: AtomicU32::new(0),
         }
+    }
+
+    /// The CPU to which the worker at a seat is tied, if it is.
+    pub(crate) fn cpu(&self, seat: usize) -> Option<usize> {
+        self.cpus.get(seat).copied()
     }
 
     /// The levels that are queued here, as a mask.

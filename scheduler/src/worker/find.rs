@@ -122,6 +122,7 @@ impl Worker {
             let ready = !queues.ready.is_empty();
             let yielded = !queues.yielded.is_empty();
             let fresh = self.fresh_mask.get() & 1 << level != 0;
+            let fresh = fresh && !((ready || yielded) && self.leaves_fresh(level));
             match policy::choose_queue(ready, fresh, yielded, queues.debt.get(), served)? {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
@@ -171,6 +172,31 @@ impl Worker {
                 return Some(fiber);
             }
         }
+    }
+
+    /// We have started fibers to run, and some that have not started. If somebody else has nothing to do,
+    /// those are left to him for the time that it takes him to come: once started they would stay here.
+    #[inline]
+    fn leaves_fresh(&self, level: usize) -> bool {
+        self.beacon().has_spare() && self.leaves_fresh_now(level)
+    }
+
+    #[cold]
+    fn leaves_fresh_now(&self, level: usize) -> bool {
+        if self.stealable & 1 << level != 0 && self.deques[level].len() < 2 {
+            return false;
+        }
+        let (now, lend) = (clock::ticks(), self.shared.config.lend_ticks);
+        let since = now.saturating_sub(self.left_fresh.get());
+        // Nobody came: not again for a while.
+        if since > policy::LEND_PAUSE * lend {
+            self.left_fresh.set(now);
+            if let Some(sleeper) = self.beacon().wake_one() {
+                self.unpark(sleeper);
+            }
+            return true;
+        }
+        since < lend
     }
 
     /// We have many live fibers. If another worker has far fewer and nothing to do, it gets the time

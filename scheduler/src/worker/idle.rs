@@ -30,8 +30,14 @@ impl Worker {
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
         }
-        let mut searching = self.beacon().start_searching(self.crew().seats.len());
+        let searching = self.beacon().start_searching(self.crew().seats.len());
         self.publish_warm();
+        self.search(searching)
+    }
+
+    /// The same, as a searcher or not.
+    #[cold]
+    pub(super) fn search(&self, mut searching: bool) -> Option<Work> {
         loop {
             if self.shared.is_stopping() {
                 self.begin_stop();

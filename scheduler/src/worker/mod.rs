@@ -130,6 +130,8 @@ pub(crate) struct Worker {
     restraint: Cell<u64>,
     /// With more live fibers than this, see whether others have far fewer.
     allowance: Cell<u64>,
+    /// When we last began to leave fibers that had not started to others, in ticks.
+    left_fresh: Cell<u64>,
     /// How often looking for more urgent work elsewhere was in vain.
     misses: Cell<u32>,
     ids: Cell<(u64, u64)>,
@@ -183,6 +185,7 @@ impl Worker {
             spin: Cell::new(shared.config.spin_ticks),
             restraint: Cell::new(0),
             allowance: Cell::new(policy::LIVE_SLACK),
+            left_fresh: Cell::new(0),
             misses: Cell::new(0),
             ids: Cell::new((0, 0)),
             random: Random::new(index as u64),
@@ -215,30 +218,36 @@ impl Worker {
         self.shared.unpark(self.crew().seats.start + seat);
     }
 
-    /// The dispatch loop, until the scheduler stops and nothing is left here.
-    pub(crate) fn run(&self) {
-        loop {
-            let work = match self.next() {
-                Some(work) => work,
-                None => match self.idle() {
-                    Some(work) => work,
-                    None => return,
-                },
-            };
-            self.remote().counters.dispatches.add(1);
-            match work {
-                Work::Fresh(fiber, level) => self.start(fiber, level),
-                Work::Stolen(fiber, level) => self.run_stolen(fiber, level),
-                Work::Started(carrier) => {
-                    // SAFETY: what was in a ready list is alive, and has a fiber.
-                    let carrier_ref = unsafe { &*carrier };
-                    let level = carrier_ref.level.get() as usize;
-                    self.time_wait(level, carrier_ref.stamp.get());
-                    if carrier_ref.holds_branches.get() {
-                        self.forget_holder(carrier_ref);
-                    }
-                    self.switch_to(carrier, level);
+    /// The dispatch loop, until the scheduler stops and nothing is left here. The worker was woken for
+    /// the first time, as a searcher or not.
+    pub(crate) fn run(&self, searching: bool) {
+        let Some(first) = self.search(searching) else { return };
+        self.dispatch_first(first);
+        while let Some(work) = self.next().or_else(|| self.idle()) {
+            self.dispatch(work);
+        }
+    }
+
+    #[cold]
+    fn dispatch_first(&self, work: Work) {
+        self.dispatch(work);
+    }
+
+    #[inline(always)]
+    fn dispatch(&self, work: Work) {
+        self.remote().counters.dispatches.add(1);
+        match work {
+            Work::Fresh(fiber, level) => self.start(fiber, level),
+            Work::Stolen(fiber, level) => self.run_stolen(fiber, level),
+            Work::Started(carrier) => {
+                // SAFETY: what was in a ready list is alive, and has a fiber.
+                let carrier_ref = unsafe { &*carrier };
+                let level = carrier_ref.level.get() as usize;
+                self.time_wait(level, carrier_ref.stamp.get());
+                if carrier_ref.holds_branches.get() {
+                    self.forget_holder(carrier_ref);
                 }
+                self.switch_to(carrier, level);
             }
         }
     }

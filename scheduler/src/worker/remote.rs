@@ -9,6 +9,7 @@
 //! | `elders`   | the same                  | the same                                   |
 //! | `parker`   | see its own table         | the worker parks, anyone unparks           |
 //! | `policy`   | the worker's thread       | `stats()`                                  |
+//! | `cpu`      | the worker's thread       | `stats()`                                  |
 //! | `cpu_clock`| the worker's thread       | workers that may stand aside for it        |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
@@ -39,6 +40,8 @@ pub(crate) struct Remote {
     parker: Parker,
     /// How the kernel schedules its thread.
     policy: AtomicU64,
+    /// The CPU that it is tied to, plus one; 0: none.
+    cpu: AtomicU32,
     /// The clock of its thread's CPU time.
     cpu_clock: AtomicU64,
     pub(crate) counters: Apart<Counters>,
@@ -64,6 +67,7 @@ impl Remote {
             elders: std::array::from_fn(|_| Inbox::new()),
             parker: Parker::new(),
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
+            cpu: AtomicU32::new(0),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
             counters: Apart(Counters::new(workers)),
         }
@@ -101,11 +105,17 @@ impl Remote {
         self.mail.close()
     }
 
-    /// A new thread serves the worker, and is scheduled like this.
-    pub(crate) fn attach(&self, policy: ThreadPolicy) {
+    /// A new thread, the caller, serves the worker, and is scheduled like this, tied to that CPU or none.
+    pub(crate) fn attach(&self, policy: ThreadPolicy, cpu: Option<usize>) {
+        self.cpu.store(cpu.map_or(0, |cpu| cpu as u32 + 1), Ordering::Relaxed);
         self.policy.store(encode(policy), Ordering::Relaxed);
         self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
         self.mail.reopen();
+    }
+
+    /// The CPU that it is tied to.
+    pub(crate) fn cpu(&self) -> Option<u32> {
+        self.cpu.load(Ordering::Relaxed).checked_sub(1)
     }
 
     /// How much CPU time its thread has had, in ns.

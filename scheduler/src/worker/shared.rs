@@ -101,10 +101,24 @@ impl Shared {
         self.phase.load(Ordering::Relaxed) == RUNNING
     }
 
-    /// Must new threads wait?
-    pub(crate) fn is_starting(&self) -> bool {
-        // ORDERING: Acquire pairs with the release of `open`: the levels of the lanes.
-        self.phase.load(Ordering::Acquire) == STARTING
+    /// For a new thread of `worker`: waits until it is needed. `true`: as a searcher.
+    pub(crate) fn wait_for_work(&self, worker: usize) -> bool {
+        let (crew, seat) = self.crew_of_worker(worker);
+        let remote = &self.remotes[worker];
+        remote.counters.parks.add(1);
+        loop {
+            // ORDERING: Acquire pairs with the release of `open`: the levels of the lanes.
+            match self.phase.load(Ordering::Acquire) {
+                STARTING => {}
+                STOPPING => return crew.beacon.rise(seat),
+                _ => {
+                    if let Some(searcher) = crew.beacon.wake_up(seat) {
+                        return searcher;
+                    }
+                }
+            }
+            remote.park(None);
+        }
     }
 
     /// Must workers end their fibers and leave?
@@ -132,7 +146,7 @@ impl Shared {
     /// The threads of a new run may be made, after all before have ended.
     pub(crate) fn begin(&self) {
         self.serving.store(self.remotes.len(), Ordering::Relaxed);
-        self.crews.iter().for_each(|crew| crew.beacon.set_stop(false));
+        self.crews.iter().for_each(|crew| crew.beacon.begin());
         self.phase.store(STARTING, Ordering::Relaxed);
     }
 
@@ -151,7 +165,7 @@ impl Shared {
         for inbox in self.crews.iter().flat_map(|crew| &crew.inboxes) {
             inbox.reopen();
         }
-        // ORDERING: Release pairs with the acquire of `is_starting`.
+        // ORDERING: Release pairs with the acquire of `wait_for_work`.
         self.phase.store(RUNNING, Ordering::Release);
     }
 
@@ -173,7 +187,7 @@ impl Shared {
     /// Tells all workers to end their fibers and leave.
     pub(crate) fn begin_stop(&self) {
         self.phase.store(STOPPING, Ordering::Relaxed);
-        self.crews.iter().for_each(|crew| crew.beacon.set_stop(true));
+        self.crews.iter().for_each(|crew| crew.beacon.set_stop());
         if let Some(limit) = &self.limit {
             limit.give_up();
         }
@@ -326,7 +340,12 @@ impl Shared {
         let workers: Vec<Seen<'_>> = self
             .remotes
             .iter()
-            .map(|remote| Seen { lane: remote.lane, policy: remote.policy(), counters: &remote.counters })
+            .map(|remote| Seen {
+                lane: remote.lane,
+                policy: remote.policy(),
+                cpu: remote.cpu(),
+                counters: &remote.counters,
+            })
             .collect();
         Stats::collect(&workers, &self.counters, self.lane_stats(), stacks)
     }
@@ -353,7 +372,7 @@ fn crews(config: &Config) -> [Crew; LANES] {
     let mut crew = |lane| {
         let count = if config.lanes.has(lane) { config.workers } else { 0 };
         next += count;
-        Crew::new(lane, next - count..next)
+        Crew::new(lane, next - count..next, &config.cpus)
     };
     let ordinary = crew(Lane::Ordinary);
     [crew(Lane::Urgent), ordinary, crew(Lane::Background)]
