@@ -1,8 +1,17 @@
 //! The atomics that the protocols are built from, in one place, so that a model checker can put its
 //! own in their stead: `tests/loom` compiles [`fiber::state`](crate::fiber::state),
-//! [`queue::inbox`](crate::queue::inbox) and [`worker::beacon`](crate::worker::beacon), the files
+//! [`queue::inbox`](crate::queue::inbox), [`worker::beacon`](crate::worker::beacon) and others, the files
 //! themselves and not copies, against a `primitive` module of its own.
 
 pub(crate) use crate::machine::barrier::{heavy_barrier, light_barrier};
 pub(crate) use crate::machine::thread::current_cpu;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+
+/// So many of what `make` makes, without making them: they are zeros, which the system has ready.
+///
+/// # Safety
+/// What `make` makes is all zeros.
+pub(crate) unsafe fn zeroed_slice<T>(count: usize, _make: fn() -> T) -> Box<[T]> {
+    // SAFETY: the caller's promise.
+    unsafe { Box::new_zeroed_slice(count).assume_init() }
+}

@@ -12,6 +12,7 @@
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
+//! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
 //!
 //! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
@@ -29,6 +30,9 @@ mod inbox;
 mod machine;
 mod primitive;
 #[allow(dead_code)]
+#[path = "../../scheduler/src/fiber/memory/slots.rs"]
+mod slots;
+#[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/state.rs"]
 mod state;
 
@@ -38,6 +42,7 @@ mod letters;
 mod lives;
 mod parkers;
 mod sleepers;
+mod stacks;
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
 /// have gone on. Most bugs need two.

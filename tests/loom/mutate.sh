@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-FILES=(scheduler/src/fiber/state.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs)
+FILES=(scheduler/src/fiber/state.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
+    scheduler/src/fiber/memory/slots.rs)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
@@ -19,7 +20,7 @@ EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
 mkdir -p "$WORK/crate"
 lock=$ROOT/Cargo.lock
 rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler"
-mkdir -p "$WORK/crate/tests" "$WORK/crate/scheduler/src/fiber" "$WORK/crate/scheduler/src/queue" "$WORK/crate/scheduler/src/worker" "$WORK/crate/scheduler/src/machine" "$WORK/crate/src"
+mkdir -p "$WORK/crate/tests" "$WORK/crate/scheduler/src/fiber/memory" "$WORK/crate/scheduler/src/queue" "$WORK/crate/scheduler/src/worker" "$WORK/crate/scheduler/src/machine" "$WORK/crate/src"
 cp -r tests/loom "$WORK/crate/tests/loom"
 for file in "${FILES[@]}"; do cp "$file" "$WORK/crate/$file"; done
 cp "$lock" "$WORK/crate/Cargo.lock"
@@ -62,6 +63,7 @@ mutate() { # file, line, kind, sed expression
         */inbox.rs) models=(inboxes letters) ;;
         */beacon.rs) models=(sleepers) ;;
         */park.rs) models=(parkers) ;;
+        */slots.rs) models=(stacks) ;;
     esac
     if run "${models[@]}"; then verdict=SURVIVED; elif grep -q '^error' "$WORK/last.log" && ! grep -q 'test result: FAILED' "$WORK/last.log"; then
         echo "does not compile: $file:$line $kind"; tail -20 "$WORK/last.log"; exit 1

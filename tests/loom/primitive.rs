@@ -38,3 +38,9 @@ pub(crate) fn heavy_barrier() {
     // ORDERING: SeqCst pairs with the fence of `light_barrier`.
     fence(Ordering::SeqCst);
 }
+
+/// # Safety
+/// None: here they are made.
+pub(crate) unsafe fn zeroed_slice<T>(count: usize, make: fn() -> T) -> Box<[T]> {
+    (0..count).map(|_| make()).collect()
+}

@@ -160,6 +160,9 @@ impl Carrier {
             unsafe { coroutine.force_reset() };
         }
         source.give(coroutine.into_stack());
+        if source.has_many_to_release() {
+            source.release();
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 /// | `crews`    | see its own table              | everyone                    |
 /// | `lane_of`  | `start`                        | everyone                    |
 /// | `remotes`  | see its own table              | everyone                    |
-/// | `stacks`   | workers, under its lock        | workers, `stats()`          |
+/// | `stacks`   | see its own table              | everyone                    |
 /// | `phase`    | `start`, `stop`                | everyone                    |
 /// | `serving`  | `start`, each thread that ends | the last thread that ends   |
 /// | the others | have locks or are counters     |                             |

@@ -13,6 +13,12 @@
 //! protected page, which splits the mapping in two, so that only about half of `vm.max_map_count`
 //! such stacks may exist; or, if the caller chooses so, no guard but a *canary* that is looked at
 //! when the fiber suspends or ends: damage is then noticed late, and ends the process.
+//!
+//! | file            | what it has                                                             |
+//! |-----------------|-------------------------------------------------------------------------|
+//! | [`source`]      | taking and giving stacks, by threads that may map and by those that may not |
+//! | [`slots`]       | the lists they wait in, where nobody waits for anybody                  |
+//! | [`system`]      | the calls to the system: `unix.rs`, `other.rs`                          |
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -20,12 +26,12 @@ mod system;
 #[cfg(not(unix))]
 #[path = "other.rs"]
 mod system;
+mod slots;
+mod source;
 
-use crate::error::Error;
 use corosensei::stack::{Stack, StackPointer};
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub(crate) use source::StackSource;
 pub(crate) use system::page_size;
 
 /// What protects the memory below a stack.
@@ -58,6 +64,7 @@ pub(crate) struct StackSpec {
 /// One stack's memory.
 pub(crate) struct StackMemory {
     raw: system::Raw,
+    number: slots::Number,
 }
 
 // SAFETY: a system::Raw is memory of at least `MIN_STACK_SIZE` bytes between `limit` and `base`,
@@ -84,141 +91,6 @@ unsafe impl Stack for StackMemory {
     }
 }
 
-/// Where the stacks of one scheduler come from and go back to.
-pub(crate) struct StackSource {
-    spec: StackSpec,
-    /// The guard in force, never `Auto`.
-    guard: StackGuard,
-    state: Mutex<State>,
-    taken: AtomicUsize,
-    cold: AtomicUsize,
-}
-
-struct State {
-    slabs: system::Slabs,
-    /// Only addresses: the system has the pages.
-    free: Vec<StackMemory>,
-    /// Given back, and with their pages still: they are released many at a time, as each release
-    /// interrupts every CPU that runs one of our threads.
-    dirty: Vec<StackMemory>,
-}
-
-/// How many given stacks keep their pages until the next release.
-const DIRTY_MAX: usize = 256;
-
-impl StackSource {
-    pub(crate) fn new(spec: StackSpec) -> Result<StackSource, Error> {
-        let guard = match spec.guard {
-            StackGuard::Auto if system::has_lightweight_guards() => StackGuard::Lightweight,
-            StackGuard::Auto => StackGuard::Mapped,
-            StackGuard::Lightweight if !system::has_lightweight_guards() => {
-                return Err(Error::config(
-                    "stack_guard(Lightweight) needs Linux 6.13 or newer; choose StackGuard::Auto",
-                ));
-            }
-            chosen => chosen,
-        };
-        let state = Mutex::new(State {
-            slabs: system::Slabs::new(spec.size, guard),
-            free: Vec::new(),
-            dirty: Vec::new(),
-        });
-        Ok(StackSource { spec, guard, state, taken: AtomicUsize::new(0), cold: AtomicUsize::new(0) })
-    }
-
-    /// The guard in force.
-    pub(crate) fn guard(&self) -> StackGuard {
-        self.guard
-    }
-
-    /// Bytes that a fiber can use of each stack.
-    pub(crate) fn size(&self) -> usize {
-        self.spec.size
-    }
-
-    /// A stack, cold or new.
-    pub(crate) fn take(&self) -> Result<StackMemory, Error> {
-        let mut state = self.state.lock();
-        if self.taken.load(Ordering::Relaxed) >= self.spec.most {
-            return Err(Error::no_memory(format!(
-                "{} stacks are in use, which is the bound set by Builder::max_stacks; \
-                 raise it, or start fewer fibers that block at the same time",
-                self.spec.most
-            )));
-        }
-        let memory = match state.dirty.pop().or_else(|| state.free.pop()) {
-            Some(memory) => {
-                self.cold.fetch_sub(1, Ordering::Relaxed);
-                memory
-            }
-            None => StackMemory { raw: state.slabs.cut()? },
-        };
-        self.taken.fetch_add(1, Ordering::Relaxed);
-        if self.guard == StackGuard::Canary {
-            memory.raw.write_canary();
-        }
-        Ok(memory)
-    }
-
-    /// Gives a stack back; the system gets its pages, soon.
-    pub(crate) fn give(&self, memory: StackMemory) {
-        self.taken.fetch_sub(1, Ordering::Relaxed);
-        self.cold.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.state.lock();
-        state.dirty.push(memory);
-        if state.dirty.len() >= DIRTY_MAX {
-            state.release();
-        }
-    }
-
-    /// A worker has nothing to do: the system gets the pages of all stacks that were given back.
-    pub(crate) fn release(&self) {
-        if self.cold() > 0 {
-            self.state.lock().release();
-        }
-    }
-
-    /// Ends the process if the words at `limit`, the low end of a stack with a canary, were
-    /// overwritten.
-    pub(crate) fn check_canary_at(&self, limit: usize) {
-        if !system::canary_is_intact(limit) {
-            canary_died(self.spec.size);
-        }
-    }
-
-    /// How many stacks hold or may hold pages.
-    pub(crate) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    /// How many stacks are only addresses.
-    pub(crate) fn cold(&self) -> usize {
-        self.cold.load(Ordering::Relaxed)
-    }
-}
-
-impl State {
-    /// Releases the pages of the dirty stacks, neighbours with one call.
-    fn release(&mut self) {
-        self.dirty.sort_unstable_by_key(|memory| memory.raw.pages().start);
-        let mut run: Option<std::ops::Range<usize>> = None;
-        for memory in &self.dirty {
-            let pages = memory.raw.pages();
-            run = match run {
-                // What lies between is a guard, which stays.
-                Some(run) if pages.start - run.end <= page_size() => Some(run.start..pages.end),
-                Some(run) => {
-                    system::release_pages(run);
-                    Some(pages)
-                }
-                None => Some(pages),
-            };
-        }
-        run.into_iter().for_each(system::release_pages);
-        self.free.append(&mut self.dirty);
-    }
-}
-
 #[cold]
 fn canary_died(size: usize) -> ! {
     eprintln!(
@@ -238,7 +110,9 @@ impl StackMemory {
 
 #[cfg(test)]
 mod tests {
+    use super::source::DIRTY_MAX;
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn source(guard: StackGuard, most: usize) -> StackSource {
         StackSource::new(StackSpec { size: 64 * 1024, guard, most }).unwrap()
@@ -269,7 +143,9 @@ mod tests {
             let stacks: Vec<_> = (0..2 * DIRTY_MAX).map(|_| source.take().unwrap()).collect();
             let guards: Vec<_> = stacks.iter().map(|stack| stack.guard_range()).collect();
             stacks.into_iter().for_each(|stack| source.give(stack));
+            assert!(source.has_many_to_release());
             source.release();
+            assert!(!source.has_many_to_release());
             for guard in guards {
                 assert!(!system::is_writable(guard.start), "a guard was lost");
             }
@@ -295,5 +171,71 @@ mod tests {
         unsafe { end.write(1) };
         assert!(!system::canary_is_intact(memory.limit().get()));
         source.give(memory);
+    }
+
+    #[test]
+    fn who_may_not_map_takes_what_is_there_and_else_is_told_to_wait() {
+        let source = source(StackGuard::Auto, 5);
+        assert!(source.take_ready().unwrap().is_none(), "there is nothing yet");
+        assert_eq!(source.needs(3), 3);
+        source.supply(3).unwrap();
+        assert_eq!((source.needs(3), source.taken(), source.cold()), (0, 0, 3));
+        let ready: Vec<_> = (0..3).map(|_| source.take_ready().unwrap().unwrap()).collect();
+        assert!(source.take_ready().unwrap().is_none());
+        assert_eq!(source.needs(3), 2, "more than five there will never be");
+        source.supply(2).unwrap();
+        let rest = [source.take_ready().unwrap().unwrap(), source.take().unwrap()];
+        assert!(source.take_ready().is_err_and(|error| error.to_string().contains("max_stacks")));
+        ready.into_iter().chain(rest).for_each(|stack| source.give(stack));
+        assert_eq!((source.needs(3), source.taken(), source.cold()), (0, 0, 5));
+    }
+
+    #[test]
+    fn who_waits_for_a_supply_that_the_system_refuses_gets_the_error() {
+        // More addresses than there are.
+        let size = usize::MAX / 1024;
+        let source = StackSource::new(StackSpec { size, guard: StackGuard::Auto, most: usize::MAX }).unwrap();
+        assert!(source.take_ready().unwrap().is_none());
+        let refused = source.supply(1).unwrap_err();
+        assert!(refused.is_no_memory(), "{refused}");
+        let error = source.take_ready().err().expect("it would wait for ever");
+        assert!(error.is_no_memory() && error.to_string().contains("ulimit"), "{error}");
+    }
+
+    #[test]
+    fn threads_that_take_and_give_at_once_never_share_a_stack_nor_pass_the_bound() {
+        const THREADS: usize = 4;
+        const MOST: usize = 3;
+        let source = source(StackGuard::Auto, MOST);
+        let in_use = AtomicUsize::new(0);
+        let hammer = |me: usize| {
+            for round in 0..3000 {
+                let taken = if me == 0 { source.take_ready() } else { source.take().map(Some) };
+                match taken {
+                    Ok(Some(stack)) => {
+                        assert!(in_use.fetch_add(1, Ordering::Relaxed) < MOST);
+                        let word = std::ptr::with_exposed_provenance_mut::<usize>(stack.base().get() - 64);
+                        // SAFETY: the word is in the stack that we own.
+                        unsafe {
+                            word.write_volatile(me);
+                            std::thread::yield_now();
+                            assert_eq!(word.read_volatile(), me, "somebody else has it too");
+                        }
+                        in_use.fetch_sub(1, Ordering::Relaxed);
+                        source.give(stack);
+                    }
+                    Ok(None) => std::thread::yield_now(),
+                    Err(error) => assert!(error.is_no_memory()),
+                }
+                if me == 1 && round % 16 == 0 {
+                    source.release();
+                }
+            }
+        };
+        let hammer = &hammer;
+        std::thread::scope(|s| (0..THREADS).for_each(|me| drop(s.spawn(move || hammer(me)))));
+        assert_eq!(source.taken(), 0);
+        let again: Vec<_> = (0..MOST).map(|_| source.take().unwrap()).collect();
+        again.into_iter().for_each(|stack| source.give(stack));
     }
 }

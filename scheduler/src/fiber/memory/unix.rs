@@ -1,6 +1,7 @@
 //! Stack memory by `mmap`.
 
 use super::StackGuard;
+use super::slots::{Number, SLOTS_MAX};
 use crate::error::Error;
 use corosensei::stack::StackPointer;
 use std::ptr;
@@ -44,6 +45,11 @@ impl Raw {
     pub(super) fn write_canary(&self) {
         // SAFETY: the slot is ours and has no guard page where the canary goes.
         unsafe { ptr::with_exposed_provenance_mut::<[u64; 4]>(self.limit).write_volatile(CANARY) }
+    }
+
+    /// What is enough to find it again.
+    pub(super) fn into_kept(self) -> *mut () {
+        ptr::with_exposed_provenance_mut(self.limit)
     }
 
     /// The addresses of its pages, less the guard.
@@ -128,81 +134,40 @@ fn map(bytes: usize) -> std::io::Result<*mut libc::c_void> {
     if start == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(start) }
 }
 
-/// All slabs of one scheduler. They are unmapped when it goes.
-pub(super) struct Slabs {
+/// What all stacks of a scheduler have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    /// Bytes of a slot, the guard included.
     slot: usize,
     guard_bytes: usize,
     guard: StackGuard,
-    slabs: Vec<(*mut libc::c_void, usize)>,
-    /// Slots of the newest slab that were not handed out.
-    fresh: std::ops::Range<usize>,
-    /// How many more protected pages the kernel's limit on mappings allows.
-    mappings_left: usize,
 }
 
-// SAFETY: the pointers are addresses of mappings that belong to this value.
-unsafe impl Send for Slabs {}
-
-impl Slabs {
-    pub(super) fn new(size: usize, guard: StackGuard) -> Slabs {
+impl Shape {
+    pub(super) fn new(size: usize, guard: StackGuard) -> Shape {
         let guard_bytes = if guard == StackGuard::Canary { 0 } else { page_size() };
-        Slabs {
-            slot: (size + (COLOURS - 1) * COLOUR_BYTES).next_multiple_of(page_size()) + guard_bytes,
-            guard_bytes,
-            guard,
-            slabs: Vec::new(),
-            fresh: 0..0,
-            mappings_left: if guard == StackGuard::Mapped { guards_max() } else { usize::MAX },
-        }
+        let slot = (size + (COLOURS - 1) * COLOUR_BYTES).next_multiple_of(page_size()) + guard_bytes;
+        Shape { slot, guard_bytes, guard }
     }
 
-    /// A slot that nobody had before.
-    pub(super) fn cut(&mut self) -> Result<Raw, Error> {
-        if self.fresh.is_empty() {
-            self.grow()?;
-        }
-        if self.mappings_left == 0 {
-            return Err(Error::no_memory(
-                "no more guarded stacks: each takes two of the mappings that vm.max_map_count allows, and nine \
-                 tenths of those are used; raise it (sysctl vm.max_map_count), choose StackGuard::Canary, or run \
-                 Linux 6.13 or newer, where guards cost no mapping",
-            ));
-        }
-        let limit = self.fresh.start;
-        self.protect(limit)?;
-        self.fresh.start += self.slot;
-        self.mappings_left -= 1;
+    pub(super) fn guard(&self) -> StackGuard {
+        self.guard
+    }
+
+    fn raw(&self, limit: usize) -> Raw {
         let colour = (limit / self.slot) % COLOURS * COLOUR_BYTES;
-        Ok(Raw { limit, base: limit + self.slot - colour, guard: self.guard_bytes })
+        Raw { limit, base: limit + self.slot - colour, guard: self.guard_bytes }
     }
 
-    fn grow(&mut self) -> Result<(), Error> {
-        let mut bytes = self.slot * SLAB_SLOTS;
-        let start = map(bytes).or_else(|_| {
-            // Address space or the right to it is short: one stack may still fit.
-            bytes = self.slot;
-            map(bytes)
-        });
-        let start = start.map_err(|error| {
-            Error::no_memory(format!(
-                "no memory for a stack of {} KiB ({error}); raise the limit (ulimit -v, the container's memory), \
-                 or start fewer fibers that block at the same time",
-                self.slot / 1024
-            ))
-        })?;
-        #[cfg(target_os = "linux")]
-        // SAFETY: the mapping is ours. A huge page would make 512 pages resident for the first one.
-        unsafe {
-            libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
-        }
-        self.slabs.push((start, bytes));
-        let first = start.expose_provenance();
-        self.fresh = first..first + bytes;
-        Ok(())
+    /// # Safety
+    /// `kept` comes from a slot of this shape, and nobody else makes a stack of it.
+    pub(super) unsafe fn find_kept(&self, kept: *mut ()) -> Raw {
+        self.raw(kept.addr())
     }
 
-    fn protect(&self, limit: usize) -> Result<(), Error> {
-        let page = ptr::with_exposed_provenance_mut(limit);
+    /// Puts the guard below a new stack.
+    pub(super) fn protect(&self, raw: &Raw) -> Result<(), Error> {
+        let page = ptr::with_exposed_provenance_mut(raw.limit);
         let result = match self.guard {
             // SAFETY: the page is the low end of a slot that nobody uses yet.
             #[cfg(target_os = "linux")]
@@ -219,6 +184,98 @@ impl Slabs {
              causes",
             std::io::Error::last_os_error()
         )))
+    }
+}
+
+/// All slabs of one scheduler. They are unmapped when it goes.
+pub(super) struct Slabs {
+    shape: Shape,
+    slabs: Vec<(*mut libc::c_void, usize)>,
+    /// Slots of the newest slab that were not handed out.
+    fresh: std::ops::Range<usize>,
+    /// Slots that were handed out and came back without a guard.
+    unguarded: Vec<(Number, usize)>,
+    /// How many slots were handed out.
+    count: usize,
+    /// How many more protected pages the kernel's limit on mappings allows.
+    mappings_left: usize,
+}
+
+// SAFETY: the pointers are addresses of mappings that belong to this value.
+unsafe impl Send for Slabs {}
+
+impl Slabs {
+    pub(super) fn new(shape: Shape) -> Slabs {
+        Slabs {
+            shape,
+            slabs: Vec::new(),
+            fresh: 0..0,
+            unguarded: Vec::new(),
+            count: 0,
+            mappings_left: if shape.guard == StackGuard::Mapped { guards_max() } else { usize::MAX },
+        }
+    }
+
+    /// A slot that nobody had before, to be [`protect`](Shape::protect)ed by the caller.
+    pub(super) fn cut(&mut self) -> Result<(Number, Raw), Error> {
+        if self.mappings_left == 0 {
+            return Err(Error::no_memory(
+                "no more guarded stacks: each takes two of the mappings that vm.max_map_count allows, and nine \
+                 tenths of those are used; raise it (sysctl vm.max_map_count), choose StackGuard::Canary, or run \
+                 Linux 6.13 or newer, where guards cost no mapping",
+            ));
+        }
+        let (number, limit) = match self.unguarded.pop() {
+            Some(slot) => slot,
+            None => self.cut_fresh()?,
+        };
+        self.mappings_left -= 1;
+        Ok((number, self.shape.raw(limit)))
+    }
+
+    /// A slot that was cut and could not be protected.
+    pub(super) fn uncut(&mut self, number: Number, raw: Raw) {
+        self.unguarded.push((number, raw.limit));
+        self.mappings_left += 1;
+    }
+
+    fn cut_fresh(&mut self) -> Result<(Number, usize), Error> {
+        if self.count == SLOTS_MAX {
+            return Err(Error::no_memory(format!("there are {SLOTS_MAX} stacks, and there can be no more")));
+        }
+        if self.fresh.is_empty() {
+            self.grow()?;
+        }
+        let limit = self.fresh.start;
+        self.fresh.start += self.shape.slot;
+        let number = Number(self.count as u32);
+        self.count += 1;
+        Ok((number, limit))
+    }
+
+    fn grow(&mut self) -> Result<(), Error> {
+        let mut bytes = self.shape.slot * SLAB_SLOTS;
+        let start = map(bytes).or_else(|_| {
+            // Address space or the right to it is short: one stack may still fit.
+            bytes = self.shape.slot;
+            map(bytes)
+        });
+        let start = start.map_err(|error| {
+            Error::no_memory(format!(
+                "no memory for a stack of {} KiB ({error}); raise the limit (ulimit -v, the container's memory), \
+                 or start fewer fibers that block at the same time",
+                self.shape.slot / 1024
+            ))
+        })?;
+        #[cfg(target_os = "linux")]
+        // SAFETY: the mapping is ours. A huge page would make 512 pages resident for the first one.
+        unsafe {
+            libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
+        }
+        self.slabs.push((start, bytes));
+        let first = start.expose_provenance();
+        self.fresh = first..first + bytes;
+        Ok(())
     }
 }
 

@@ -1,0 +1,279 @@
+//! Where the stacks of a scheduler come from and where they go back to.
+//!
+//! ```text
+//!            cut                 take                 give
+//! nothing --------> cold ----------------> in use ----------> dirty
+//!         (may map)  ^                       ^                | |
+//!                    |                       +-----take-------+ |
+//!                    +-----------release (may map)--------------+
+//! ```
+//!
+//! Cold stacks are only addresses; dirty ones have their pages still, and are taken first. Dirty ones are
+//! released many at a time, neighbours with one call.
+//!
+//! A background thread can be frozen by the kernel anywhere, so it makes no call that maps, protects or
+//! releases memory, and holds nothing that others wait for: it takes and gives through [`List`]s only.
+//! Where they are empty it waits for a helper thread, which [`supply`](StackSource::supply)s more. All
+//! other threads may map: they take from the lists first, then cut new ones.
+//!
+//! | field       | written by                             | waits for                            |
+//! |-------------|----------------------------------------|--------------------------------------|
+//! | lists       | everyone                               | nobody                               |
+//! | `taken`     | everyone                               | nobody                               |
+//! | `given`     | everyone                               | nobody                               |
+//! | `slabs`     | who may map, in `cut`                  | others who cut, for a `mmap` at most |
+//! | `releasing` | who may map, in `release`              | nobody, but see `take`               |
+//! | `made`      | who may map, in `cut`                  | nobody                               |
+//! | `refused`   | who may map, in `supply`               | nobody                               |
+//!
+//! `taken` is counted with the stack in hand, and never above the bound: whoever finds it reached puts
+//! the stack back.
+
+use super::slots::{List, Number, Slots};
+use super::{StackGuard, StackMemory, StackSpec, canary_died, page_size, system};
+use crate::error::Error;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// How many given stacks keep their pages until the next release: each release interrupts every CPU
+/// that runs one of our threads.
+pub(super) const DIRTY_MAX: usize = 256;
+
+/// See the module's documentation.
+pub(crate) struct StackSource {
+    spec: StackSpec,
+    shape: system::Shape,
+    slots: Slots,
+    /// Only addresses: the system has the pages.
+    cold: List,
+    /// Given back, and with their pages still.
+    dirty: List,
+    /// How many were given since the last release.
+    given: AtomicUsize,
+    taken: AtomicUsize,
+    /// How many exist, wherever they are.
+    made: AtomicUsize,
+    slabs: Mutex<system::Slabs>,
+    releasing: Mutex<()>,
+    /// The last `supply` failed.
+    refused: AtomicBool,
+}
+
+impl StackSource {
+    pub(crate) fn new(spec: StackSpec) -> Result<StackSource, Error> {
+        let guard = match spec.guard {
+            StackGuard::Auto if system::has_lightweight_guards() => StackGuard::Lightweight,
+            StackGuard::Auto => StackGuard::Mapped,
+            StackGuard::Lightweight if !system::has_lightweight_guards() => {
+                return Err(Error::config(
+                    "stack_guard(Lightweight) needs Linux 6.13 or newer; choose StackGuard::Auto",
+                ));
+            }
+            chosen => chosen,
+        };
+        let shape = system::Shape::new(spec.size, guard);
+        Ok(StackSource {
+            spec,
+            shape,
+            slots: Slots::new(),
+            cold: List::new(),
+            dirty: List::new(),
+            given: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
+            made: AtomicUsize::new(0),
+            slabs: Mutex::new(system::Slabs::new(shape)),
+            releasing: Mutex::new(()),
+            refused: AtomicBool::new(false),
+        })
+    }
+
+    /// The guard in force, never `Auto`.
+    pub(crate) fn guard(&self) -> StackGuard {
+        self.shape.guard()
+    }
+
+    /// Bytes that a fiber can use of each stack.
+    pub(crate) fn size(&self) -> usize {
+        self.spec.size
+    }
+
+    /// A stack, for a thread that may map: one that exists, else a new one.
+    pub(crate) fn take(&self) -> Result<StackMemory, Error> {
+        if self.is_exhausted() {
+            return Err(self.exhausted());
+        }
+        let memory = match self.pop() {
+            Some(memory) => memory,
+            None => self.cut().or_else(|error| {
+                // What is just being released is in no list for a moment.
+                drop(self.releasing.lock());
+                self.pop().ok_or(error)
+            })?,
+        };
+        self.count(memory)
+    }
+
+    /// Gives a stack back; the system gets its pages at the next release. Waits for nobody.
+    pub(crate) fn give(&self, memory: StackMemory) {
+        self.put(&self.dirty, memory);
+        self.given.fetch_add(1, Ordering::Relaxed);
+        self.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Are there enough pages to release that somebody who may map should do it now?
+    pub(crate) fn has_many_to_release(&self) -> bool {
+        self.given.load(Ordering::Relaxed) >= DIRTY_MAX
+    }
+
+    /// The system gets the pages of all stacks that were given back, neighbours with one call. The
+    /// caller may map, and has nothing to do or has found that there are many.
+    pub(crate) fn release(&self) {
+        if self.dirty.looks_empty() {
+            return;
+        }
+        // Another one does it.
+        let Some(_releasing) = self.releasing.try_lock() else { return };
+        self.given.store(0, Ordering::Relaxed);
+        let stacks = self.dirty.take_all(&self.slots);
+        let mut stacks: Vec<StackMemory> = stacks.into_iter().map(|number| self.memory(number)).collect();
+        stacks.sort_unstable_by_key(|memory| memory.raw.pages().start);
+        let mut run: Option<std::ops::Range<usize>> = None;
+        for memory in &stacks {
+            let pages = memory.raw.pages();
+            run = match run {
+                // What lies between is a guard, which stays.
+                Some(run) if pages.start - run.end <= page_size() => Some(run.start..pages.end),
+                Some(run) => {
+                    system::release_pages(run);
+                    Some(pages)
+                }
+                None => Some(pages),
+            };
+        }
+        run.into_iter().for_each(system::release_pages);
+        // The lowest addresses are taken first.
+        stacks.into_iter().rev().for_each(|memory| self.put(&self.cold, memory));
+    }
+
+    /// Ends the process if the words at `limit`, the low end of a stack with a canary, were
+    /// overwritten.
+    pub(crate) fn check_canary_at(&self, limit: usize) {
+        if !system::canary_is_intact(limit) {
+            canary_died(self.spec.size);
+        }
+    }
+
+    /// How many stacks are in somebody's hands.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// How many stacks wait for a fiber.
+    pub(crate) fn cold(&self) -> usize {
+        self.made.load(Ordering::Relaxed).saturating_sub(self.taken())
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.taken() >= self.spec.most
+    }
+
+    #[cold]
+    fn exhausted(&self) -> Error {
+        Error::no_memory(format!(
+            "{} stacks are in use, which is the bound set by Builder::max_stacks; \
+             raise it, or start fewer fibers that block at the same time",
+            self.spec.most
+        ))
+    }
+
+    /// Counts a stack that the caller has, unless there are too many: then it goes back.
+    fn count(&self, memory: StackMemory) -> Result<StackMemory, Error> {
+        let one_more = |taken: usize| (taken < self.spec.most).then_some(taken + 1);
+        if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            // It may have pages.
+            self.put(&self.dirty, memory);
+            return Err(self.exhausted());
+        }
+        if self.guard() == StackGuard::Canary {
+            memory.raw.write_canary();
+        }
+        Ok(memory)
+    }
+
+    /// A new stack.
+    fn cut(&self) -> Result<StackMemory, Error> {
+        // Protecting it is a call to the system that others need not wait for.
+        let (number, raw) = self.slabs.lock().cut()?;
+        if let Err(error) = self.shape.protect(&raw) {
+            self.slabs.lock().uncut(number, raw);
+            return Err(error);
+        }
+        self.slots.prepare(number);
+        self.made.fetch_add(1, Ordering::Relaxed);
+        Ok(StackMemory { raw, number })
+    }
+
+    /// A stack out of the lists.
+    fn pop(&self) -> Option<StackMemory> {
+        let number = self.dirty.pop(&self.slots).or_else(|| self.cold.pop(&self.slots))?;
+        Some(self.memory(number))
+    }
+
+    fn put(&self, list: &List, memory: StackMemory) {
+        self.slots.keep(memory.number, memory.raw.into_kept());
+        list.push(&self.slots, memory.number);
+    }
+
+    /// A stack that was taken out of a list.
+    fn memory(&self, number: Number) -> StackMemory {
+        // SAFETY: it was kept when it was put into the list, and was taken out once.
+        let raw = unsafe { self.shape.find_kept(self.slots.kept(number)) };
+        StackMemory { raw, number }
+    }
+}
+
+/// For threads that may not map, and whoever maps for them.
+#[cfg_attr(not(test), expect(dead_code, reason = "all workers may map until the lanes come"))]
+impl StackSource {
+    /// A stack, for a thread that may not map, and never waits. `None`: there is none now, so it waits
+    /// for a [`supply`](Self::supply) or somebody's `give`.
+    pub(crate) fn take_ready(&self) -> Result<Option<StackMemory>, Error> {
+        if self.is_exhausted() {
+            return Err(self.exhausted());
+        }
+        match self.pop() {
+            Some(memory) => self.count(memory).map(Some),
+            None if self.refused.load(Ordering::Relaxed) => Err(Error::no_memory(format!(
+                "no memory for a stack of {} KiB; raise the limit (ulimit -v, the container's memory, \
+                 vm.max_map_count), or start fewer fibers that block at the same time",
+                self.spec.size / 1024
+            ))),
+            None => Ok(None),
+        }
+    }
+
+    /// How many stacks somebody should supply so that `reserve` wait for threads that may not map.
+    pub(crate) fn needs(&self, reserve: usize) -> usize {
+        let made = self.made.load(Ordering::Relaxed);
+        reserve.saturating_sub(self.cold()).min(self.spec.most.saturating_sub(made))
+    }
+
+    /// Makes `count` stacks for those who may not. The caller may map. While the last call has failed,
+    /// those who would wait get an error instead.
+    pub(crate) fn supply(&self, count: usize) -> Result<(), Error> {
+        let outcome = (0..count).try_for_each(|_| self.cut().map(|memory| self.put(&self.cold, memory)));
+        self.refused.store(outcome.is_err(), Ordering::Relaxed);
+        outcome
+    }
+}
+
+impl Drop for StackSource {
+    fn drop(&mut self) {
+        // Where each stack owns its memory, this is its end.
+        for list in [&self.dirty, &self.cold] {
+            for number in list.take_all(&self.slots) {
+                let _ends_here = self.memory(number);
+            }
+        }
+    }
+}
