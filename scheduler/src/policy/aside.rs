@@ -1,0 +1,139 @@
+//! How long a worker leaves its CPU to the lanes below it.
+//!
+//! Between lanes the kernel divides a CPU: a thread at nice 10 gets a tenth beside one at nice 0, a
+//! thread in `SCHED_IDLE` three thousandths. That is what keeps urgent work fast, and far less than the
+//! weights promise the levels below. So a worker whose CPU's lower lanes have work measures what they
+//! get, by the CPU time of the threads, and when they are owed more than [`ASIDE_MIN`](super::ASIDE_MIN)
+//! it parks: for as long as puts them even, at most [`ASIDE_MAX`](super::ASIDE_MAX).
+//!
+//! * It is a feedback: what the kernel gives by itself counts, so it works at any nice value.
+//! * Time left to them that they did not use counts as used, unless a lane above used it: where
+//!   another process took the CPU, or their fibers all blocked, at most their share is wasted.
+//! * Lower lanes whose levels have no weight get their turn when they have had nothing for their longest
+//!   wait.
+
+use super::{Terms, levels_of};
+
+/// What happened on a worker's CPU since it last asked. All times in ticks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    /// CPU time of the worker's own thread.
+    pub(crate) mine: u64,
+    /// CPU time of the threads of lanes below.
+    pub(crate) below: u64,
+    /// CPU time of the threads of lanes above.
+    pub(crate) above: u64,
+    /// How long the worker stood aside.
+    pub(crate) aside: u64,
+}
+
+/// What the lanes below one worker are owed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Aside {
+    owed: i64,
+    /// When they last had time, or no work; 0: no reading yet.
+    served: u64,
+}
+
+impl Aside {
+    pub(crate) const fn new() -> Aside {
+        Aside { owed: 0, served: 0 }
+    }
+
+    /// How long to stand aside now; 0: not. `own` are the levels of the worker's lane that have work, `below`
+    /// those of the lanes below it on its CPU.
+    ///
+    /// To be asked about every [`ASIDE_MAX`](super::ASIDE_MAX) while the worker is busy.
+    pub(crate) fn ask(&mut self, terms: &Terms, window: Window, own: u32, below: u32, now: u64) -> u64 {
+        if below == 0 || own == 0 {
+            *self = Aside { owed: 0, served: now };
+            return 0;
+        }
+        let used = window.below.max(window.aside.saturating_sub(window.above));
+        if used > 0 || self.served == 0 {
+            self.served = now;
+        }
+        let (lower, upper) = (terms.weight_of(below) as i64, terms.weight_of(own) as i64);
+        if lower > 0 {
+            let time = (window.mine + used).min(1 << 32) as i64;
+            self.owed += time * lower / (lower + upper) - used as i64;
+            self.owed = self.owed.clamp(-(terms.credit_max as i64), terms.credit_max as i64);
+        }
+        let max_wait = levels_of(below).map(|level| terms.max_wait[level]).min().unwrap_or(u64::MAX);
+        if now.saturating_sub(self.served) >= max_wait {
+            return terms.aside_max;
+        }
+        if lower == 0 || self.owed < terms.aside_min as i64 {
+            return 0;
+        }
+        // While they run they go on earning: it takes longer than what they are owed now.
+        let even = (self.owed * (lower + upper)).checked_div(upper).unwrap_or(i64::MAX);
+        even.min(terms.aside_max as i64) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Weights;
+    use super::*;
+    use crate::policy::MAX_WAIT;
+
+    const MS: u64 = 1_000_000;
+
+    fn terms(weights: [u32; 5]) -> Terms {
+        Terms::new(Weights::new(weights), [MAX_WAIT; 5], |time| time.as_nanos() as u64)
+    }
+
+    /// A CPU with a busy worker and a busy thread below, to which the kernel gives `kernel` of a
+    /// thousand: what part of a second the latter gets, in thousandths, and the longest stretch.
+    fn contend(terms: &Terms, kernel: u64, uses: bool) -> (u64, u64) {
+        let mut aside = Aside::new();
+        let (mut now, mut lower, mut longest, mut away) = (MS, 0, 0, 0);
+        while now < 2000 * MS {
+            let below = if uses { MS * kernel / 1000 } else { 0 };
+            let window = Window {
+                mine: MS - below,
+                below: below + if uses { away } else { 0 },
+                above: 0,
+                aside: away,
+            };
+            lower += if uses { window.below } else { away };
+            now += MS + away;
+            away = aside.ask(terms, window, 0b00110, 0b11000, now);
+            longest = longest.max(away);
+        }
+        (lower * 1000 / now, longest)
+    }
+
+    #[test]
+    fn the_lanes_below_get_their_share_whatever_the_kernel_gives_them() {
+        for kernel in [0, 3, 50, 97] {
+            // The share of Low and Background beside High and Normal is 3 of 15.
+            let (share, longest) = contend(&terms([16, 8, 4, 2, 1]), kernel, true);
+            assert!((198..=202).contains(&share), "{kernel}: {share}");
+            assert!(longest <= MS);
+        }
+        assert!(contend(&terms([16, 8, 4, 2, 1]), 300, true).0 >= 299, "more than the share is no debt");
+    }
+
+    #[test]
+    fn time_that_they_do_not_use_costs_no_more_than_their_share() {
+        let (wasted, _) = contend(&terms([16, 8, 4, 2, 1]), 0, false);
+        assert!((150..=202).contains(&wasted), "{wasted}");
+    }
+
+    #[test]
+    fn without_weight_they_have_a_turn_at_their_longest_wait() {
+        let (share, longest) = contend(&terms([1, 1, 1, 0, 0]), 0, true);
+        assert_eq!(longest, MS);
+        assert!((15..=22).contains(&share), "one ms in 51: {share}");
+    }
+
+    #[test]
+    fn a_worker_whose_lower_lanes_are_idle_stays() {
+        let mut aside = Aside::new();
+        let window = Window { mine: 1000 * MS, ..Window::default() };
+        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0, 5000 * MS), 0);
+        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0b10000, 5001 * MS), MS);
+    }
+}

@@ -1,0 +1,27 @@
+//! The two promises as formulas, in ticks. The simulator checks them at every step.
+//!
+//! `gap` is the longest time between two looks at the clock by a worker whose levels compete, which is
+//! the longest piece of code that reaches neither the dispatch loop nor a checkpoint, where that is longer
+//! than a quantum; and at most [`LOOK_MAX`](super::LOOK_MAX) such pieces, where short and long ones mix.
+
+use super::Terms;
+use crate::priority::LEVELS;
+
+/// Promise 1: how long a worker starts fibers in a row that are less urgent than `level`, while one of
+/// `level` waits, if the levels in `waiting` have work: a quantum and a turn for each that is less urgent.
+pub(crate) fn inversion(terms: &Terms, level: usize, waiting: u32, gap: u64) -> u64 {
+    let below = u64::from((waiting >> level >> 1).count_ones());
+    below * (terms.quantum + gap)
+}
+
+/// Promise 2: how much less than its share a level may have had, at any moment since it has work. What is
+/// beyond [`CREDIT_MAX`](super::CREDIT_MAX) is forgotten.
+pub(crate) fn lag(terms: &Terms, gap: u64) -> u64 {
+    LEVELS as u64 * (terms.quantum + gap)
+}
+
+/// Promise 2: how long `level` waits between two turns: until it is overdue, then for the end of the turn
+/// that runs, and for one turn of each other level that is overdue as well.
+pub(crate) fn wait(terms: &Terms, level: usize, gap: u64) -> u64 {
+    terms.max_wait[level] + LEVELS as u64 * gap
+}
