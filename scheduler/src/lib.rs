@@ -45,6 +45,7 @@ mod priority;
 pub mod policy;
 mod error;
 mod machine;
+pub mod simulation;
 mod primitive;
 mod queue;
 mod fiber;

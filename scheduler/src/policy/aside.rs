@@ -4,7 +4,8 @@
 //! thread in `SCHED_IDLE` three thousandths. That is what keeps urgent work fast, and far less than the
 //! weights promise the levels below. So a worker whose CPU's lower lanes have work measures what they
 //! get, by the CPU time of the threads, and when they are owed more than [`ASIDE_MIN`](super::ASIDE_MIN)
-//! it parks: for as long as puts them even, at most [`ASIDE_MAX`](super::ASIDE_MAX).
+//! it parks: for as long as puts them even, at most [`ASIDE_MAX`](super::ASIDE_MAX), or, where its own
+//! fibers run for longer than that without a checkpoint, what their last stretch earned the others.
 //!
 //! * It is a feedback: what the kernel gives by itself counts, so it works at any nice value.
 //! * Time left to them that they did not use counts as used, unless a lane above used it: where
@@ -43,7 +44,8 @@ impl Aside {
     /// How long to stand aside now; 0: not. `own` are the levels of the worker's lane that have work, `below`
     /// those of the lanes below it on its CPU.
     ///
-    /// To be asked about every [`ASIDE_MAX`](super::ASIDE_MAX) while the worker is busy.
+    /// To be asked about every [`ASIDE_MIN`](super::ASIDE_MIN) of the time that the worker is busy, and
+    /// when it gets up after it has stood aside: a lane above may have had all of that time.
     pub(crate) fn ask(&mut self, terms: &Terms, window: Window, own: u32, below: u32, now: u64) -> u64 {
         if below == 0 || own == 0 {
             *self = Aside { owed: 0, served: now };
@@ -68,7 +70,9 @@ impl Aside {
         }
         // While they run they go on earning: it takes longer than what they are owed now.
         let even = (self.owed * (lower + upper)).checked_div(upper).unwrap_or(i64::MAX);
-        even.min(terms.aside_max as i64) as u64
+        // Fibers that run for long between checkpoints earn them more than that at a time.
+        let earned = (window.mine.min(1 << 32) * lower as u64).checked_div(upper as u64).unwrap_or(0);
+        even.min(earned.clamp(terms.aside_max, terms.slice) as i64) as u64
     }
 }
 
@@ -134,6 +138,6 @@ mod tests {
         let mut aside = Aside::new();
         let window = Window { mine: 1000 * MS, ..Window::default() };
         assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0, 5000 * MS), 0);
-        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0b10000, 5001 * MS), MS);
+        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0b10000, 5001 * MS), 10 * MS);
     }
 }

@@ -13,28 +13,30 @@
 //!
 //! * The most urgent level whose credit has reached a quantum goes next; if there is none, the most
 //!   urgent that has work. A level that has waited longer than its longest wait goes before both.
-//! * A level that goes empty loses its credit: nobody hoards. It keeps its debt, else one that takes
+//! * Credits and debts always add up to zero. A level that goes empty loses what it is owed (nobody
+//!   hoards), and as much is forgiven to those that owe. It keeps what it owes itself, else one that takes
 //!   much at a time and is empty now and then would leave those below it with nothing.
-//! * A level that is alone pays nothing. Its credit is served down by the time that it had, and debts
-//!   of others are paid off meanwhile, at the rates of their weights.
-//! * Credit and debt are bounded ([`CREDIT_MAX`](super::CREDIT_MAX)).
+//! * A level that is alone uses up its credit, and what it is not owed it has for nothing.
+//! * The same holds for a level that has its turn because it is overdue. Were it charged, levels that always
+//!   are, as those without weight, would leave the others with claims that nobody pays.
+//! * Where one of them passes [`CREDIT_MAX`](super::CREDIT_MAX), all are scaled down.
 //!
-//! *Why it works*: let Q be the quantum and G the longest time between two looks. Let P be the sum of
-//! all positive credits. A level that is served because nobody else is owed a quantum leaves P below
-//! (L - 1) Q + G, with L levels. A level that is served out of its credit raises P only by as much as it
-//! goes into debt, less than G, and is not served so again before it has come out of debt. So
-//! P <= (L - 1) (Q + G) at any time, which bounds each credit (promise 2), and how long a level is passed
-//! over by less urgent ones, which are served only out of P (promise 1).
+//! *Why it works*: let Q be the quantum, G the longest time between two looks, and L the number of levels
+//! that compete. Let P be the sum of all credits, which is the sum of all debts. A level that is
+//! served because nobody else is owed a quantum leaves P at less than (L - 1) Q + G. One that is served out of
+//! its credit raises P by less than G - Q, by going into debt, and is not served so again before it has
+//! come out of debt, which lowers P by as much. So P < L (Q + G) at any time. That bounds each credit (promise
+//! 2), and how long a level is passed over by less urgent ones, which are served only out of P (promise 1).
 
-use super::{Terms, levels_of};
+use super::{ALL_LEVELS, Terms, levels_of, several};
 use crate::priority::LEVELS;
-
-/// Longer intervals count as this, seconds: more than any credit, and products with weights stay below 2^62.
-const INTERVAL_MAX: u64 = 1 << 32;
 
 /// Credits are kept in parts of a tick: a share of a short interval is few ticks, and what is cut off
 /// adds up.
 const PARTS: u64 = 256;
+
+/// Far from the end of the numbers.
+const LIKELY_MAX: u64 = 1 << 40;
 
 /// `since` of a level that does not wait.
 const NEVER: u64 = u64::MAX;
@@ -55,15 +57,17 @@ pub(crate) struct Ledger {
     credit: [i64; LEVELS],
     /// When a level that waits had its last turn, or began to wait.
     since: [u64; LEVELS],
-    /// The dispatches since the last look.
+    /// What ran since the last look: dispatches, each counted as what it is likely to have taken.
     ran: [u64; LEVELS],
     /// The last look.
     looked: u64,
+    /// The level that has had its turn since then because it was overdue.
+    overdue: Option<usize>,
 }
 
 impl Ledger {
     pub(crate) const fn new() -> Ledger {
-        Ledger { credit: [0; LEVELS], since: [NEVER; LEVELS], ran: [0; LEVELS], looked: 0 }
+        Ledger { credit: [0; LEVELS], since: [NEVER; LEVELS], ran: [0; LEVELS], looked: 0, overdue: None }
     }
 
     /// When the clock was looked at last.
@@ -71,49 +75,73 @@ impl Ledger {
         self.looked
     }
 
-    /// So many fibers of `level` were dispatched.
+    /// So much of the time since the last look is nobody's.
+    pub(crate) fn skip(&mut self, time: u64) {
+        self.looked = self.looked.saturating_add(time);
+    }
+
+    /// Fibers of `level` have run, for about `likely`: the time that passed is divided in these proportions.
     #[inline]
-    pub(crate) fn count(&mut self, level: usize, dispatches: u64) {
-        self.ran[level] += dispatches;
+    pub(crate) fn count(&mut self, level: usize, likely: u64) {
+        self.ran[level] = self.ran[level].saturating_add(likely).min(LIKELY_MAX);
     }
 
     /// Only levels in `waiting` have work now: the others lose what they are owed.
     pub(crate) fn drop_credit(&mut self, waiting: u32) {
-        for level in levels_of(!waiting & super::ALL_LEVELS) {
+        let mut lost = 0;
+        for level in levels_of(!waiting & ALL_LEVELS) {
+            lost += self.credit[level].max(0);
             self.credit[level] = self.credit[level].min(0);
             self.since[level] = NEVER;
         }
+        self.forgive(lost);
     }
 
     /// A level that was to be served had nothing after all, or others took it.
     pub(crate) fn missed(&mut self, level: usize) {
-        self.drop_credit(super::ALL_LEVELS & !(1 << level));
+        self.drop_credit(ALL_LEVELS & !(1 << level));
+    }
+
+    /// So much less is owed by those that owe, in proportion to their debts.
+    fn forgive(&mut self, amount: i64) {
+        if amount == 0 {
+            return;
+        }
+        let debts = |credit: &[i64; LEVELS]| credit.iter().map(|&credit| credit.min(0)).sum::<i64>();
+        let (mut amount, mut debt) = (i128::from(amount), -i128::from(debts(&self.credit)));
+        for credit in self.credit.iter_mut().filter(|credit| **credit < 0) {
+            let owes = -i128::from(*credit);
+            let part = amount.min(debt) * owes / debt;
+            *credit += part as i64;
+            (amount, debt) = (amount - part, debt - owes);
+        }
+    }
+
+    /// Takes `time` from what `level` is owed, and forgives as much.
+    fn use_up(&mut self, level: usize, time: i64) {
+        let used = self.credit[level].clamp(0, time);
+        self.credit[level] -= used;
+        self.forgive(used);
     }
 
     /// Looks at the clock: the time since the last look passed while the levels in `waiting` had work,
     /// and is charged to those that ran.
     pub(crate) fn settle(&mut self, terms: &Terms, waiting: u32, now: u64) {
-        let dispatches: u64 = self.ran.iter().sum();
+        let ran: u64 = self.ran.iter().sum();
         // Where the clock is slower than a dispatch, a dispatch still costs something.
-        let time = now.saturating_sub(self.looked).clamp(dispatches.max(1), INTERVAL_MAX);
+        let time = now.saturating_sub(self.looked).clamp(1, terms.credit_max);
+        let time = (PARTS * time) as i64;
         self.looked = now;
-        let weights = terms.weight_of(waiting);
-        if waiting & waiting.wrapping_sub(1) == 0 {
-            self.settle_alone(terms, time);
-        } else if weights > 0 && dispatches > 0 {
+        if let Some(level) = self.overdue.take() {
+            self.use_up(level, time);
+        } else if !several(waiting) {
             for level in levels_of(waiting) {
-                self.credit[level] += (PARTS * time * terms.weights[level] / weights) as i64;
+                self.use_up(level, time);
             }
-            for level in 0..LEVELS {
-                if self.ran[level] > 0 {
-                    let ran = u128::from(PARTS * time) * u128::from(self.ran[level]);
-                    self.credit[level] -= (ran / u128::from(dispatches)) as i64;
-                }
-            }
+        } else if ran > 0 {
+            self.divide(terms, waiting, time, ran);
         }
-        let most = (PARTS * terms.credit_max) as i64;
         for level in 0..LEVELS {
-            self.credit[level] = self.credit[level].clamp(-most, most);
             if self.ran[level] > 0 && self.since[level] != NEVER {
                 self.since[level] = now;
             }
@@ -121,15 +149,45 @@ impl Ledger {
         }
     }
 
-    /// The same for a time in which only one level had work.
-    fn settle_alone(&mut self, terms: &Terms, time: u64) {
-        let all = terms.weight_of(super::ALL_LEVELS).max(1);
-        for (level, credit) in self.credit.iter_mut().enumerate() {
-            *credit = match *credit {
-                // Only one that has work is owed something: it was served.
-                owed @ 1.. => (owed - (PARTS * time) as i64).max(0),
-                debt => (debt + (PARTS * time * terms.weights[level] / all) as i64).min(0),
-            };
+    /// Gives `time` to those that wait, by their weights, and takes it from those that ran, by what
+    /// is likely. What the divisions cut off goes to the next, so that all still adds up to zero.
+    fn divide(&mut self, terms: &Terms, waiting: u32, time: i64, ran: u64) {
+        let mut weights = terms.weight_of(waiting) as i64;
+        if weights == 0 {
+            return;
+        }
+        let mut left = time;
+        for level in levels_of(waiting) {
+            let weight = terms.weights[level] as i64;
+            if weight > 0 {
+                let part = (i128::from(left) * i128::from(weight) / i128::from(weights)) as i64;
+                self.credit[level] += part;
+                (left, weights) = (left - part, weights - weight);
+            }
+        }
+        let (mut left, mut ran) = (time, ran);
+        for level in 0..LEVELS {
+            if self.ran[level] > 0 {
+                let part = (i128::from(left) * i128::from(self.ran[level]) / i128::from(ran)) as i64;
+                self.credit[level] -= part;
+                (left, ran) = (left - part, ran - self.ran[level]);
+            }
+        }
+        self.scale_down((PARTS * terms.credit_max) as i64);
+    }
+
+    /// Nobody is owed or owes more than `most`.
+    fn scale_down(&mut self, most: i64) {
+        let largest = self.credit.iter().map(|credit| credit.abs()).max().unwrap_or(0);
+        if largest <= most {
+            return;
+        }
+        for credit in &mut self.credit {
+            *credit = (i128::from(*credit) * i128::from(most) / i128::from(largest)) as i64;
+        }
+        let rest: i64 = self.credit.iter().sum();
+        if let Some(any) = self.credit.iter_mut().find(|credit| **credit * rest.signum() > 0) {
+            *any -= rest;
         }
     }
 
@@ -152,6 +210,7 @@ impl Ledger {
                 creditor = Some(level);
             }
         }
+        self.overdue = overdue;
         let level = overdue.or(creditor).unwrap_or(top);
         Choice { level, owed: level != top }
     }
@@ -159,5 +218,32 @@ impl Ledger {
     #[cfg(test)]
     pub(crate) fn credit(&self, level: usize) -> i64 {
         self.credit[level] / PARTS as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{MAX_WAIT, Weights};
+    use super::*;
+
+    #[test]
+    fn whatever_happens_credits_and_debts_add_up_to_zero_and_have_a_bound() {
+        let random = crate::machine::random::Random::new(7);
+        let terms =
+            Terms::new(Weights::new([5, 0, 3, 1, 1]), [MAX_WAIT; 5], |time| time.as_nanos() as u64 / 7);
+        let (mut ledger, mut now, mut waiting) = (Ledger::new(), 0, 0b11111);
+        for _ in 0..100_000 {
+            now += [30, 1000, 100_000, 10_000_000][random.below(4)] + random.below(1000) as u64;
+            ledger.count(random.below(5), 1 + random.below(20) as u64);
+            ledger.settle(&terms, waiting, now);
+            waiting = 1 + random.below(31) as u32;
+            ledger.drop_credit(waiting);
+            let choice = ledger.choose(&terms, waiting, now);
+            if random.below(10) == 0 {
+                ledger.missed(choice.level);
+            }
+            assert_eq!(ledger.credit.iter().sum::<i64>(), 0, "{ledger:?}");
+            assert!(ledger.credit.iter().all(|credit| credit.unsigned_abs() <= PARTS * terms.credit_max));
+        }
     }
 }

@@ -1,19 +1,19 @@
 //! What to run next, whom to steal from, whom to wake: functions of a state, without threads or a
-//! clock in them. The workers use them, and so does the simulator, which checks
+//! clock in them. The workers use them, and so does the [simulator](crate::simulation), which checks
 //! the promises below at every step of machines that we do not have.
 //!
-//! Time comes in as *ticks*, of whatever clock the caller has; [`Terms`] has every duration of this
+//! Time comes in as *ticks*, of whatever clock the caller has; `Terms` has every duration of this
 //! page in them. Nothing here allocates after it was built.
 //!
 //! | file        | the question it answers                                                     |
 //! |-------------|-----------------------------------------------------------------------------|
-//! | [`weights`] | what the user chose: shares and the longest waits                           |
-//! | [`ledger`]  | which level is owed time, and how much: an account of credits               |
-//! | [`turns`]   | which level goes next, at the price of a compare where only one has work    |
-//! | [`aside`]   | how long a worker leaves its CPU to the lanes below                         |
-//! | [`queues`]  | which queue of a level, and which end of it                                 |
-//! | [`steal`]   | whom to steal from, and whether to wait a little; whom to wake              |
-//! | [`bounds`]  | the two promises as formulas                                                |
+//! | `weights` | what the user chose: shares and the longest waits                           |
+//! | `ledger`  | which level is owed time, and how much: an account of credits               |
+//! | `turns`   | which level goes next, at the price of a compare where only one has work    |
+//! | `aside`   | how long a worker leaves its CPU to the lanes below                         |
+//! | `queues`  | which queue of a level, and which end of it                                 |
+//! | `steal`   | whom to steal from, and whether to wait a little; whom to wake              |
+//! | `bounds`  | the two promises as formulas                                                |
 //!
 //! # The order
 //!
@@ -26,7 +26,7 @@
 //!
 //! A *turn* is up to [`OWED_MAX`] dispatches, or one if it takes [`QUANTUM`] or more. While a fiber that
 //! has not started waits, no worker of its lane starts less urgent ones in a row for longer than
-//! [`inversion`](bounds::inversion) says: for each less urgent level that has work one quantum and one turn.
+//! `bounds::inversion` says: for each less urgent level that has work one quantum and one turn.
 //! Besides these only what ran already goes first, and what is dispatched while the news of the
 //! fiber is on its way (tens of ns). A started fiber waits for its home thread: to that the same
 //! holds, plus the longest piece of code on that thread that reaches no checkpoint.
@@ -34,11 +34,9 @@
 //! # Promise 2: starvation
 //!
 //! A level that has work all the time gets from each worker at least its share of the time, less
-//! [`lag`](bounds::lag). It is served at least every [`wait`](bounds::wait). Inside a level, a fiber
+//! `bounds::lag`. It is served at least every `bounds::wait`. Inside a level, a fiber
 //! with n older ones before it in the same queue starts after at most [`OLDEST_INTERVAL`] times n + 1
 //! dispatches of that level, once it has waited for [`AGE_MAX`], as long as those that start also end.
-
-#![allow(dead_code, reason = "the workers and the simulator, its users, come next")]
 
 pub(crate) mod aside;
 pub(crate) mod bounds;
@@ -163,6 +161,12 @@ impl Terms {
 
 /// The mask with all levels in it.
 pub(crate) const ALL_LEVELS: u32 = (1 << LEVELS) - 1;
+
+/// Is there more than one level in the mask?
+#[inline]
+pub(crate) fn several(mask: u32) -> bool {
+    mask & mask.wrapping_sub(1) != 0
+}
 
 /// The levels in a mask, most urgent first.
 #[inline]

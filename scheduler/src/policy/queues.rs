@@ -17,7 +17,8 @@ pub(crate) enum Queue {
     Yielded,
 }
 
-/// Chooses among the queues of one level that have something. Resumed and fresh fibers alternate;
+/// Chooses among the queues of one level that have something; `tick` counts the dispatches *of that level*
+/// (of all levels, it could be odd whenever this one has its turn, and leave a queue out for ever). Resumed and fresh fibers alternate;
 /// yielded ones wait until as many fresh ones have gone as there were (`debt`).
 pub(crate) fn choose_queue(ready: bool, fresh: bool, yielded: bool, debt: usize, tick: u64) -> Option<Queue> {
     match (ready, fresh, yielded) {
@@ -56,6 +57,11 @@ impl Ageing {
     pub(crate) fn begin(&self, now: u64) {
         self.since.set(now);
         self.batch.set(0);
+    }
+
+    /// See the field.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.get()
     }
 
     /// One is about to be taken. `true`: it may be the turn of the oldest.

@@ -10,28 +10,31 @@
 //! missed(level)                        there was nothing: ask again
 //! rest()                               there is nothing anywhere: the worker goes to sleep
 //!
+//! level_changed()                      of the fiber that runs
 //! should_look(waiting)                 in a checkpoint: a few loads
-//! interrupt(level, ...) -> true        the fiber that runs makes room: its slice is over, or another
-//!                                      level is owed time, or a more urgent one has come
+//! interrupt(level, ...)                does the fiber that runs go on? Another level may be owed time,
+//!                                      a more urgent one may have come, its slice may be over
 //! ```
 //!
 //! *When the clock is looked at*: never while one level alone has work; else after as many
 //! dispatches as fill about a quantum by what that level's fibers took last, at most
-//! [`LOOK_MAX`](super::LOOK_MAX), and when the levels that have work change, if a quarter of that is over.
-//! Between two looks time is divided by dispatches.
+//! [`LOOK_MAX`](super::LOOK_MAX), and when another level is served than before. If the fibers of both are so
+//! short that this would cost too much, it is done only after a few dispatches, and the time in between is
+//! divided by what fibers of these levels took before.
 
 use super::ledger::{Choice, Ledger};
-use super::{LOOK_MAX, OWED_MAX, Terms};
+use super::{LOOK_MAX, OWED_MAX, Terms, several};
 use crate::priority::LEVELS;
 use std::cell::{Cell, RefCell};
 
-/// A fiber's checkpoints look at the clock at least this seldom where they are dense.
-const CHECKS_MAX: u64 = 64;
-
-/// Is there more than one level in the mask?
-#[inline]
-fn several(mask: u32) -> bool {
-    mask & mask.wrapping_sub(1) != 0
+/// What a fiber that runs on does at a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Checkpoint {
+    GoOn,
+    /// Another level goes first; the fiber goes on, before its equals, when its own has its turn again.
+    MakeRoom,
+    /// Its slice is over: it goes behind its equals.
+    GoLast,
 }
 
 /// One worker's turns. See the module's documentation.
@@ -48,6 +51,10 @@ pub(crate) struct Turns {
     counted: Cell<u64>,
     /// The dispatch of the last look.
     looked: Cell<u64>,
+    /// Only one level was served since then.
+    pure: Cell<bool>,
+    /// What a dispatch of a level took last, in ticks.
+    length: [Cell<u64>; LEVELS],
     /// How many dispatches of a level fill a quantum, or the most that we wait for.
     pace: [Cell<u64>; LEVELS],
     /// All levels that had work since the last look.
@@ -72,6 +79,8 @@ impl Turns {
             until: Cell::new(0),
             counted: Cell::new(0),
             looked: Cell::new(0),
+            pure: Cell::new(true),
+            length: std::array::from_fn(|_| Cell::new(1)),
             pace: std::array::from_fn(|_| Cell::new(1)),
             seen: Cell::new(0),
             lost: Cell::new(0),
@@ -94,33 +103,38 @@ impl Turns {
         }
     }
 
-    /// Does the level that is served go ahead of a more urgent one?
-    #[inline]
-    pub(crate) fn is_owed(&self) -> bool {
-        self.owed.get()
-    }
-
     /// Other levels have work than before, or it is time to look at the clock.
     #[cold]
     fn change(&self, waiting: u32, tick: u64) -> Option<usize> {
         let known = self.known.get();
         let alone = !several(known) && !several(waiting);
-        let since = tick.saturating_sub(self.looked.get());
-        let early = tick < self.until.get() && 4 * since < self.pace[self.level.get()].get();
-        if !alone && !early {
+        let level = self.level.get();
+        let stays = self.owed.get() && waiting & 1 << level != 0;
+        let next = if stays { level } else { waiting.trailing_zeros() as usize };
+        if !alone
+            && (tick >= self.until.get() || (next != level && self.should_tell_apart(level, next, tick)))
+        {
             return None;
         }
         self.count(tick);
         self.known.set(waiting);
         self.seen.set(self.seen.get() | waiting);
         self.lost.set(self.lost.get() | known & !waiting);
-        if !self.owed.get() || waiting & 1 << self.level.get() == 0 {
-            self.level.set(waiting.trailing_zeros() as usize);
-            self.owed.set(false);
+        if next != level {
+            self.pure.set(false);
+            self.level.set(next);
         }
+        self.owed.set(stays);
         let until = self.looked.get() + self.pace[self.level.get()].get();
         self.until.set(if several(waiting) { until.max(tick + 1) } else { u64::MAX });
         Some(self.level.get())
+    }
+
+    /// Is it worth a look at the clock to know what fibers of `level` took, before those of `next` run?
+    fn should_tell_apart(&self, level: usize, next: usize, tick: u64) -> bool {
+        let since = tick.saturating_sub(self.looked.get());
+        let are_short = self.pace[level].get().min(self.pace[next].get()) >= LOOK_MAX;
+        !are_short || since >= LOOK_MAX / 4
     }
 
     /// The same as [`next`](Self::next), with the time: which level to serve.
@@ -128,9 +142,11 @@ impl Turns {
     pub(crate) fn look(&self, terms: &Terms, waiting: u32, tick: u64, now: u64) -> usize {
         self.count(tick);
         let since = tick.saturating_sub(self.looked.get());
-        if since > 0 {
+        if since > 0 && self.pure.get() {
             let time = now.saturating_sub(self.ledger.borrow().looked());
-            let pace = &self.pace[self.level.get()];
+            let level = self.level.get();
+            self.length[level].set((time / since).max(1));
+            let pace = &self.pace[level];
             pace.set(paced(pace.get(), since, time, terms.quantum, LOOK_MAX));
         }
         self.decide(terms, waiting, tick, tick, now)
@@ -159,6 +175,11 @@ impl Turns {
         }
     }
 
+    /// The worker stood aside, or waited, for so long: that time is nobody's.
+    pub(crate) fn was_away(&self, time: u64) {
+        self.ledger.borrow_mut().skip(time);
+    }
+
     /// In a checkpoint, where the levels in `waiting` have work besides the fiber that runs: is there
     /// reason to ask [`interrupt`](Self::interrupt)?
     #[inline]
@@ -166,44 +187,66 @@ impl Turns {
         let checks = self.checks.get() + 1;
         self.checks.set(checks);
         let above = waiting & ((1 << level) - 1);
-        checks >= self.check_at.get() || (above != 0 && !self.owed.get())
+        waiting != 0 && (checks >= self.check_at.get() || (above != 0 && !self.owed.get()))
     }
 
     /// Should the fiber of `level` that runs, as dispatch number `tick`, make room? The levels in `waiting`
     /// have work besides it; `equals` says whether its own is one of them.
     #[cold]
-    pub(crate) fn interrupt(&self, terms: &Terms, level: usize, waiting: u32, tick: u64, now: u64) -> bool {
+    pub(crate) fn interrupt(
+        &self,
+        terms: &Terms,
+        level: usize,
+        waiting: u32,
+        tick: u64,
+        now: u64,
+    ) -> Checkpoint {
         let equals = waiting & 1 << level != 0;
         let time = now.saturating_sub(self.ledger.borrow().looked());
         let checks = self.checks.replace(0).max(1);
-        self.check_pace.set(paced(self.check_pace.get(), checks, time, terms.quantum, CHECKS_MAX));
+        self.check_pace.set(paced(self.check_pace.get(), checks, time, terms.quantum, LOOK_MAX));
         self.check_at.set(self.check_pace.get());
         let (dispatch, from) = self.slice.get();
         if dispatch != tick {
             self.slice.set((tick, now));
         }
-        // What ran before it was of the decision's level; its own has run so far, and counts again later.
+        // This dispatch has run so far, at the level it was chosen for, and counts again later.
         self.count(tick);
-        self.ledger.borrow_mut().count(level, 1);
+        let level_so_far = self.level.get();
+        self.ledger.borrow_mut().count(level_so_far, self.length[level_so_far].get());
         let next = self.decide(terms, waiting | 1 << level, tick, tick + 1, now);
-        next != level || (equals && dispatch == tick && now.saturating_sub(from) >= terms.slice)
+        let slice_is_over = dispatch == tick && now.saturating_sub(from) >= terms.slice;
+        match () {
+            () if next != level => Checkpoint::MakeRoom,
+            () if equals && slice_is_over => Checkpoint::GoLast,
+            () => Checkpoint::GoOn,
+        }
+    }
+
+    /// The priority of the fiber that runs has changed: its next checkpoint should know.
+    pub(crate) fn level_changed(&self) {
+        self.check_at.set(0);
     }
 
     fn count(&self, tick: u64) {
         let dispatches = tick.saturating_sub(self.counted.replace(tick));
-        self.ledger.borrow_mut().count(self.level.get(), dispatches);
+        if dispatches > 0 {
+            let level = self.level.get();
+            self.ledger.borrow_mut().count(level, dispatches.saturating_mul(self.length[level].get()));
+        }
     }
 
     /// Settles the account, decides, and says until when: before the dispatch some after `next`.
     fn decide(&self, terms: &Terms, waiting: u32, tick: u64, next: u64, now: u64) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        ledger.settle(terms, self.seen.get() | waiting, now);
+        ledger.settle(terms, self.seen.get(), now);
         ledger.drop_credit(waiting & !self.lost.replace(0));
         let choice = if several(waiting) {
             ledger.choose(terms, waiting, now)
         } else {
             Choice { level: waiting.trailing_zeros() as usize, owed: false }
         };
+        self.pure.set(true);
         self.seen.set(waiting);
         self.known.set(waiting);
         self.looked.set(tick);
@@ -299,15 +342,14 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_goes_empty_loses_its_credit_and_keeps_its_debt() {
+    fn a_level_that_goes_empty_loses_its_credit_and_others_their_debt() {
         let (turns, terms) = (Turns::new(), terms([1, 0, 1, 0, 0]));
         assert_eq!(turns.look(&terms, 0b101, 1, 0), 0);
         // Level 0 runs for 10 ms, of which half belongs to level 2.
         assert_eq!(turns.look(&terms, 0b101, 2, 10 * MS), 2);
         assert_eq!(turns.ledger.borrow().credit(2), 5 * MS as i64);
         turns.look(&terms, 0b001, 3, 10 * MS + 1);
-        assert_eq!(turns.ledger.borrow().credit(2), 0);
-        assert!(turns.ledger.borrow().credit(0) < -4 * MS as i64);
+        assert_eq!((turns.ledger.borrow().credit(2), turns.ledger.borrow().credit(0)), (0, 0));
     }
 
     #[test]
@@ -319,7 +361,9 @@ mod tests {
             turns.look(&terms, 0b00100 | waiting, 1, now);
             loop {
                 now += 1000;
-                if turns.should_look(2, waiting) && turns.interrupt(&terms, 2, waiting, 1, now) {
+                if turns.should_look(2, waiting)
+                    && turns.interrupt(&terms, 2, waiting, 1, now) != Checkpoint::GoOn
+                {
                     return now;
                 }
                 if now > 100 * MS {
