@@ -18,9 +18,8 @@
 //!
 //! *When the clock is looked at*: never while one level alone has work; else after as many
 //! dispatches as fill about a quantum by what that level's fibers took last, at most
-//! [`LOOK_MAX`](super::LOOK_MAX), and when another level is served than before. If the fibers of both are so
-//! short that this would cost too much, it is done only after a few dispatches, and the time in between is
-//! divided by what fibers of these levels took before.
+//! [`LOOK_MAX`](super::LOOK_MAX), and when another level is served than before or the competition begins or
+//! ends. So all time between two looks is that of one level.
 
 use super::ledger::{Choice, Ledger};
 use super::{LOOK_MAX, OWED_MAX, Terms, several};
@@ -47,14 +46,8 @@ pub(crate) struct Turns {
     owed: Cell<bool>,
     /// The decision is good before this dispatch.
     until: Cell<u64>,
-    /// Dispatches from here on are not yet in the ledger.
-    counted: Cell<u64>,
     /// The dispatch of the last look.
     looked: Cell<u64>,
-    /// Only one level was served since then.
-    pure: Cell<bool>,
-    /// What a dispatch of a level took last, in ticks.
-    length: [Cell<u64>; LEVELS],
     /// How many dispatches of a level fill a quantum, or the most that we wait for.
     pace: [Cell<u64>; LEVELS],
     /// All levels that had work since the last look.
@@ -77,10 +70,7 @@ impl Turns {
             level: Cell::new(0),
             owed: Cell::new(false),
             until: Cell::new(0),
-            counted: Cell::new(0),
             looked: Cell::new(0),
-            pure: Cell::new(true),
-            length: std::array::from_fn(|_| Cell::new(1)),
             pace: std::array::from_fn(|_| Cell::new(1)),
             seen: Cell::new(0),
             lost: Cell::new(0),
@@ -106,47 +96,31 @@ impl Turns {
     /// Other levels have work than before, or it is time to look at the clock.
     #[cold]
     fn change(&self, waiting: u32, tick: u64) -> Option<usize> {
-        let known = self.known.get();
-        let alone = !several(known) && !several(waiting);
-        let level = self.level.get();
+        let (known, level) = (self.known.get(), self.level.get());
         let stays = self.owed.get() && waiting & 1 << level != 0;
         let next = if stays { level } else { waiting.trailing_zeros() as usize };
-        if !alone
-            && (tick >= self.until.get() || (next != level && self.should_tell_apart(level, next, tick)))
-        {
-            return None;
-        }
-        self.count(tick);
-        self.known.set(waiting);
-        self.seen.set(self.seen.get() | waiting);
-        self.lost.set(self.lost.get() | known & !waiting);
-        if next != level {
-            self.pure.set(false);
+        if !several(known) && !several(waiting) {
+            // Nobody waits for anybody.
             self.level.set(next);
+            self.seen.set(waiting);
+            self.until.set(u64::MAX);
+        } else if tick >= self.until.get() || next != level || several(known) != several(waiting) {
+            return None;
+        } else {
+            self.seen.set(self.seen.get() | waiting);
         }
-        self.owed.set(stays);
-        let until = self.looked.get() + self.pace[self.level.get()].get();
-        self.until.set(if several(waiting) { until.max(tick + 1) } else { u64::MAX });
-        Some(self.level.get())
-    }
-
-    /// Is it worth a look at the clock to know what fibers of `level` took, before those of `next` run?
-    fn should_tell_apart(&self, level: usize, next: usize, tick: u64) -> bool {
-        let since = tick.saturating_sub(self.looked.get());
-        let are_short = self.pace[level].get().min(self.pace[next].get()) >= LOOK_MAX;
-        !are_short || since >= LOOK_MAX / 4
+        self.known.set(waiting);
+        self.lost.set(self.lost.get() | known & !waiting);
+        Some(next)
     }
 
     /// The same as [`next`](Self::next), with the time: which level to serve.
     #[cold]
     pub(crate) fn look(&self, terms: &Terms, waiting: u32, tick: u64, now: u64) -> usize {
-        self.count(tick);
         let since = tick.saturating_sub(self.looked.get());
-        if since > 0 && self.pure.get() {
+        if since > 0 {
             let time = now.saturating_sub(self.ledger.borrow().looked());
-            let level = self.level.get();
-            self.length[level].set((time / since).max(1));
-            let pace = &self.pace[level];
+            let pace = &self.pace[self.level.get()];
             pace.set(paced(pace.get(), since, time, terms.quantum, LOOK_MAX));
         }
         self.decide(terms, waiting, tick, tick, now)
@@ -154,9 +128,10 @@ impl Turns {
 
     /// There was nothing of the level after all, or others took it.
     #[cold]
-    pub(crate) fn missed(&self, level: usize) {
-        self.ledger.borrow_mut().missed(level);
-        self.known.set(self.known.get() & !(1 << level));
+    pub(crate) fn missed(&self, terms: &Terms, level: usize) {
+        let others = self.known.get() & !(1 << level);
+        self.ledger.borrow_mut().drop_credit(terms, others);
+        self.known.set(others);
         self.lost.set(self.lost.get() | 1 << level);
         if self.level.get() == level {
             self.owed.set(false);
@@ -210,10 +185,6 @@ impl Turns {
         if dispatch != tick {
             self.slice.set((tick, now));
         }
-        // This dispatch has run so far, at the level it was chosen for, and counts again later.
-        self.count(tick);
-        let level_so_far = self.level.get();
-        self.ledger.borrow_mut().count(level_so_far, self.length[level_so_far].get());
         let next = self.decide(terms, waiting | 1 << level, tick, tick + 1, now);
         let slice_is_over = dispatch == tick && now.saturating_sub(from) >= terms.slice;
         match () {
@@ -228,25 +199,16 @@ impl Turns {
         self.check_at.set(0);
     }
 
-    fn count(&self, tick: u64) {
-        let dispatches = tick.saturating_sub(self.counted.replace(tick));
-        if dispatches > 0 {
-            let level = self.level.get();
-            self.ledger.borrow_mut().count(level, dispatches.saturating_mul(self.length[level].get()));
-        }
-    }
-
     /// Settles the account, decides, and says until when: before the dispatch some after `next`.
     fn decide(&self, terms: &Terms, waiting: u32, tick: u64, next: u64, now: u64) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        ledger.settle(terms, self.seen.get(), now);
-        ledger.drop_credit(waiting & !self.lost.replace(0));
+        ledger.settle(terms, self.seen.get(), self.level.get(), now);
+        ledger.drop_credit(terms, waiting & !self.lost.replace(0));
         let choice = if several(waiting) {
             ledger.choose(terms, waiting, now)
         } else {
             Choice { level: waiting.trailing_zeros() as usize, owed: false }
         };
-        self.pure.set(true);
         self.seen.set(waiting);
         self.known.set(waiting);
         self.looked.set(tick);
@@ -342,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_goes_empty_loses_its_credit_and_others_their_debt() {
+    fn a_level_that_goes_empty_loses_its_credit_to_those_that_wait() {
         let (turns, terms) = (Turns::new(), terms([1, 0, 1, 0, 0]));
         assert_eq!(turns.look(&terms, 0b101, 1, 0), 0);
         // Level 0 runs for 10 ms, of which half belongs to level 2.

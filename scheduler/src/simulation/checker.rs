@@ -149,12 +149,20 @@ impl World<'_> {
             }
             eye.due[eye.ran] -= time as i64;
         }
+        if eye.overdue && eye.mask.count_ones() > 1 {
+            // What it has so is not charged, but it is owed less.
+            eye.due[eye.ran] -= time as i64;
+        }
         if eye.mask.count_ones() <= 1 {
             // Alone, it has more than any share.
             eye.due[eye.ran] -= time as i64;
             (eye.looked, eye.looked_at) = (cpu, now);
         }
         if looked {
+            if now - eye.looked_at > credit_max {
+                // What is beyond that is forgotten.
+                eye.due = [0; LEVELS];
+            }
             eye.gap_at = eye.gap_at.max(now - eye.looked_at);
             eye.looked_at = now;
         }
@@ -199,7 +207,7 @@ impl World<'_> {
         // Both the dispatch and the first piece are costs that the policy cannot see coming.
         let piece = self.longest_piece + 100;
         // So many dispatches, and as many checkpoints.
-        let most = if self.long_only { 2 * piece } else { 2 * LOOK_MAX * piece };
+        let most = if self.long_only { 2 * piece + NEWS } else { 2 * LOOK_MAX * piece };
         if gap > most {
             let detail = format!("worker {worker}: {gap} ns between two looks at the clock, not {most}");
             self.violate(Promise::Looks, detail);
@@ -261,15 +269,14 @@ impl World<'_> {
         let (oldest, taken) = own.eye.oldest[level];
         let queued = self.fibers[first as usize].queued;
         // By its own level's tickets and age, as a fiber may be older than its place here.
-        let aged = self.now.saturating_sub(queued) > 2 * age && own.live < OLDEST_BATCH / 2;
+        let since = self.now.saturating_sub(own.levels[level].ageing.since());
+        let aged = self.now.saturating_sub(queued) > 2 * age && since > age && own.live < OLDEST_BATCH / 2;
         if oldest != first || took_oldest || !aged {
             own.eye.oldest[level] = (first, 0);
             return;
         }
         own.eye.oldest[level] = (first, taken + 1);
-        // It may be one that was moved here later than it was made: then `age` begins anew.
-        let place = self.now.saturating_sub(own.levels[level].ageing.since());
-        if taken > 2 * OLDEST_INTERVAL && place > 2 * age {
+        if taken > 2 * OLDEST_INTERVAL {
             let detail = format!("worker {worker}: {taken} of level {level} were taken before its oldest");
             self.violate(Promise::OldestInTime, detail);
         }

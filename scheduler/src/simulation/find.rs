@@ -44,7 +44,7 @@ impl World<'_> {
             match found {
                 Some(fiber) => return Some(Found { fiber, level, waiting, own, looked }),
                 None => {
-                    self.workers[worker].turns.missed(level);
+                    self.workers[worker].turns.missed(&self.terms, level);
                     missed |= 1 << level;
                 }
             }
