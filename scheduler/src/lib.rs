@@ -46,6 +46,7 @@ mod lane;
 pub mod policy;
 mod error;
 mod machine;
+pub mod simulation;
 mod primitive;
 mod queue;
 mod fiber;

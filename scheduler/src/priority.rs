@@ -5,11 +5,16 @@ use std::str::FromStr;
 
 /// How urgent a fiber is. Smaller is more urgent; `Critical < Background`.
 ///
-/// A worker always takes the most urgent runnable fiber it can reach, and every
-/// [`policy::SHARE_INTERVAL`](crate::policy::SHARE_INTERVAL) dispatches it takes one from
-/// the levels that have work in turn, least urgent first, so that background work always finishes. Code that never returns to the scheduler
-/// (no blocking call, no [`checkpoint`](crate::checkpoint)) delays the fibers behind it on its own
-/// thread for as long as it runs.
+/// A worker always takes the most urgent runnable fiber it can reach, with one exception, the promise that
+/// nobody starves: **a level that has work gets at least its share of each worker's time
+/// ([`Weights`](crate::policy::Weights)), and a turn at least every
+/// [`MAX_WAIT`](crate::policy::MAX_WAIT), as long as what runs reaches blocking calls or
+/// [`checkpoint`](crate::checkpoint)s.**
+///
+/// Code that never does is preempted by the kernel in favour of a more urgent [lane](crate::Lanes), within
+/// microseconds; it delays the started fibers behind it on its own thread for as long as it runs; and to a
+/// less urgent lane **the kernel then leaves no more than a tenth of a CPU (the ordinary lane beside the
+/// urgent one), or three thousandths (the background lane).**
 ///
 /// ```
 /// use heddle_scheduler::Priority;

@@ -138,6 +138,6 @@ mod tests {
         let mut aside = Aside::new();
         let window = Window { mine: 1000 * MS, ..Window::default() };
         assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0, 5000 * MS), 0);
-        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0b10000, 5001 * MS), MS);
+        assert_eq!(aside.ask(&terms([1; 5]), window, 0b00110, 0b10000, 5001 * MS), 10 * MS);
     }
 }

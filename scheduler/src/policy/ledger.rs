@@ -14,7 +14,7 @@
 //! * The most urgent level whose credit has reached a quantum goes next; if there is none, the most
 //!   urgent that has work. A level that has waited longer than its longest wait goes before both.
 //! * Credits and debts always add up to zero. A level that goes empty loses what it is owed (nobody
-//!   hoards), and as much is forgiven to those that owe. It keeps what it owes itself, else one that takes
+//!   hoards) to those that still wait, by their weights. It keeps what it owes, else one that takes
 //!   much at a time and is empty now and then would leave those below it with nothing.
 //! * A level that is alone uses up its credit, and what it is not owed it has for nothing.
 //! * The same holds for a level that has its turn because it is overdue. Were it charged, levels that always
@@ -54,8 +54,6 @@ pub(crate) struct Ledger {
     credit: [i64; LEVELS],
     /// When a level that waits had its last turn, or began to wait.
     since: [u64; LEVELS],
-    /// The dispatches since the last look.
-    ran: [u64; LEVELS],
     /// The last look.
     looked: u64,
     /// The level that has had its turn since then because it was overdue.
@@ -64,12 +62,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) const fn new() -> Ledger {
-        Ledger { credit: [0; LEVELS], since: [NEVER; LEVELS], ran: [0; LEVELS], looked: 0, overdue: None }
-    }
-
-    /// When the clock was looked at last.
-    pub(crate) fn looked(&self) -> u64 {
-        self.looked
+        Ledger { credit: [0; LEVELS], since: [NEVER; LEVELS], looked: 0, overdue: None }
     }
 
     /// When a level that waits had its last turn, or began to wait.
@@ -77,31 +70,30 @@ impl Ledger {
         self.since[level]
     }
 
+    /// When the clock was looked at last.
+    pub(crate) fn looked(&self) -> u64 {
+        self.looked
+    }
+
     /// So much of the time since the last look is nobody's.
     pub(crate) fn skip(&mut self, time: u64) {
         self.looked = self.looked.saturating_add(time);
     }
 
-    /// So many fibers of `level` were dispatched.
-    #[inline]
-    pub(crate) fn count(&mut self, level: usize, dispatches: u64) {
-        self.ran[level] += dispatches;
-    }
-
-    /// Only levels in `waiting` have work now: the others lose what they are owed.
-    pub(crate) fn drop_credit(&mut self, waiting: u32) {
+    /// Only levels in `waiting` have work now: the others lose what they are owed to them.
+    pub(crate) fn drop_credit(&mut self, terms: &Terms, waiting: u32) {
         let mut lost = 0;
         for level in levels_of(!waiting & ALL_LEVELS) {
             lost += self.credit[level].max(0);
             self.credit[level] = self.credit[level].min(0);
             self.since[level] = NEVER;
         }
-        self.forgive(lost);
-    }
-
-    /// A level that was to be served had nothing after all, or others took it.
-    pub(crate) fn missed(&mut self, level: usize) {
-        self.drop_credit(ALL_LEVELS & !(1 << level));
+        if lost > 0 {
+            if !self.give(terms, waiting, lost) {
+                self.forgive(lost);
+            }
+            self.scale_down((PARTS * terms.credit_max) as i64);
+        }
     }
 
     /// So much less is owed by those that owe, in proportion to their debts.
@@ -126,39 +118,30 @@ impl Ledger {
         self.forgive(used);
     }
 
-    /// Looks at the clock: the time since the last look passed while the levels in `waiting` had work,
-    /// and is charged to those that ran.
-    pub(crate) fn settle(&mut self, terms: &Terms, waiting: u32, now: u64) {
-        let dispatches: u64 = self.ran.iter().sum();
+    /// Looks at the clock: since the last look the levels in `waiting` had work, and `ran` was served.
+    pub(crate) fn settle(&mut self, terms: &Terms, waiting: u32, ran: usize, now: u64) {
         // Where the clock is slower than a dispatch, a dispatch still costs something.
-        let time = now.saturating_sub(self.looked).max(dispatches).clamp(1, terms.credit_max);
+        let time = now.saturating_sub(self.looked).clamp(1, terms.credit_max);
         let time = (PARTS * time) as i64;
         self.looked = now;
-        if let Some(level) = self.overdue.take() {
-            self.use_up(level, time);
-        } else if !several(waiting) {
-            for level in levels_of(waiting) {
-                self.use_up(level, time);
-            }
-        } else if dispatches > 0 {
-            self.divide(terms, waiting, time, dispatches);
+        if self.overdue.take().is_some() || !several(waiting) {
+            self.use_up(ran, time);
+        } else if self.give(terms, waiting, time) {
+            self.credit[ran] -= time;
+            self.scale_down((PARTS * terms.credit_max) as i64);
         }
-        for level in 0..LEVELS {
-            if self.ran[level] > 0 && self.since[level] != NEVER {
-                self.since[level] = now;
-            }
-            self.ran[level] = 0;
+        if self.since[ran] != NEVER {
+            self.since[ran] = now;
         }
     }
 
-    /// Gives `time` to those that wait, by their weights, and takes it from those that ran, by their
-    /// dispatches. What the divisions cut off goes to the next, so that all still adds up to zero.
-    fn divide(&mut self, terms: &Terms, waiting: u32, time: i64, dispatches: u64) {
-        let mut weights = terms.weight_of(waiting) as i64;
+    /// Gives `amount` to those that wait, by their weights. What the divisions cut off goes to the next, so
+    /// that all still adds up to zero. `false`: they have no weight.
+    fn give(&mut self, terms: &Terms, waiting: u32, amount: i64) -> bool {
+        let (mut left, mut weights) = (amount, terms.weight_of(waiting) as i64);
         if weights == 0 {
-            return;
+            return false;
         }
-        let mut left = time;
         for level in levels_of(waiting) {
             let weight = terms.weights[level] as i64;
             if weight > 0 {
@@ -167,15 +150,7 @@ impl Ledger {
                 (left, weights) = (left - part, weights - weight);
             }
         }
-        let (mut left, mut dispatches) = (time, dispatches);
-        for level in 0..LEVELS {
-            if self.ran[level] > 0 {
-                let part = (i128::from(left) * i128::from(self.ran[level]) / i128::from(dispatches)) as i64;
-                self.credit[level] -= part;
-                (left, dispatches) = (left - part, dispatches - self.ran[level]);
-            }
-        }
-        self.scale_down((PARTS * terms.credit_max) as i64);
+        true
     }
 
     /// Nobody is owed or owes more than `most`.
@@ -236,13 +211,12 @@ mod tests {
         let (mut ledger, mut now, mut waiting) = (Ledger::new(), 0, 0b11111);
         for _ in 0..100_000 {
             now += [30, 1000, 100_000, 10_000_000][random.below(4)] + random.below(1000) as u64;
-            ledger.count(random.below(5), 1 + random.below(20) as u64);
-            ledger.settle(&terms, waiting, now);
+            ledger.settle(&terms, waiting, random.below(5), now);
             waiting = 1 + random.below(31) as u32;
-            ledger.drop_credit(waiting);
+            ledger.drop_credit(&terms, waiting);
             let choice = ledger.choose(&terms, waiting, now);
             if random.below(10) == 0 {
-                ledger.missed(choice.level);
+                ledger.drop_credit(&terms, waiting & !(1 << choice.level));
             }
             assert_eq!(ledger.credit.iter().sum::<i64>(), 0, "{ledger:?}");
             assert!(ledger.credit.iter().all(|credit| credit.unsigned_abs() <= PARTS * terms.credit_max));

@@ -2,18 +2,18 @@
 //! clock in them. The workers use them, and so does the [simulator](crate::simulation), which checks
 //! the promises below at every step of machines that we do not have.
 //!
-//! Time comes in as *ticks*, of whatever clock the caller has; [`Terms`] has every duration of this
+//! Time comes in as *ticks*, of whatever clock the caller has; `Terms` has every duration of this
 //! page in them. Nothing here allocates after it was built.
 //!
 //! | file        | the question it answers                                                     |
 //! |-------------|-----------------------------------------------------------------------------|
-//! | [`weights`] | what the user chose: shares and the longest waits                           |
-//! | [`ledger`]  | which level is owed time, and how much: an account of credits               |
-//! | [`turns`]   | which level goes next, at the price of a compare where only one has work    |
-//! | [`aside`]   | how long a worker leaves its CPU to the lanes below                         |
-//! | [`queues`]  | which queue of a level, and which end of it                                 |
-//! | [`steal`]   | whom to steal from, and whether to wait a little; whom to wake              |
-//! | [`bounds`]  | the two promises as formulas                                                |
+//! | `weights` | what the user chose: shares and the longest waits                           |
+//! | `ledger`  | which level is owed time, and how much: an account of credits               |
+//! | `turns`   | which level goes next, at the price of a compare where only one has work    |
+//! | `aside`   | how long a worker leaves its CPU to the lanes below                         |
+//! | `queues`  | which queue of a level, and which end of it                                 |
+//! | `steal`   | whom to steal from, and whether to wait a little; whom to wake              |
+//! | `bounds`  | the two promises as formulas                                                |
 //!
 //! # The order
 //!
@@ -26,7 +26,7 @@
 //!
 //! A *turn* is up to [`OWED_MAX`] dispatches, or one if it takes [`QUANTUM`] or more. While a fiber that
 //! has not started waits, no worker of its lane starts less urgent ones in a row for longer than
-//! [`inversion`](bounds::inversion) says: for each less urgent level that has work one quantum and one turn.
+//! `bounds::inversion` says: for each less urgent level that has work one quantum and one turn.
 //! Besides these only what ran already goes first, and what is dispatched while the news of the
 //! fiber is on its way (tens of ns). A started fiber waits for its home thread: to that the same
 //! holds, plus the longest piece of code on that thread that reaches no checkpoint.
@@ -34,11 +34,9 @@
 //! # Promise 2: starvation
 //!
 //! A level that has work all the time gets from each worker at least its share of the time, less
-//! [`lag`](bounds::lag). It is served at least every [`wait`](bounds::wait). Inside a level, a fiber
+//! `bounds::lag`. It is served at least every `bounds::wait`. Inside a level, a fiber
 //! with n older ones before it in the same queue starts after at most [`OLDEST_INTERVAL`] times n + 1
 //! dispatches of that level, once it has waited for [`AGE_MAX`], as long as those that start also end.
-
-#![allow(dead_code, reason = "the workers and the simulator, its users, come next")]
 
 pub(crate) mod aside;
 pub(crate) mod bounds;
@@ -54,12 +52,6 @@ pub use weights::{MAX_WAIT, Weights};
 
 use crate::priority::LEVELS;
 use std::time::Duration;
-
-/// Every so many dispatches a worker takes from the least urgent level that has work, in turn,
-/// instead of the most urgent, so that no level starves: Background gets at least one dispatch in
-/// 64 times the number of levels in use. Small enough that background work moves, large enough that
-/// an urgent fiber meets one such dispatch in a hundred.
-pub const SHARE_INTERVAL: u64 = 64;
 
 /// What a level must be owed before it goes ahead of a more urgent one. Longer than it takes to warm
 /// a cache with another level's data, short enough that an urgent fiber does not mind: it is what the
@@ -196,30 +188,9 @@ impl Iterator for Levels {
     }
 }
 
-/// The level to serve on a share turn: the levels in `mask` in turn, by the turn's number, least
-/// urgent first.
-///
-/// Returns `None` if there is only one, which then needs no help.
-pub(crate) fn share_level(mask: u32, turn: u64) -> Option<usize> {
-    let levels = mask.count_ones() as u64;
-    if levels < 2 {
-        return None;
-    }
-    let skip = (turn % levels) as usize;
-    (0..LEVELS).rev().filter(|level| mask & 1 << level != 0).nth(skip)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_level_gets_its_share_turn() {
-        let turns: Vec<_> = (0..6).map(|turn| share_level(0b10101, turn).unwrap()).collect();
-        assert_eq!(turns, [4, 2, 0, 4, 2, 0]);
-        assert_eq!(share_level(0b00100, 7), None);
-        assert_eq!(share_level(0, 7), None);
-    }
 
     #[test]
     fn a_mask_lists_its_levels_most_urgent_first() {

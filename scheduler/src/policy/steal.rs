@@ -74,6 +74,7 @@ pub(crate) fn approach(level: usize, waiting: usize, restraint: u64) -> Approach
 }
 
 /// How long a thief holds back after it ran a stolen fiber: longer each time that it was tiny.
+#[allow(dead_code, reason = "for the workers; simulated thieves have no caches to learn about")]
 pub(crate) fn restraint_after(restraint: u64, was_tiny: bool, tiny: u64, most: u64) -> u64 {
     if was_tiny { (2 * restraint + tiny).min(most) } else { 0 }
 }

@@ -18,8 +18,8 @@
 //!
 //! *When the clock is looked at*: never while one level alone has work; else after as many
 //! dispatches as fill about a quantum by what that level's fibers took last, at most
-//! [`LOOK_MAX`](super::LOOK_MAX), and when the levels that have work change, if a quarter of that is over.
-//! Between two looks time is divided by dispatches.
+//! [`LOOK_MAX`](super::LOOK_MAX), and when another level is served than before or the competition begins or
+//! ends. So all time between two looks is that of one level.
 
 use super::ledger::{Choice, Ledger};
 use super::{LOOK_MAX, OWED_MAX, Terms, several};
@@ -46,8 +46,6 @@ pub(crate) struct Turns {
     owed: Cell<bool>,
     /// The decision is good before this dispatch.
     until: Cell<u64>,
-    /// Dispatches from here on are not yet in the ledger.
-    counted: Cell<u64>,
     /// The dispatch of the last look.
     looked: Cell<u64>,
     /// How many dispatches of a level fill a quantum, or the most that we wait for.
@@ -72,7 +70,6 @@ impl Turns {
             level: Cell::new(0),
             owed: Cell::new(false),
             until: Cell::new(0),
-            counted: Cell::new(0),
             looked: Cell::new(0),
             pace: std::array::from_fn(|_| Cell::new(1)),
             seen: Cell::new(0),
@@ -96,39 +93,30 @@ impl Turns {
         }
     }
 
-    /// Does the level that is served go ahead of a more urgent one?
-    #[inline]
-    pub(crate) fn is_owed(&self) -> bool {
-        self.owed.get()
-    }
-
     /// Other levels have work than before, or it is time to look at the clock.
     #[cold]
     fn change(&self, waiting: u32, tick: u64) -> Option<usize> {
-        let known = self.known.get();
-        let alone = !several(known) && !several(waiting);
-        let since = tick.saturating_sub(self.looked.get());
-        let early = tick < self.until.get() && 4 * since < self.pace[self.level.get()].get();
-        if !alone && !early {
+        let (known, level) = (self.known.get(), self.level.get());
+        let stays = self.owed.get() && waiting & 1 << level != 0;
+        let next = if stays { level } else { waiting.trailing_zeros() as usize };
+        if !several(known) && !several(waiting) {
+            // Nobody waits for anybody.
+            self.level.set(next);
+            self.seen.set(waiting);
+            self.until.set(u64::MAX);
+        } else if tick >= self.until.get() || next != level || several(known) != several(waiting) {
             return None;
+        } else {
+            self.seen.set(self.seen.get() | waiting);
         }
-        self.count(tick);
         self.known.set(waiting);
-        self.seen.set(self.seen.get() | waiting);
         self.lost.set(self.lost.get() | known & !waiting);
-        if !self.owed.get() || waiting & 1 << self.level.get() == 0 {
-            self.level.set(waiting.trailing_zeros() as usize);
-            self.owed.set(false);
-        }
-        let until = self.looked.get() + self.pace[self.level.get()].get();
-        self.until.set(if several(waiting) { until.max(tick + 1) } else { u64::MAX });
-        Some(self.level.get())
+        Some(next)
     }
 
     /// The same as [`next`](Self::next), with the time: which level to serve.
     #[cold]
     pub(crate) fn look(&self, terms: &Terms, waiting: u32, tick: u64, now: u64) -> usize {
-        self.count(tick);
         let since = tick.saturating_sub(self.looked.get());
         if since > 0 {
             let time = now.saturating_sub(self.ledger.borrow().looked());
@@ -140,9 +128,10 @@ impl Turns {
 
     /// There was nothing of the level after all, or others took it.
     #[cold]
-    pub(crate) fn missed(&self, level: usize) {
-        self.ledger.borrow_mut().missed(level);
-        self.known.set(self.known.get() & !(1 << level));
+    pub(crate) fn missed(&self, terms: &Terms, level: usize) {
+        let others = self.known.get() & !(1 << level);
+        self.ledger.borrow_mut().drop_credit(terms, others);
+        self.known.set(others);
         self.lost.set(self.lost.get() | 1 << level);
         if self.level.get() == level {
             self.owed.set(false);
@@ -196,9 +185,6 @@ impl Turns {
         if dispatch != tick {
             self.slice.set((tick, now));
         }
-        // This dispatch has run so far, at the level it was chosen for, and counts again later.
-        self.count(tick);
-        self.ledger.borrow_mut().count(self.level.get(), 1);
         let next = self.decide(terms, waiting | 1 << level, tick, tick + 1, now);
         let slice_is_over = dispatch == tick && now.saturating_sub(from) >= terms.slice;
         match () {
@@ -218,16 +204,11 @@ impl Turns {
         self.check_at.set(0);
     }
 
-    fn count(&self, tick: u64) {
-        let dispatches = tick.saturating_sub(self.counted.replace(tick));
-        self.ledger.borrow_mut().count(self.level.get(), dispatches);
-    }
-
     /// Settles the account, decides, and says until when: before the dispatch some after `next`.
     fn decide(&self, terms: &Terms, waiting: u32, tick: u64, next: u64, now: u64) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        ledger.settle(terms, self.seen.get(), now);
-        ledger.drop_credit(waiting & !self.lost.replace(0));
+        ledger.settle(terms, self.seen.get(), self.level.get(), now);
+        ledger.drop_credit(terms, waiting & !self.lost.replace(0));
         let choice = if several(waiting) {
             ledger.choose(terms, waiting, now)
         } else {
@@ -328,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_goes_empty_loses_its_credit_and_others_their_debt() {
+    fn a_level_that_goes_empty_loses_its_credit_to_those_that_wait() {
         let (turns, terms) = (Turns::new(), terms([1, 0, 1, 0, 0]));
         assert_eq!(turns.look(&terms, 0b101, 1, 0), 0);
         // Level 0 runs for 10 ms, of which half belongs to level 2.

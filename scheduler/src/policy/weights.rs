@@ -3,7 +3,7 @@
 use crate::priority::{LEVELS, Priority};
 use std::time::Duration;
 
-/// More would not be a share any more; the products of the [ledger](super::ledger) stay far from 2^63.
+/// More would not be a share any more; the products of the ledger stay far from 2^63.
 const WEIGHT_MAX: u32 = 1_000_000;
 
 /// The longest that a level with work waits for a turn, by default: it matters to levels of weight zero,

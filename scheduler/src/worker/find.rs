@@ -78,7 +78,7 @@ impl Worker {
         let now = clock::ticks();
         let terms = &self.shared.config.terms;
         let level = self.turns.look(terms, waiting, tick, now);
-        if self.turns.is_owed() {
+        if waiting & ((1 << level) - 1) != 0 {
             self.count_inversions(level, waiting, now);
         }
         level
@@ -268,7 +268,7 @@ impl Worker {
         if work.is_some() {
             self.misses.set(0);
         } else {
-            self.turns.missed(level);
+            self.turns.missed(&self.shared.config.terms, level);
             self.missed(1 << level);
         }
         work
