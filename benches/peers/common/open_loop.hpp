@@ -92,7 +92,7 @@ struct Request {
 
 // Nanoseconds of CPU time that a piece takes where plain threads do nothing else for a while.
 inline double ns_on_plain_threads(const Options &options, Work work) {
-    int64_t time = options.counted < 1000 ? 10000000 : 200000000;
+    int64_t time = options.counted < 1000 ? 3000000 : 200000000;
     std::atomic<int64_t> pieces{0};
     int64_t before = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     std::vector<std::thread> threads;

@@ -239,7 +239,7 @@ func main() {
 	given = options{os.Args[1] == "hogs", os.Args[1] == "respawning", int(number(2)), number(3), number(4), number(5),
 		number(6), number(7), number(8), number(9), number(10), number(11), 200000000}
 	if given.counted < 1000 {
-		given.calibration = 10000000
+		given.calibration = 3000000
 	}
 	runtime.GOMAXPROCS(given.workers)
 	pieceSteps, pieceRight = lastingUs(given.taskUs)

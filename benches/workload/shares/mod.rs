@@ -9,12 +9,15 @@ mod heddle_one_lane;
 
 use heddle_benches::thread::now_ns;
 use heddle_benches::work::Work;
-use heddle_benches::{Case, Contender, Metric, Run, Sample, Workload};
+use heddle_benches::{Case, Contender, Goal, Metric, Run, Sample, Workload};
 use heddle_scheduler::Priority;
+use heddle_scheduler::policy::{MAX_WAIT, Weights};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+const OFF: &str = "largest difference from the weights, % of the work";
+const NO_TURN: &str = "longest that a level got no turn, ms";
 const SHARES: [&str; 5] = [
     "share of Critical, % of the work",
     "share of High, % of the work",
@@ -44,6 +47,8 @@ pub(crate) static WORKLOAD: Workload = Workload {
                or end each ms: what part of the work is each level's, and how long does a fiber wait at most?",
     cases: &[case(YIELDING), case(RESPAWNING)],
     metrics: &[
+        Metric::lower(OFF),
+        Metric::lower(NO_TURN),
         Metric::shown(SHARES[0]),
         Metric::shown(SHARES[1]),
         Metric::shown(SHARES[2]),
@@ -55,7 +60,12 @@ pub(crate) static WORKLOAD: Workload = Workload {
         Metric::shown(WAITS[3]),
         Metric::shown(WAITS[4]),
     ],
-    goals: &[],
+    goals: &[
+        Goal { case: YIELDING, metric: OFF, first: 2.0, then: None },
+        Goal { case: YIELDING, metric: NO_TURN, first: MAX_WAIT.as_millis() as f64, then: None },
+        Goal { case: RESPAWNING, metric: OFF, first: 2.0, then: None },
+        Goal { case: RESPAWNING, metric: NO_TURN, first: MAX_WAIT.as_millis() as f64, then: None },
+    ],
     contenders: &[
         Contender::runs("heddle", heddle::run),
         Contender::runs("heddle_one_lane", heddle_one_lane::run),
@@ -79,22 +89,36 @@ struct Level {
     /// When each fiber, or the one that spawned it, last did something.
     last: [AtomicU64; FIBERS_PER_LEVEL],
     longest_wait_ns: AtomicU64,
+    /// When any of them last did something.
+    last_of_any: AtomicU64,
+    longest_without_turn_ns: AtomicU64,
 }
 
 impl Level {
     const fn new() -> Self {
         let last = [const { AtomicU64::new(0) }; FIBERS_PER_LEVEL];
-        Level { pieces: AtomicU64::new(0), last, longest_wait_ns: AtomicU64::new(0) }
+        Level {
+            pieces: AtomicU64::new(0),
+            last,
+            longest_wait_ns: AtomicU64::new(0),
+            last_of_any: AtomicU64::new(0),
+            longest_without_turn_ns: AtomicU64::new(0),
+        }
     }
 
     /// A wait ends now, or the run does.
     fn waited(&self, index: usize) {
-        let wait = now_ns() - self.last[index].load(Ordering::Relaxed);
-        self.longest_wait_ns.fetch_max(wait, Ordering::Relaxed);
+        // Another thread may have written a moment that is later than ours.
+        let now = now_ns();
+        let since = |moment: &AtomicU64| now.saturating_sub(moment.load(Ordering::Relaxed));
+        self.longest_wait_ns.fetch_max(since(&self.last[index]), Ordering::Relaxed);
+        self.longest_without_turn_ns.fetch_max(since(&self.last_of_any), Ordering::Relaxed);
     }
 
     fn acted(&self, index: usize) {
-        self.last[index].store(now_ns(), Ordering::Relaxed);
+        let now = now_ns();
+        self.last[index].store(now, Ordering::Relaxed);
+        self.last_of_any.store(now, Ordering::Relaxed);
     }
 }
 
@@ -141,11 +165,17 @@ fn drive(run: &Run, start: impl Fn(Which), stats: impl Fn() -> String) -> Sample
     let pieces: Vec<u64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
     let all: u64 = pieces.iter().sum();
     assert!(all > 0, "somebody works");
-    let mut sample = Sample::new(format!("{time} ms; by its stats() {stats}"));
+    let weights = Weights::default().levels();
+    let whole: u32 = weights.iter().sum();
+    let share = |level: usize| 100.0 * pieces[level] as f64 / all as f64;
+    let wanted = |level: usize| 100.0 * f64::from(weights[level]) / f64::from(whole);
+    let off = (0..5).map(|level| (share(level) - wanted(level)).abs()).fold(0.0, f64::max);
+    let no_turn = LEVELS.iter().map(|level| level.longest_without_turn_ns.load(Ordering::Relaxed)).max();
+    let says = format!("{time} ms; weights {weights:?}; by its stats() {stats}");
+    let mut sample =
+        Sample::new(says).with(OFF, off).with(NO_TURN, no_turn.expect("five levels") as f64 / 1e6);
     for level in 0..5 {
-        sample = sample
-            .with(SHARES[level], 100.0 * pieces[level] as f64 / all as f64)
-            .with(WAITS[level], waits[level]);
+        sample = sample.with(SHARES[level], share(level)).with(WAITS[level], waits[level]);
     }
     sample
 }

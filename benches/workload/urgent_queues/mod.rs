@@ -97,7 +97,7 @@ const DEPTH: u64 = 1000;
 const BODY_US: u32 = 300;
 
 fn plan(run: &Run) -> Plan {
-    let (warm_up, counted, give_up_ms) = if run.quick { (10, 50, 80) } else { (200, 2000, 2000) };
+    let (warm_up, counted, give_up_ms) = if run.quick { (10, 20, 40) } else { (200, 2000, 2000) };
     let give_up = Duration::from_millis(give_up_ms);
     Plan { every: Duration::from_millis(1), burst: 1, bodies_us: [0, BODY_US], warm_up, counted, give_up }
 }
@@ -135,7 +135,7 @@ fn drive(
     let (plan, threads) = (plan(run), run.case.workers);
     let requests = Requests::planned(plan);
     let work = *PIECE.get_or_init(|| Work::lasting_us(run.case.detail as u32));
-    let calibration = Duration::from_millis(if run.quick { 10 } else { 200 });
+    let calibration = Duration::from_millis(if run.quick { 3 } else { 200 });
     let before = ns_on_plain_threads(work, threads, calibration);
     RESPAWN.store(respawns(&run.case), Ordering::Relaxed);
     let depth = depth(run);
