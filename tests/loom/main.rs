@@ -11,6 +11,7 @@
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
+//! | [`lending`]   | the level in the state word is what the loans say                         |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
@@ -28,6 +29,9 @@ mod beacon;
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
 mod machine;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/fiber/loans.rs"]
+mod loans;
 mod primitive;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/memory/slots.rs"]
@@ -38,6 +42,7 @@ mod state;
 
 mod fiber;
 mod inboxes;
+mod lending;
 mod letters;
 mod lives;
 mod parkers;

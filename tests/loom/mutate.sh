@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-FILES=(scheduler/src/fiber/state.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
+FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
     scheduler/src/fiber/memory/slots.rs)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
@@ -59,7 +59,8 @@ mutate() { # file, line, kind, sed expression
     local verdict
     local models=()
     case "$file" in
-        */state.rs) models=(lives letters) ;;
+        */state.rs) models=(lives letters lending) ;;
+        */loans.rs) models=(lending) ;;
         */inbox.rs) models=(inboxes letters) ;;
         */beacon.rs) models=(sleepers) ;;
         */park.rs) models=(parkers) ;;

@@ -15,6 +15,7 @@ mod suspends;
 mod forks;
 mod cancel;
 mod priority;
+mod inheritance;
 mod placement;
 
 use heddle_scheduler::Scheduler;

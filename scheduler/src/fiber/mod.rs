@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   Header (96 bytes)                                      | Stage<F, T>
-//!   state vtable link mail_link waiter waking scope shared   | Closure(F) -> Result(T) -> Gone
-//!   carrier stamp id name
+//!   state vtable link mail_link waiter waking loans scope    | Closure(F) -> Result(T) -> Gone
+//!   shared carrier stamp id name
 //! ```
 //!
 //! | field       | written by                              | read by                                   |
@@ -14,6 +14,7 @@
 //! | `mail_link` | the mailbox it is in (MAIL is set)      | the home                                  |
 //! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
 //! | `waking`    | the finisher                            | the joiner, after the end                 |
+//! | `loans`     | anyone, by its transitions              | anyone                                    |
 //! | `carrier`   | the home, from start to end             | the home                                  |
 //! | `stamp`     | whoever queues it, before it does       | whoever takes it out of the queue         |
 //! | the rest    | whoever makes it                        | anyone                                    |
@@ -23,6 +24,7 @@
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
 pub(crate) mod state;
+pub(crate) mod loans;
 pub(crate) mod block;
 pub(crate) mod memory;
 pub(crate) mod branches;
@@ -32,6 +34,7 @@ use crate::error::JoinError;
 use crate::priority::Priority;
 use crate::queue::inbox::Node;
 use carrier::Carrier;
+use loans::Loans;
 use state::State;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -62,6 +65,7 @@ pub(crate) struct Header {
     pub(crate) waking: AtomicBool,
     /// It is another fiber's ticket at a new level, not a fiber of its own.
     pub(crate) is_ticket: bool,
+    pub(crate) loans: Loans,
     /// A `ScopeState`, or null.
     pub(crate) scope: *const (),
     /// The `Shared` of its scheduler, or null.
@@ -102,6 +106,9 @@ struct Vtable {
     with_panic: unsafe fn(NonNull<Header>, Tell<'_>),
     free: unsafe fn(NonNull<Header>),
 }
+
+// With the allocator's word, a fiber with a closure of two words has two cache lines: see `block`.
+const _: () = assert!(size_of::<usize>() != 8 || size_of::<Header>() == 96);
 
 enum Stage<F, T> {
     Closure(F),
@@ -166,6 +173,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
         (&raw mut (*h).waiter).write(Cell::new(ptr::null_mut()));
         (&raw mut (*h).waking).write(AtomicBool::new(false));
         (&raw mut (*h).is_ticket).write(is_ticket);
+        (&raw mut (*h).loans).write(Loans::new(making.level));
         (&raw mut (*h).scope).write(making.scope);
         (&raw mut (*h).shared).write(making.shared);
         (&raw mut (*h).carrier).write(Cell::new(ptr::null_mut()));
@@ -286,8 +294,14 @@ impl FiberRef {
         FiberRef(unsafe { NonNull::new_unchecked(header) })
     }
 
+    /// What it counts as now.
     pub(crate) fn priority(self) -> Priority {
         Priority::from_level(self.state.level())
+    }
+
+    /// What was chosen for it.
+    pub(crate) fn base_priority(self) -> Priority {
+        Priority::from_level(self.loans.base())
     }
 
     /// Runs the closure. `true`: it panicked.
