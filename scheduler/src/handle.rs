@@ -1,13 +1,13 @@
 //! Join handles: to wait for a fiber, to change its priority, to cancel it.
 
 use crate::error::JoinError;
-use crate::fiber::state::{Cancel, SetLevel};
+use crate::fiber::state::Cancel;
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
 use crate::suspend::{suspend, suspend_shielded};
-use crate::worker::shared::Shared;
+use crate::worker::loan::Loan;
 use crate::worker::wake::{ThreadWaiter, Waiter};
-use crate::worker::{current, registry};
+use crate::worker::{current, loan};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -39,8 +39,8 @@ impl<T> JoinHandle<T> {
         JoinHandle { fiber, result: PhantomData }
     }
 
-    /// Waits for the fiber's end and returns its result. In a fiber this suspends; elsewhere it blocks
-    /// the thread.
+    /// Waits for the fiber's end and returns its result. In a fiber this suspends, and lends the waiting
+    /// fiber's priority to the other; elsewhere it blocks the thread, which has no priority to lend.
     ///
     /// # Errors
     /// The fiber panicked, was cancelled, or was never started (see [`JoinError`]); or the *waiting*
@@ -65,20 +65,27 @@ impl<T> JoinHandle<T> {
         self.fiber.id
     }
 
-    /// The priority that it has now.
+    /// The priority that it counts with now: its own, or that of the most urgent fiber that waits for
+    /// it (by joining it, at the end of its scope, or for a [`Mutex`](crate::sync::Mutex) that it
+    /// holds), through any number of others.
     pub fn priority(&self) -> Priority {
         self.fiber.priority()
     }
 
-    /// Changes the fiber's priority, at once: also while it is queued, waits or runs.
+    /// Its own priority, without what is lent to it.
+    pub fn base_priority(&self) -> Priority {
+        self.fiber.base_priority()
+    }
+
+    /// Changes the fiber's own priority, at once: also while it is queued, waits or runs.
     pub fn set_priority(&self, priority: Priority) {
-        set_priority(self.fiber, priority);
+        loan::set_base(self.fiber, priority.level());
     }
 
     /// Asks the fiber to end. If it has not started it never will, and is over when this returns;
     /// else its next blocking call, or the one it is in, returns an error or unwinds.
     pub fn cancel(&self) {
-        with_scheduler(self.fiber, |shared| match self.fiber.state.cancel() {
+        loan::with_scheduler(self.fiber, |shared| match self.fiber.state.cancel() {
             Cancel::Done => {}
             Cancel::Won(level) => {
                 // SAFETY: claimed just now.
@@ -147,14 +154,19 @@ fn wait(fiber: FiberRef) -> Result<(), JoinError> {
     }
     fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {
-        while !fiber.state.is_finished() {
-            if suspend().is_err() {
-                if fiber.state.unregister_waiter() {
-                    return Err(JoinError::interrupted());
+        let loan = Loan::new(fiber, me);
+        let interrupted = loan::while_lending(&loan, || {
+            while !fiber.state.is_finished() {
+                if suspend().is_err() {
+                    // Else it has ended meanwhile, and its finisher is waking us.
+                    return fiber.state.unregister_waiter();
                 }
-                // It has ended meanwhile, and its finisher is waking us.
-                break;
             }
+            false
+        });
+        if interrupted {
+            loan.take_back();
+            return Err(JoinError::interrupted());
         }
     }
     wait_until_over(fiber);
@@ -175,9 +187,12 @@ pub(crate) fn wait_for(fiber: FiberRef) {
     let Some((_, me)) = current::in_fiber() else { return wait_as_thread(fiber) };
     fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {
-        while !fiber.state.is_finished() {
-            suspend_shielded();
-        }
+        let loan = Loan::new(fiber, me);
+        loan::while_lending(&loan, || {
+            while !fiber.state.is_finished() {
+                suspend_shielded();
+            }
+        });
     }
     wait_until_over(fiber);
 }
@@ -189,35 +204,4 @@ fn wait_as_thread(fiber: FiberRef) {
         waiter.wait();
     }
     wait_until_over(fiber);
-}
-
-/// Calls `f` with the scheduler of a fiber that may have ended; not if the scheduler is gone, as then
-/// the fiber has ended too.
-fn with_scheduler(fiber: FiberRef, f: impl FnOnce(&Shared)) {
-    if fiber.state.is_finished() {
-        return;
-    }
-    match current::worker() {
-        Some(worker) if current::is_of(&worker.shared, fiber) => f(&worker.shared),
-        _ => {
-            if let Some(shared) = registry::find(fiber.shared) {
-                f(&shared);
-            }
-        }
-    }
-}
-
-pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
-    with_scheduler(fiber, |shared| {
-        let level = priority.level();
-        let change = fiber.state.set_level(level);
-        if let Some(before) = change.left {
-            shared.counters.count_move(before, level);
-        }
-        match change.then {
-            SetLevel::Done => {}
-            SetLevel::PushTicket => shared.queue_ticket(fiber.make_ticket(level), level),
-            SetLevel::PostTo(home) => shared.post(home, fiber),
-        }
-    });
 }

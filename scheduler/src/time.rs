@@ -6,7 +6,7 @@ use crate::fiber::carrier::Carrier;
 use crate::policy::turns::Checkpoint;
 use crate::priority::Priority;
 use crate::suspend::{suspend, unwind_cancelled};
-use crate::worker::current;
+use crate::worker::{current, loan};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,21 +123,14 @@ fn checkpoint_slowly() -> Result<(), Cancelled> {
     if fiber.state.is_cancelled() { Err(Cancelled(())) } else { Ok(()) }
 }
 
-/// Changes the priority of the current fiber.
+/// Changes the priority of the current fiber. While somebody more urgent waits for it, it counts as
+/// urgent as that one, see [`JoinHandle::priority`](crate::JoinHandle::priority).
 ///
 /// # Errors
 /// Outside of any fiber.
 pub fn set_priority(priority: Priority) -> Result<(), Error> {
-    let (worker, fiber) = current::in_fiber().ok_or(Error::outside("set_priority()"))?;
-    let (before, level) = (fiber.state.level(), priority.level());
-    if before != level {
-        fiber.state.set_level_at_home(level);
-        worker.turns.level_changed();
-        if let Some(carrier) = worker.current() {
-            worker.recount(carrier, level);
-        }
-        worker.remote().counters.running.set(level as u64 + 1);
-    }
+    let (_, fiber) = current::in_fiber().ok_or(Error::outside("set_priority()"))?;
+    loan::set_base(fiber, priority.level());
     Ok(())
 }
 
@@ -147,6 +140,7 @@ pub struct FiberInfo {
     id: FiberId,
     name: Option<Arc<String>>,
     priority: Priority,
+    base_priority: Priority,
     worker: usize,
     cancelled: bool,
 }
@@ -162,9 +156,14 @@ impl FiberInfo {
         self.name.as_deref().map(String::as_str)
     }
 
-    /// Its priority when this was asked.
+    /// Its priority when this was asked: its own, or that of somebody more urgent who waits for it.
     pub fn priority(&self) -> Priority {
         self.priority
+    }
+
+    /// Its own priority, without what is lent to it.
+    pub fn base_priority(&self) -> Priority {
+        self.base_priority
     }
 
     /// The number of the worker that it runs on, from its start to its end.
@@ -185,6 +184,7 @@ pub fn current() -> Option<FiberInfo> {
         id: fiber.id,
         name: fiber.name.clone(),
         priority: fiber.priority(),
+        base_priority: fiber.base_priority(),
         worker: worker.index,
         cancelled: fiber.state.is_cancelled(),
     })

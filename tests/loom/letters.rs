@@ -78,7 +78,7 @@ impl Setting {
                 assert_eq!(home, 0);
                 self.post();
             }
-            SetLevel::Done => {}
+            SetLevel::Done | SetLevel::Posted(_) => {}
             SetLevel::PushTicket => panic!("it has started"),
         }
     }
@@ -266,7 +266,7 @@ fn a_fiber_that_will_never_start_gets_no_mail() {
         let setting = Setting { fiber: Fiber::new(2), ..Setting::new() };
         let mover = setting.spawn(|setting| match setting.fiber.state.set_level(1).then {
             SetLevel::PostTo(_) => setting.post(),
-            SetLevel::PushTicket | SetLevel::Done => {}
+            SetLevel::PushTicket | SetLevel::Done | SetLevel::Posted(_) => {}
         });
         let owner = setting.spawn(|setting| {
             match setting.fiber.state.cancel() {

@@ -11,8 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-FILES=(scheduler/src/fiber/state.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
-    scheduler/src/fiber/memory/slots.rs)
+FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
+    scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
@@ -59,8 +59,10 @@ mutate() { # file, line, kind, sed expression
     local verdict
     local models=()
     case "$file" in
-        */state.rs) models=(lives letters) ;;
-        */inbox.rs) models=(inboxes letters) ;;
+        */state.rs) models=(lives letters lending) ;;
+        */loans.rs) models=(lending) ;;
+        */sync/*) models=(locks) ;;
+        */inbox.rs) models=(inboxes letters locks) ;;
         */beacon.rs) models=(sleepers) ;;
         */park.rs) models=(parkers) ;;
         */slots.rs) models=(stacks) ;;

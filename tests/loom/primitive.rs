@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 thread_local! {
@@ -39,8 +40,18 @@ pub(crate) fn heavy_barrier() {
     fence(Ordering::SeqCst);
 }
 
+<<<<<<< HEAD
 /// # Safety
 /// None: here they are made.
 pub(crate) unsafe fn zeroed_slice<T>(count: usize, make: fn() -> T) -> Box<[T]> {
     (0..count).map(|_| make()).collect()
 }
+=======
+/// loom's atomics are made while a model runs.
+macro_rules! constructor {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility fn $($rest)*
+    };
+}
+pub(crate) use constructor;
+>>>>>>> 20934d1 (A mutex for fibers: whoever has it is as urgent as the most urgent who waits)

@@ -22,7 +22,7 @@ fn cpu_of(name: &str) -> BTreeMap<String, (u64, u64)> {
 }
 
 /// There comes a second in which no worker of this scheduler is given a CPU, and none wakes up.
-fn falls_silent(rig: &Rig, name: &str) {
+pub(crate) fn falls_silent(rig: &Rig, name: &str) {
     eventually(|| cpu_of(name).len() == rig.threads());
     loop {
         let before = (cpu_of(name), parks(rig));

@@ -15,6 +15,8 @@ mod suspends;
 mod forks;
 mod cancel;
 mod priority;
+mod inheritance;
+mod mutex;
 mod placement;
 
 use heddle_scheduler::Scheduler;

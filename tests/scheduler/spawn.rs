@@ -100,9 +100,10 @@ fn a_child_inherits_its_makers_priority_unless_told_otherwise() {
     everywhere(|rig| {
         let seen = |priority| {
             rig.go_with_priority(priority, || {
-                let mine = current().unwrap().priority();
-                let child = go(|| current().unwrap().priority()).join().unwrap();
-                let told = go_with_priority(Priority::Low, || current().unwrap().priority()).join().unwrap();
+                let mine = current().unwrap().base_priority();
+                let child = go(|| current().unwrap().base_priority()).join().unwrap();
+                let told =
+                    go_with_priority(Priority::Low, || current().unwrap().base_priority()).join().unwrap();
                 (mine, child, told)
             })
             .join()
@@ -248,8 +249,8 @@ fn threads_and_fibers_of_two_schedulers_join_each_other() {
             rig.go(move || {
                 other
                     .go_with_priority(Priority::Low, move || {
-                        let inner = here.go(|| current().unwrap().priority()).join().unwrap();
-                        (inner, current().unwrap().priority())
+                        let inner = here.go(|| current().unwrap().base_priority()).join().unwrap();
+                        (inner, current().unwrap().base_priority())
                     })
                     .join()
                     .unwrap()

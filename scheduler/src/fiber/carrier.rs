@@ -13,12 +13,13 @@
 
 use super::FiberRef;
 use super::Header;
+use super::loans::Lender;
 use super::memory::{StackMemory, StackSource};
 use crate::error::Error;
 use crate::fiber::branches::Branches;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::{Cell, UnsafeCell};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// Why a carrier gave the thread back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub(crate) struct Carrier {
     pub(crate) holds_branches: Cell<bool>,
     /// The branches of `join` that nobody has taken yet.
     pub(crate) forks: Branches,
+    /// What its fiber waits for and lends to, in the fiber's own frame.
+    pub(crate) lender: Cell<Option<NonNull<dyn Lender>>>,
     /// When it became ready, in ticks; 0 where it is not timed.
     pub(crate) stamp: Cell<u64>,
     /// Its fiber ended by a panic.
@@ -93,6 +96,7 @@ impl Carrier {
             token: Cell::new(false),
             holds_branches: Cell::new(false),
             forks: Branches::new(),
+            lender: Cell::new(None),
             stamp: Cell::new(0),
             panicked: Cell::new(false),
             index: Cell::new(0),

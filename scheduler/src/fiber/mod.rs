@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   Header (96 bytes)                                      | Stage<F, T>
-//!   state vtable link mail_link waiter waking scope shared   | Closure(F) -> Result(T) -> Gone
-//!   carrier stamp id name
+//!   state vtable link mail_link waiter waking held loans     | Closure(F) -> Result(T) -> Gone
+//!   scope shared carrier stamp id name
 //! ```
 //!
 //! | field       | written by                              | read by                                   |
@@ -14,6 +14,8 @@
 //! | `mail_link` | the mailbox it is in (MAIL is set)      | the home                                  |
 //! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
 //! | `waking`    | the finisher                            | the joiner, after the end                 |
+//! | `loans`     | anyone, by its transitions              | anyone                                    |
+//! | `held`      | the home's thread                       | the home's thread                         |
 //! | `carrier`   | the home, from start to end             | the home                                  |
 //! | `stamp`     | whoever queues it, before it does       | whoever takes it out of the queue         |
 //! | the rest    | whoever makes it                        | anyone                                    |
@@ -23,6 +25,7 @@
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
 pub(crate) mod state;
+pub(crate) mod loans;
 pub(crate) mod block;
 pub(crate) mod memory;
 pub(crate) mod branches;
@@ -32,6 +35,7 @@ use crate::error::JoinError;
 use crate::priority::Priority;
 use crate::queue::inbox::Node;
 use carrier::Carrier;
+use loans::Loans;
 use state::State;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -62,6 +66,9 @@ pub(crate) struct Header {
     pub(crate) waking: AtomicBool,
     /// It is another fiber's ticket at a new level, not a fiber of its own.
     pub(crate) is_ticket: bool,
+    /// How many locks it has; 255: so many that they are not counted any more.
+    held: Cell<u8>,
+    pub(crate) loans: Loans,
     /// A `ScopeState`, or null.
     pub(crate) scope: *const (),
     /// The `Shared` of its scheduler, or null.
@@ -102,6 +109,9 @@ struct Vtable {
     with_panic: unsafe fn(NonNull<Header>, Tell<'_>),
     free: unsafe fn(NonNull<Header>),
 }
+
+// With the allocator's word, a fiber with a closure of two words has two cache lines: see `block`.
+const _: () = assert!(size_of::<usize>() != 8 || size_of::<Header>() == 96);
 
 enum Stage<F, T> {
     Closure(F),
@@ -166,6 +176,8 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
         (&raw mut (*h).waiter).write(Cell::new(ptr::null_mut()));
         (&raw mut (*h).waking).write(AtomicBool::new(false));
         (&raw mut (*h).is_ticket).write(is_ticket);
+        (&raw mut (*h).held).write(Cell::new(0));
+        (&raw mut (*h).loans).write(Loans::new(making.level));
         (&raw mut (*h).scope).write(making.scope);
         (&raw mut (*h).shared).write(making.shared);
         (&raw mut (*h).carrier).write(Cell::new(ptr::null_mut()));
@@ -286,8 +298,53 @@ impl FiberRef {
         FiberRef(unsafe { NonNull::new_unchecked(header) })
     }
 
+    /// What it counts as now.
     pub(crate) fn priority(self) -> Priority {
         Priority::from_level(self.state.level())
+    }
+
+    /// What was chosen for it.
+    pub(crate) fn base_priority(self) -> Priority {
+        Priority::from_level(self.loans.base())
+    }
+
+    /// It runs, and has taken a lock, whose word names it from now on.
+    #[inline]
+    pub(crate) fn note_lock(self) {
+        self.held.set(self.held.get().saturating_add(1));
+    }
+
+    /// It has freed a lock.
+    ///
+    /// # Safety
+    /// The lock was noted, and this is the same thread. It may be freed by this.
+    #[inline]
+    pub(crate) unsafe fn forget_lock(self) {
+        let held = self.held.get();
+        if held < u8::MAX {
+            self.held.set(held - 1);
+            if held == 1 && self.carrier.get().is_null() {
+                // SAFETY: the caller's promise: the hold of `outlive_locks` ends here.
+                unsafe { self.release_outlived() };
+            }
+        }
+    }
+
+    /// It has ended, at home. If it has not freed all its locks, somebody may come across its address
+    /// at any time, so its memory stays until it has; for ever, if a guard was forgotten.
+    #[inline]
+    pub(crate) fn outlive_locks(self) {
+        if self.held.get() != 0 {
+            self.state.hold();
+        }
+    }
+
+    #[cold]
+    unsafe fn release_outlived(self) {
+        if self.state.release() {
+            // SAFETY: that was the last hold.
+            unsafe { self.free() };
+        }
     }
 
     /// Runs the closure. `true`: it panicked.

@@ -102,6 +102,8 @@ pub(crate) struct LevelChange {
 pub(crate) enum SetLevel {
     /// The fiber is over, or it had that level already, or a ticket is there already.
     Done,
+    /// It is at this home, and its mail is on its way there already.
+    Posted(usize),
     /// Push a ticket at the new level.
     PushTicket,
     /// It runs, waits or is queued at this home, and its mail must be posted there.
@@ -209,27 +211,32 @@ impl State {
         None
     }
 
-    /// Changes the priority.
+    /// Changes the level. The word is written also where it has that level already: see `loans`.
     pub(crate) fn set_level(&self, level: usize) -> LevelChange {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & LIVE == 0 || word & HOMELESS != 0 || level_of(word) == level {
+            if word & LIVE == 0 || word & HOMELESS != 0 {
                 return LevelChange { then: SetLevel::Done, left: None };
             }
+            let same = level_of(word) == level;
             let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
-            let (next, outcome) = if word & UNSTARTED != 0 {
+            let (next, outcome) = if same {
+                (word, SetLevel::Done)
+            } else if word & UNSTARTED != 0 {
                 let there = word & ticket(level) != 0;
                 (moved | ticket(level), if there { SetLevel::Done } else { SetLevel::PushTicket })
             } else if word & MAIL != 0 {
-                (moved, SetLevel::Done)
+                (moved, SetLevel::Posted(home_of(word)))
             } else {
                 (moved | MAIL, SetLevel::PostTo(home_of(word)))
             };
-            // ORDERING: Acquire pairs with the release of `open_letter`: the link of the mail is ours to use.
-            // The level itself is in this word, and the queue that is told of it has its own release.
-            match self.0.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
+            // ORDERING: AcqRel. Acquire pairs with the release of `open_letter`: the link of the mail is
+            // ours to use; and with the release here and in `set_level_at_home`: who comes after another
+            // sees the loans that the other had changed. The level itself is in this word, and the queue
+            // that is told of it has its own release.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
-                    let left = (word & UNSTARTED != 0).then(|| level_of(word));
+                    let left = (!same && word & UNSTARTED != 0).then(|| level_of(word));
                     return LevelChange { then: outcome, left };
                 }
                 Err(now) => word = now,
@@ -243,7 +250,8 @@ impl State {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let next = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
-            match self.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
+            // ORDERING: AcqRel, as in `set_level`, for the loans.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return,
                 Err(now) => word = now,
             }

@@ -86,12 +86,13 @@ where
     fiber
 }
 
+/// The maker's own level, without what is lent to it: whoever waits for the new fiber will lend again.
 #[inline]
 fn inherited(worker: &Worker) -> usize {
     worker
         .current()
         .and_then(|carrier| carrier.fiber())
-        .map_or(Priority::Normal.level(), |fiber| fiber.state.level())
+        .map_or(Priority::Normal.level(), |fiber| fiber.loans.base())
 }
 
 thread_local! {
@@ -112,7 +113,7 @@ fn next_outside() -> (u64, u64) {
 }
 
 fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
-    let inherited = || current::in_fiber().map_or(Priority::Normal, |(_, fiber)| fiber.priority());
+    let inherited = || current::in_fiber().map_or(Priority::Normal, |(_, fiber)| fiber.base_priority());
     let level = origin.priority.unwrap_or_else(inherited).level();
     let (id, sample) = next_outside();
     shared.counters.spawned_outside[level].add_shared(1);

@@ -19,6 +19,7 @@
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
 //! | [`family`]   | the fibers of a scope, counted                                     |
+//! | [`loan`]     | lending a level to whom one waits for                              |
 //! | [`quiet`]    | is nothing left? (`wait_all`)                                      |
 //! | [`limit`]    | the limit on live fibers                                           |
 //! | [`registry`] | finding a scheduler that may be gone                               |
@@ -33,6 +34,7 @@ mod quiet;
 pub(crate) mod shared;
 pub(crate) mod registry;
 pub(crate) mod current;
+pub(crate) mod loan;
 mod overflow;
 pub(crate) mod resumer;
 pub(crate) mod wake;
@@ -314,6 +316,7 @@ impl Worker {
         carrier_ref.parked.set(false);
         carrier_ref.token.set(false);
         fiber.carrier.set(ptr::null_mut());
+        fiber.outlive_locks();
         if carrier_ref.panicked.replace(false) {
             self.panicked(fiber);
         }
@@ -509,6 +512,7 @@ impl Worker {
         // SAFETY: as in `resume_here`.
         let carrier_ref = unsafe { &*carrier };
         self.recount(carrier_ref, fiber.state.level());
+        loan::pass_on(carrier_ref, fiber.state.level());
         let (queued, level) = (carrier_ref.queued.get(), carrier_ref.level.get() as usize);
         if queued == Queued::No || level == fiber.state.level() {
             return;
@@ -604,7 +608,8 @@ impl Worker {
     pub(crate) fn promote_oldest(&self, carrier: &Carrier) {
         let Some(parent) = carrier.fiber() else { return };
         let Some(branch) = carrier.forks.take_oldest() else { return };
-        let level = parent.state.level();
+        // Its own, without what is lent to it: the branch is lent to when it is waited for.
+        let level = parent.loans.base();
         if let Some(limit) = &self.shared.limit {
             limit.enter_beyond();
         }
