@@ -2,8 +2,9 @@
 
 use crate::tracked::{Census, Tracked};
 use crate::watchdog::{Watch, watch};
-use heddle_scheduler::{Builder, Scheduler};
+use heddle_scheduler::{Builder, Priority, Scheduler};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One, as many as CPUs here, more, many more, and far too many.
 pub const WORKERS: [usize; 5] = [1, 2, 4, 8, 64];
@@ -83,6 +84,12 @@ pub fn with_options(workers: &[usize], options: impl Fn(Builder) -> Builder, bod
 /// threads: for what is about the order on a thread.
 pub fn in_one_lane(workers: &[usize], options: impl Fn(Builder) -> Builder, body: impl Fn(&Rig)) {
     with_lanes(1, workers, &options, &body);
+}
+
+/// An option: nobody is owed time, so that the most urgent always goes first.
+pub fn strict(builder: Builder) -> Builder {
+    let builder = builder.weights([0; 5]);
+    Priority::ALL.into_iter().fold(builder, |builder, priority| builder.max_wait(priority, Duration::MAX))
 }
 
 /// Runs `body` on schedulers of these sizes and so many lanes, with options.

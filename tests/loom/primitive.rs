@@ -40,13 +40,12 @@ pub(crate) fn heavy_barrier() {
     fence(Ordering::SeqCst);
 }
 
-<<<<<<< HEAD
 /// # Safety
 /// None: here they are made.
 pub(crate) unsafe fn zeroed_slice<T>(count: usize, make: fn() -> T) -> Box<[T]> {
     (0..count).map(|_| make()).collect()
 }
-=======
+
 /// loom's atomics are made while a model runs.
 macro_rules! constructor {
     ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
@@ -54,4 +53,3 @@ macro_rules! constructor {
     };
 }
 pub(crate) use constructor;
->>>>>>> 20934d1 (A mutex for fibers: whoever has it is as urgent as the most urgent who waits)

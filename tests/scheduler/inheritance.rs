@@ -3,9 +3,8 @@
 //! What a fiber counts as is read off the counters of suspended fibers, level by level, as its handle
 //! is with the one that joins it.
 
-use heddle_scheduler::policy::SHARE_INTERVAL;
 use heddle_scheduler::{JoinHandle, Priority, Scheduler, current, go, go_with_priority, set_priority};
-use heddle_tests::{Event, Gate, Rig, WORKERS, eventually, everywhere, in_one_lane, on_workers};
+use heddle_tests::{Event, Gate, Rig, WORKERS, eventually, everywhere, in_one_lane, on_workers, strict};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -100,63 +99,55 @@ fn a_joiner_that_is_cancelled_takes_its_loan_back() {
 
 #[test]
 fn a_queued_fiber_that_is_joined_overtakes_those_between() {
-    in_one_lane(
-        &[1],
-        |builder| builder,
-        |rig| {
-            let place = rig.go_with_priority(Priority::High, || {
-                let count = Arc::new(Mutex::new(0));
-                let joined = go_with_priority(Priority::Background, {
-                    let count = count.clone();
-                    move || (*count.lock().unwrap(), current().unwrap().priority())
-                });
-                for _ in 0..SHARE_INTERVAL - 4 {
-                    let count = count.clone();
-                    drop(go_with_priority(Priority::Normal, move || *count.lock().unwrap() += 1));
-                }
-                joined.join().unwrap()
+    in_one_lane(&[1], strict, |rig| {
+        let place = rig.go_with_priority(Priority::High, || {
+            let count = Arc::new(Mutex::new(0));
+            let joined = go_with_priority(Priority::Background, {
+                let count = count.clone();
+                move || (*count.lock().unwrap(), current().unwrap().priority())
             });
-            let (place, seen) = place.join().unwrap();
-            assert!(place <= 1, "it was number {place}; only a share turn may come before it");
-            assert_eq!(seen, Priority::High);
-        },
-    );
+            for _ in 0..60 {
+                let count = count.clone();
+                drop(go_with_priority(Priority::Normal, move || *count.lock().unwrap() += 1));
+            }
+            joined.join().unwrap()
+        });
+        let (place, seen) = place.join().unwrap();
+        assert!(place <= 1, "it was number {place}; only a share turn may come before it");
+        assert_eq!(seen, Priority::High);
+    });
 }
 
 #[test]
 fn a_queued_fiber_falls_back_with_the_priority_of_its_joiner() {
-    in_one_lane(
-        &[1],
-        |builder| builder,
-        |rig| {
-            let (blocked, gate) = (Gate::new(), Gate::new());
-            let ran = Arc::new(Mutex::new(Vec::new()));
-            let log = |ran: &Arc<Mutex<Vec<Priority>>>| {
-                let ran = ran.clone();
-                move || ran.lock().unwrap().push(current().unwrap().base_priority())
-            };
-            let joiner = rig.go_with_priority(Priority::High, {
-                let (blocked, gate, low) = (blocked.clone(), gate.clone(), log(&ran));
-                move || {
-                    let low = go_with_priority(Priority::Low, low);
-                    // It takes the worker when this one waits, so that the other stays queued.
-                    drop(go_with_priority(Priority::Critical, move || {
-                        blocked.open();
-                        gate.wait();
-                    }));
-                    low.join().unwrap();
-                }
-            });
-            blocked.wait();
-            eventually(|| rig.stats().levels[1].queued == 1);
-            joiner.set_priority(Priority::Low);
-            drop(rig.go_with_priority(Priority::Normal, log(&ran)));
-            gate.open();
-            joiner.join().unwrap();
-            rig.wait_all().unwrap();
-            assert_eq!(*ran.lock().unwrap(), [Priority::Normal, Priority::Low]);
-        },
-    );
+    in_one_lane(&[1], strict, |rig| {
+        let (blocked, gate) = (Gate::new(), Gate::new());
+        let ran = Arc::new(Mutex::new(Vec::new()));
+        let log = |ran: &Arc<Mutex<Vec<Priority>>>| {
+            let ran = ran.clone();
+            move || ran.lock().unwrap().push(current().unwrap().base_priority())
+        };
+        let joiner = rig.go_with_priority(Priority::High, {
+            let (blocked, gate, low) = (blocked.clone(), gate.clone(), log(&ran));
+            move || {
+                let low = go_with_priority(Priority::Low, low);
+                // It takes the worker when this one waits, so that the other stays queued.
+                drop(go_with_priority(Priority::Critical, move || {
+                    blocked.open();
+                    gate.wait();
+                }));
+                low.join().unwrap();
+            }
+        });
+        blocked.wait();
+        eventually(|| rig.stats().levels[1].queued == 1);
+        joiner.set_priority(Priority::Low);
+        drop(rig.go_with_priority(Priority::Normal, log(&ran)));
+        gate.open();
+        joiner.join().unwrap();
+        rig.wait_all().unwrap();
+        assert_eq!(*ran.lock().unwrap(), [Priority::Normal, Priority::Low]);
+    });
 }
 
 #[test]
@@ -347,19 +338,15 @@ fn loans_come_and_go_at_random_and_leave_the_levels_right() {
 
 #[test]
 fn every_size_of_scheduler_lends_to_a_queued_fiber() {
-    in_one_lane(
-        &WORKERS,
-        |builder| builder,
-        |rig| {
-            let mut held = heddle_tests::occupy(rig);
-            let queued = rig.go_with_priority(Priority::Background, || {
-                let me = current().unwrap();
-                (me.priority(), me.base_priority())
-            });
-            let joiner = joins(rig, Priority::Critical, queued);
-            held.release_one();
-            let (seen, base) = joiner.join().unwrap().unwrap();
-            assert_eq!((seen, base), (Priority::Critical, Priority::Background));
-        },
-    );
+    in_one_lane(&WORKERS, strict, |rig| {
+        let mut held = heddle_tests::occupy(rig);
+        let queued = rig.go_with_priority(Priority::Background, || {
+            let me = current().unwrap();
+            (me.priority(), me.base_priority())
+        });
+        let joiner = joins(rig, Priority::Critical, queued);
+        held.release_one();
+        let (seen, base) = joiner.join().unwrap().unwrap();
+        assert_eq!((seen, base), (Priority::Critical, Priority::Background));
+    });
 }

@@ -1,12 +1,13 @@
 //! The mutex: one at a time, the most urgent next, and whoever has it is as urgent as they.
 
-use heddle_scheduler::policy::SHARE_INTERVAL;
 use heddle_scheduler::suspend::cancel_point;
 use heddle_scheduler::sync::Mutex;
 use heddle_scheduler::{
     Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, sleep, yield_now,
 };
-use heddle_tests::{Census, Event, Gate, Random, Rig, eventually, everywhere, in_one_lane, on_workers};
+use heddle_tests::{
+    Census, Event, Gate, Random, Rig, eventually, everywhere, in_one_lane, on_workers, strict,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -280,55 +281,51 @@ fn a_chain_of_five_locks_and_joins_lends_to_its_end() {
 /// A Low fiber has the lock, Normal ones would go before it, a High one waits for it.
 #[test]
 fn an_urgent_waiter_has_the_lock_before_those_run_that_are_between() {
-    in_one_lane(
-        &[1],
-        |builder| builder,
-        |rig| {
-            let lock = Arc::new(Mutex::new(0));
-            let (locked, gate) = (Event::new(), Gate::new());
-            let ran = Arc::new(AtomicUsize::new(0));
-            let low = rig.go_with_priority(Priority::Low, {
-                let (lock, locked) = (lock.clone(), locked.clone());
-                move || {
-                    let guard = lock.lock();
-                    locked.wait().unwrap();
-                    // A long critical section that lets others in.
-                    for _ in 0..10 {
-                        yield_now();
-                    }
-                    drop(guard);
-                    current().unwrap().priority()
+    in_one_lane(&[1], strict, |rig| {
+        let lock = Arc::new(Mutex::new(0));
+        let (locked, gate) = (Event::new(), Gate::new());
+        let ran = Arc::new(AtomicUsize::new(0));
+        let low = rig.go_with_priority(Priority::Low, {
+            let (lock, locked) = (lock.clone(), locked.clone());
+            move || {
+                let guard = lock.lock();
+                locked.wait().unwrap();
+                // A long critical section that lets others in.
+                for _ in 0..10 {
+                    yield_now();
                 }
-            });
-            until_suspended(rig, [0, 0, 0, 1, 0]);
-            let running = Gate::new();
-            let blocker = rig.go_with_priority(Priority::Critical, {
-                let (running, gate) = (running.clone(), gate.clone());
-                move || {
-                    running.open();
-                    gate.wait();
-                }
-            });
-            running.wait();
-            for _ in 0..SHARE_INTERVAL - 20 {
-                let ran = ran.clone();
-                drop(rig.go_with_priority(Priority::Normal, move || ran.fetch_add(1, Ordering::Relaxed)));
+                drop(guard);
+                current().unwrap().priority()
             }
-            let high = rig.go_with_priority(Priority::High, {
-                let (lock, ran) = (lock.clone(), ran.clone());
-                move || {
-                    *lock.lock() += 1;
-                    ran.load(Ordering::Relaxed)
-                }
-            });
-            locked.fire();
-            gate.open();
-            let before = high.join().unwrap();
-            assert!(before <= 1, "{before} went before it; only a share turn may");
-            assert_eq!(low.join().unwrap(), Priority::Low);
-            blocker.join().unwrap();
-        },
-    );
+        });
+        until_suspended(rig, [0, 0, 0, 1, 0]);
+        let running = Gate::new();
+        let blocker = rig.go_with_priority(Priority::Critical, {
+            let (running, gate) = (running.clone(), gate.clone());
+            move || {
+                running.open();
+                gate.wait();
+            }
+        });
+        running.wait();
+        for _ in 0..44 {
+            let ran = ran.clone();
+            drop(rig.go_with_priority(Priority::Normal, move || ran.fetch_add(1, Ordering::Relaxed)));
+        }
+        let high = rig.go_with_priority(Priority::High, {
+            let (lock, ran) = (lock.clone(), ran.clone());
+            move || {
+                *lock.lock() += 1;
+                ran.load(Ordering::Relaxed)
+            }
+        });
+        locked.fire();
+        gate.open();
+        let before = high.join().unwrap();
+        assert!(before <= 1, "{before} went before it; only a share turn may");
+        assert_eq!(low.join().unwrap(), Priority::Low);
+        blocker.join().unwrap();
+    });
 }
 
 #[test]
@@ -484,23 +481,19 @@ fn a_guard_may_be_dropped_by_another_fiber_of_its_thread_after_its_own_has_ended
     thread_local! {
         static LEFT: RefCell<Option<MutexGuard<'static, u32>>> = const { RefCell::new(None) };
     }
-    in_one_lane(
-        &[1],
-        |builder| builder,
-        |rig| {
-            let lock: &'static Mutex<u32> = Box::leak(Box::new(Mutex::new(0)));
-            for _ in 0..3 {
-                rig.go(|| LEFT.set(Some(lock.lock()))).join().unwrap();
-                let waiter = rig.go_with_priority(Priority::High, || {
-                    *lock.lock() += 1;
-                });
-                until_suspended(rig, [0, 1, 0, 0, 0]);
-                rig.go(|| drop(LEFT.take())).join().unwrap();
-                waiter.join().unwrap();
-            }
-            assert_eq!(*lock.lock(), 3);
-        },
-    );
+    in_one_lane(&[1], strict, |rig| {
+        let lock: &'static Mutex<u32> = Box::leak(Box::new(Mutex::new(0)));
+        for _ in 0..3 {
+            rig.go(|| LEFT.set(Some(lock.lock()))).join().unwrap();
+            let waiter = rig.go_with_priority(Priority::High, || {
+                *lock.lock() += 1;
+            });
+            until_suspended(rig, [0, 1, 0, 0, 0]);
+            rig.go(|| drop(LEFT.take())).join().unwrap();
+            waiter.join().unwrap();
+        }
+        assert_eq!(*lock.lock(), 3);
+    });
 }
 
 /// Two fibers that each have what the other wants, and one more urgent that comes to it.

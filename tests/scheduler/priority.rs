@@ -3,13 +3,12 @@
 //! These tests are about the order alone: nobody is owed time. What shares do is in `fairness.rs`.
 
 use heddle_scheduler::{
-    Builder, Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
+    Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
 };
 use heddle_tests::{
-    Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers,
+    Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers, strict,
 };
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// What ran, in its order.
 #[derive(Clone, Default)]
@@ -23,12 +22,6 @@ impl Log {
     fn take(&self) -> Vec<Priority> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
-}
-
-/// Nobody is owed time.
-fn strict(builder: Builder) -> Builder {
-    let builder = builder.weights([0; 5]);
-    Priority::ALL.into_iter().fold(builder, |builder, priority| builder.max_wait(priority, Duration::MAX))
 }
 
 fn queue(scheduler: &Scheduler, log: &Log, priority: Priority) {

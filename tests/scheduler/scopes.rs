@@ -58,7 +58,7 @@ fn fibers_open_scopes_on_their_own_frames_and_nest_them() {
     }
     everywhere(|rig| {
         let numbers: Vec<u64> = (0..512).collect();
-        let expected = numbers.iter().sum();
+        let expected: u64 = numbers.iter().sum();
         assert_eq!(rig.run(|| sum(&numbers)), expected);
     });
 }

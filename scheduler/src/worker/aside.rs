@@ -88,18 +88,24 @@ impl Worker {
     }
 
     fn stand_aside(&self, time: u64) {
+        let away = self.park_aside(time, || true);
+        self.aside.away.set(away);
+        self.turns.was_away(away);
+    }
+
+    /// Parks for `time`, if `still` there is reason to when others can see it. How long it was.
+    pub(super) fn park_aside(&self, time: u64, still: impl FnOnce() -> bool) -> u64 {
         let start = clock::ticks();
         let counters = &self.remote().counters;
-        counters.asides.add(1);
         self.beacon().step_aside(self.seat);
-        if !self.remote().has_mail() && !self.shared.is_stopping() {
+        if still() && !self.remote().has_mail() && !self.shared.is_stopping() {
+            counters.asides.add(1);
             self.remote().park(Some(Duration::from_nanos(clock::nanos(time))));
         }
         self.beacon().step_back(self.seat);
         let away = clock::ticks() - start;
         counters.aside_ticks.add(away);
-        self.aside.away.set(away);
-        self.turns.was_away(away);
+        away
     }
 
     /// The levels that have work in the lanes below, as far as our neighbours show.

@@ -9,7 +9,8 @@
 //! bit  5     ASIDE     somebody stands aside for a lower lane (a hint)
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
-//! bits 8..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
+//! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint)
+//! bits 9..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
 //! ```
 //!
 //! The sleepers are counted in the word itself. A flag beside a count would have to be cleared and,
@@ -78,7 +79,8 @@ pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
 const ASIDE: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
 const STOP: u32 = 1 << 7;
-const SLEEPER: u32 = 1 << 8;
+const MAKE_WAY: u32 = 1 << 8;
+const SLEEPER: u32 = 1 << 9;
 const SLEEPERS: u32 = !(SLEEPER - 1);
 
 const AWAKE: u32 = 0;
@@ -211,7 +213,7 @@ impl Beacon {
     }
 
     /// Somebody who stands aside, to unpark.
-    fn standing(&self) -> Option<usize> {
+    pub(crate) fn standing(&self) -> Option<usize> {
         (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == STANDING)
     }
 
@@ -256,6 +258,26 @@ impl Beacon {
     #[inline]
     pub(crate) fn says_stop(signs: u32) -> bool {
         signs & STOP != 0
+    }
+
+    /// Do the signs ask for something but work?
+    #[inline]
+    pub(crate) fn is_special(signs: u32) -> bool {
+        signs & (STOP | MAKE_WAY) != 0
+    }
+
+    /// Do the signs say that a lane below needs the CPU?
+    pub(crate) fn says_make_way(signs: u32) -> bool {
+        signs & MAKE_WAY != 0
+    }
+
+    /// A lane below needs the CPU, or does no more.
+    pub(crate) fn set_make_way(&self, needed: bool) {
+        if needed {
+            self.word.fetch_or(MAKE_WAY, Ordering::Relaxed);
+        } else {
+            self.word.fetch_and(!MAKE_WAY, Ordering::Relaxed);
+        }
     }
 
     /// May there be work, or does the scheduler stop?
@@ -325,6 +347,11 @@ impl Beacon {
     pub(crate) fn is_anyone_up(&self) -> bool {
         let sleepers = (self.word.load(Ordering::Relaxed) & SLEEPERS) / SLEEPER;
         (sleepers as usize) < self.sleep.len()
+    }
+
+    /// Is `who` awake?
+    pub(crate) fn is_up(&self, who: usize) -> bool {
+        self.sleep[who].load(Ordering::Relaxed) == AWAKE
     }
 
     /// Is anybody parked or searching, and so free to take new work?

@@ -59,16 +59,18 @@ impl Worker {
     #[inline(always)]
     fn elsewhere(&self) -> u32 {
         let signs = self.beacon().signs();
-        if Beacon::says_stop(signs) {
-            self.look_at_stop();
+        if Beacon::is_special(signs) {
+            self.look_at_signs(signs);
         }
         signs & LEVEL_BITS
     }
 
     #[cold]
-    fn look_at_stop(&self) {
+    fn look_at_signs(&self, signs: u32) {
         if self.shared.is_stopping() {
             self.begin_stop();
+        } else if Beacon::says_make_way(signs) {
+            self.make_way();
         }
     }
 
@@ -103,6 +105,7 @@ impl Worker {
         if self.lane != Lane::Background {
             self.stand_aside_if_owed(tick);
         }
+        self.forget_boost();
         let mine = self.ready_mask.get() | self.fresh_mask.get();
         if mine == 0 {
             return;
@@ -458,6 +461,7 @@ impl Worker {
             }
             self.requeue(fiber);
         }
+        self.forget_boost();
     }
 
     #[cold]

@@ -57,6 +57,7 @@ impl Worker {
                 continue;
             }
             self.turns.rest();
+            self.forget_boost();
             searching = self.sleep(searching);
         }
     }

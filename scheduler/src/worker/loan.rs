@@ -124,6 +124,7 @@ fn settle(fiber: FiberRef) {
             worker.recount(carrier, level);
         }
         worker.remote().counters.running.set(level as u64 + 1);
+        worker.forget_boost();
         return;
     }
     with_scheduler(fiber, |shared| {
@@ -143,8 +144,9 @@ fn settle(fiber: FiberRef) {
 
 /// A started fiber counts as more or less urgent than before, and this is its home: with `letter`, it
 /// is told by a letter, else one is on its way. The fiber takes its new place there when the home looks
-/// into its mailbox. Here is where a home in a less urgent lane can be helped besides.
+/// into its mailbox. A home in a less urgent lane is helped besides.
 fn loan_changed(shared: &Shared, home: usize, fiber: FiberRef, letter: bool) {
+    shared.boost(home, fiber.state.level());
     if letter {
         shared.post(home, fiber);
     }

@@ -11,6 +11,7 @@
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
 //! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
 //! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
+//! | [`boost`]    | making way for a fiber below that was lent a level above           |
 //! | [`remote`]   | what others see of a worker: its mailbox, its stealable queues     |
 //! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
 //! | [`ready`]    | the list of started fibers that are runnable                       |
@@ -28,6 +29,7 @@
 pub(crate) mod beacon;
 mod ready;
 pub(crate) mod crew;
+mod boost;
 pub(crate) mod remote;
 pub(crate) mod limit;
 mod quiet;

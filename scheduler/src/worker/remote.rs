@@ -8,12 +8,14 @@
 //! | `piles`    | the worker, thieves       | the same: queues of the background lane    |
 //! | `elders`   | the same                  | the same                                   |
 //! | `parker`   | see its own table         | the worker parks, anyone unparks           |
+//! | `boost`    | see its own table         | the same                                   |
 //! | `policy`   | the worker's thread       | `stats()`                                  |
 //! | `cpu`      | the worker's thread       | `stats()`                                  |
 //! | `cpu_clock`| the worker's thread       | workers that may stand aside for it        |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
+use super::boost::Boost;
 use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
@@ -38,6 +40,8 @@ pub(crate) struct Remote {
     pub(crate) piles: [Inbox<Header>; LEVELS],
     pub(crate) elders: [Inbox<Header>; LEVELS],
     parker: Parker,
+    /// What its fibers were lent.
+    pub(super) boost: Boost,
     /// How the kernel schedules its thread.
     policy: AtomicU64,
     /// The CPU that it is tied to, plus one; 0: none.
@@ -66,6 +70,7 @@ impl Remote {
             piles: std::array::from_fn(|_| Inbox::new()),
             elders: std::array::from_fn(|_| Inbox::new()),
             parker: Parker::new(),
+            boost: Boost::none(),
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
             cpu: AtomicU32::new(0),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),

@@ -1,5 +1,6 @@
 //! What all workers of a scheduler share, and what anyone may do to it.
 
+use super::boost::Boosts;
 use super::crew::Crew;
 use super::finish::complete;
 use super::limit::Limit;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) stacks: StackSource,
     pub(crate) counters: SharedCounters,
     pub(crate) quiet: Quiet,
+    pub(super) boosts: Boosts,
     pub(crate) limit: Option<Limit>,
     phase: AtomicU8,
     /// Threads that may take from the inboxes.
@@ -88,6 +90,7 @@ impl Shared {
             stacks,
             counters: SharedCounters::default(),
             quiet: Quiet::new(),
+            boosts: Boosts::default(),
             limit: config.max_fibers.map(|most| Limit::new(most, config.at_limit)),
             phase: AtomicU8::new(STOPPING),
             serving: AtomicUsize::new(0),
