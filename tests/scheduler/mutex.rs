@@ -1,7 +1,7 @@
 //! The mutex: one at a time, the most urgent next, and whoever has it is as urgent as they.
 
 use heddle_scheduler::suspend::cancel_point;
-use heddle_scheduler::sync::Mutex;
+use heddle_scheduler::sync::{Mutex, MutexGuard};
 use heddle_scheduler::{
     Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, sleep, yield_now,
 };
@@ -589,6 +589,15 @@ fn locks_cancellations_timeouts_and_changes_of_priority_at_random_lose_nothing()
         pair.1 += 1;
     }
 
+    /// Does the second half also when a cancellation unwinds.
+    struct Halfway<'a>(MutexGuard<'a, (u64, u64)>);
+
+    impl Drop for Halfway<'_> {
+        fn drop(&mut self) {
+            self.0.1 += 1;
+        }
+    }
+
     fn live(locks: &[Mutex<(u64, u64)>], random: &mut Random) {
         // In the order of the locks, so that nobody waits in a ring.
         let first = random.below(locks.len() as u64) as usize;
@@ -598,8 +607,8 @@ fn locks_cancellations_timeouts_and_changes_of_priority_at_random_lose_nothing()
             1 => locks[first].try_lock(),
             _ => Some(locks[first].lock()),
         };
-        let Some(mut guard) = guard else { return };
-        guard.0 += 1;
+        let Some(mut guard) = guard.map(Halfway) else { return };
+        guard.0.0 += 1;
         match random.below(8) {
             0 => yield_now(),
             1 => checkpoint(),
@@ -613,6 +622,5 @@ fn locks_cancellations_timeouts_and_changes_of_priority_at_random_lose_nothing()
             6 => drop(go_with_priority(Priority::Low, || ())),
             _ => {}
         }
-        guard.1 += 1;
     }
 }
