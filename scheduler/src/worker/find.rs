@@ -44,12 +44,12 @@ impl Worker {
                 Some(level) => level,
                 None => self.decide(waiting, tick),
             };
-            let found = match mine & 1 << level {
-                0 => self.look_for(level),
-                _ => self.take_own(level),
-            };
-            if found.is_some() {
-                return found;
+            if mine & 1 << level != 0 {
+                if let Some(work) = self.take_own(level) {
+                    return Some(work);
+                }
+            } else if let Some(work) = self.look_for(level) {
+                return Some(work);
             }
             absent |= 1 << level;
         }
@@ -119,13 +119,16 @@ impl Worker {
     #[inline(always)]
     fn take_own(&self, level: usize) -> Option<Work> {
         let queues = &self.levels[level];
+        if self.ready_mask.get() & 1 << level == 0 {
+            queues.debt.set(0);
+            return self.take_fresh(level).map(|fiber| Work::Fresh(fiber, level));
+        }
         let served = queues.served.get() + 1;
         queues.served.set(served);
         loop {
             let ready = !queues.ready.is_empty();
             let yielded = !queues.yielded.is_empty();
-            let fresh = self.fresh_mask.get() & 1 << level != 0;
-            let fresh = fresh && !((ready || yielded) && self.leaves_fresh(level));
+            let fresh = self.fresh_mask.get() & 1 << level != 0 && !self.leaves_fresh(level);
             match policy::choose_queue(ready, fresh, yielded, queues.debt.get(), served)? {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {

@@ -227,7 +227,14 @@ impl Worker {
     pub(crate) fn run(&self, searching: bool) {
         let Some(first) = self.search(searching) else { return };
         self.dispatch_first(first);
-        while let Some(work) = self.next().or_else(|| self.idle()) {
+        loop {
+            let work = match self.next() {
+                Some(work) => work,
+                None => match self.idle() {
+                    Some(work) => work,
+                    None => return,
+                },
+            };
             self.dispatch(work);
         }
     }
