@@ -64,3 +64,29 @@ fn two_sockets_of_64_cores_keep_the_promises() {
     assert!(report.steals > 0);
     keeps_its_promises(Machine::new(2, 64).nodes(4).lanes(1), 1_000_000);
 }
+
+#[test]
+fn under_full_load_of_all_levels_the_shares_are_the_weights_within_two_percent() {
+    let weights = [16, 8, 4, 2, 1];
+    // Pieces of 1 ms would give Background, once in 31 ms, less than its longest wait allows for; so up to
+    // half of that.
+    for (machine, piece) in [
+        (Machine::new(1, 1).lanes(1), 1_000),
+        (Machine::new(1, 1), 20_000),
+        (Machine::new(1, 2), 100_000),
+        (Machine::new(1, 2).lanes(2), 20_000),
+        (Machine::new(2, 4), 300_000),
+    ] {
+        let dispatches = 20_000 * machine.cpus() as u64;
+        let scenario = Scenario::full_load(first_seed(1), machine, piece, dispatches);
+        let report = run(&scenario).unwrap_or_else(|violation| panic!("{violation}"));
+        println!("{machine:?}, pieces of {piece} ns: {report}");
+        for (level, share) in report.shares().into_iter().enumerate() {
+            let due = f64::from(weights[level]) / 31.0;
+            assert!(
+                (share - due).abs() < 0.02,
+                "{machine:?} {piece} ns: level {level} has {share}, not {due}"
+            );
+        }
+    }
+}

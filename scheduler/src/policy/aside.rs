@@ -42,7 +42,8 @@ impl Aside {
     }
 
     /// How long to stand aside now; 0: not. `own` are the levels of the worker's lane that have work, `below`
-    /// those of the lanes below it on its CPU.
+    /// those of the lanes below it on its CPU,
+    /// also of workers that stand aside themselves.
     ///
     /// To be asked about every [`ASIDE_MIN`](super::ASIDE_MIN) of the time that the worker is busy, and
     /// when it gets up after it has stood aside: a lane above may have had all of that time.

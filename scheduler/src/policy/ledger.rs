@@ -118,8 +118,9 @@ impl Ledger {
         self.forgive(used);
     }
 
-    /// Looks at the clock: since the last look the levels in `waiting` had work, and `ran` was served.
-    pub(crate) fn settle(&mut self, terms: &Terms, waiting: u32, ran: usize, now: u64) {
+    /// Looks at the clock: since the last look the levels in `waiting` had work, and `ran` had its turn, if
+    /// it was `served` at all.
+    pub(crate) fn settle(&mut self, terms: &Terms, waiting: u32, ran: usize, served: bool, now: u64) {
         // Where the clock is slower than a dispatch, a dispatch still costs something.
         let time = now.saturating_sub(self.looked).clamp(1, terms.credit_max);
         let time = (PARTS * time) as i64;
@@ -130,7 +131,7 @@ impl Ledger {
             self.credit[ran] -= time;
             self.scale_down((PARTS * terms.credit_max) as i64);
         }
-        if self.since[ran] != NEVER {
+        if served && self.since[ran] != NEVER {
             self.since[ran] = now;
         }
     }
@@ -211,7 +212,7 @@ mod tests {
         let (mut ledger, mut now, mut waiting) = (Ledger::new(), 0, 0b11111);
         for _ in 0..100_000 {
             now += [30, 1000, 100_000, 10_000_000][random.below(4)] + random.below(1000) as u64;
-            ledger.settle(&terms, waiting, random.below(5), now);
+            ledger.settle(&terms, waiting, random.below(5), true, now);
             waiting = 1 + random.below(31) as u32;
             ledger.drop_credit(&terms, waiting);
             let choice = ledger.choose(&terms, waiting, now);

@@ -3,7 +3,9 @@
 //! the promises below at every step of machines that we do not have.
 //!
 //! Time comes in as *ticks*, of whatever clock the caller has; `Terms` has every duration of this
-//! page in them. Nothing here allocates after it was built.
+//! page in them. The clock of `turns` should stand still while the kernel gives the CPU to lanes above, or
+//! that time is charged to whichever level was interrupted: in the simulator, two levels that should have had
+//! 25.8 and 12.9 % of a CPU below a busy lane had 28.7 and 10.5. Nothing here allocates after it was built.
 //!
 //! | file        | the question it answers                                                     |
 //! |-------------|-----------------------------------------------------------------------------|

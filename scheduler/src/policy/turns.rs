@@ -46,7 +46,7 @@ pub(crate) struct Turns {
     owed: Cell<bool>,
     /// The decision is good before this dispatch.
     until: Cell<u64>,
-    /// The dispatch of the last look.
+    /// The first dispatch since the last look.
     looked: Cell<u64>,
     /// How many dispatches of a level fill a quantum, or the most that we wait for.
     pace: [Cell<u64>; LEVELS],
@@ -123,7 +123,7 @@ impl Turns {
             let pace = &self.pace[self.level.get()];
             pace.set(paced(pace.get(), since, time, terms.quantum, LOOK_MAX));
         }
-        self.decide(terms, waiting, tick, tick, now)
+        self.decide(terms, waiting, since > 0, now, |_| tick)
     }
 
     /// There was nothing of the level after all, or others took it.
@@ -185,7 +185,9 @@ impl Turns {
         if dispatch != tick {
             self.slice.set((tick, now));
         }
-        let next = self.decide(terms, waiting | 1 << level, tick, tick + 1, now);
+        // It holds for this dispatch if the fiber goes on, else from the next one.
+        let first = |next| if next == level { tick } else { tick + 1 };
+        let next = self.decide(terms, waiting | 1 << level, true, now, first);
         let slice_is_over = dispatch == tick && now.saturating_sub(from) >= terms.slice;
         match () {
             () if next != level => Checkpoint::MakeRoom,
@@ -204,10 +206,18 @@ impl Turns {
         self.check_at.set(0);
     }
 
-    /// Settles the account, decides, and says until when: before the dispatch some after `next`.
-    fn decide(&self, terms: &Terms, waiting: u32, tick: u64, next: u64, now: u64) -> usize {
+    /// Settles the account and decides. What was decided before was `served`, or is given up before it was;
+    /// what is decided now holds from the dispatch that `first` says.
+    fn decide(
+        &self,
+        terms: &Terms,
+        waiting: u32,
+        served: bool,
+        now: u64,
+        first: impl Fn(usize) -> u64,
+    ) -> usize {
         let mut ledger = self.ledger.borrow_mut();
-        ledger.settle(terms, self.seen.get(), self.level.get(), now);
+        ledger.settle(terms, self.seen.get(), self.level.get(), served, now);
         ledger.drop_credit(terms, waiting & !self.lost.replace(0));
         let choice = if several(waiting) {
             ledger.choose(terms, waiting, now)
@@ -216,11 +226,11 @@ impl Turns {
         };
         self.seen.set(waiting);
         self.known.set(waiting);
-        self.looked.set(tick);
+        self.looked.set(first(choice.level));
         self.level.set(choice.level);
         self.owed.set(choice.owed);
         let pace = self.pace[choice.level].get().min(if choice.owed { OWED_MAX } else { LOOK_MAX });
-        self.until.set(if several(waiting) { next + pace } else { u64::MAX });
+        self.until.set(if several(waiting) { first(choice.level) + pace } else { u64::MAX });
         choice.level
     }
 }

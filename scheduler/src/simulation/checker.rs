@@ -17,10 +17,6 @@ const WAKE_BOUND: u64 = 100_000;
 /// A resumed fiber lets at most so many others of its level go first in a row while it is at the head.
 const RESUMED_BOUND: u8 = 4;
 
-/// Where the kernel takes the CPU away, the policy divides that time by guess among what ran between two
-/// looks; these errors even out, within so many times the bound on credits.
-const UNSEEN: u64 = 10;
-
 /// What the checker knows of a worker. Times are CPU time of the worker's thread, in ns: what the
 /// kernel gives to others is not the worker's doing.
 #[derive(Clone, Debug)]
@@ -31,16 +27,16 @@ pub(super) struct Eye {
     due: [i64; LEVELS],
     /// When a level that has work had its last turn.
     served: [u64; LEVELS],
-    /// The same on the wall, from when it began to wait; and whether the level that ran was overdue.
+    /// The same by its clock, from when it began to wait; and whether the level that ran was overdue.
     turn_at: [u64; LEVELS],
     overdue: bool,
-    /// What waited at the last dispatch, what ran, and when it was on the wall.
+    /// What waited at the last dispatch, what ran, and when that was by the worker's clock.
     mask: u32,
     competing: u32,
     ran: usize,
     at: u64,
     /// The last look at the clock, or moment without competition; the longest time between two of them, and
-    /// the same on the wall.
+    /// the same by its clock.
     looked: u64,
     gap: u64,
     looked_at: u64,
@@ -91,8 +87,8 @@ impl Eye {
         self.looked_at += time;
     }
 
-    /// The longest time between two looks, as the policy sees it: what the kernel gave to others meanwhile
-    /// belongs to it, up to the bound on credits.
+    /// The longest time between two looks, as the policy sees it: what the kernel gave to lanes below
+    /// meanwhile belongs to it, up to the bound on credits.
     fn gap_between(&self, cpu: u64, now: u64, credit_max: u64) -> u64 {
         let wall = self.gap_at.max(now - self.looked_at.min(now));
         self.gap.max(cpu - self.looked).max(wall.min(credit_max))
@@ -138,7 +134,7 @@ impl World<'_> {
     /// Promise 2, and the looks at the clock on which it rests.
     fn check_turn(&mut self, worker: usize, level: usize, own: u32, waiting: u32, looked: bool) {
         let cpu = self.cpu_time(worker);
-        let (now, credit_max) = (self.now, self.promised.credit_max);
+        let (now, credit_max) = (self.clock(worker), self.promised.credit_max);
         let eye = &mut self.workers[worker].eye;
         // The time since the last dispatch belongs to what waited then.
         let time = (now - eye.at).min(credit_max);
@@ -178,14 +174,15 @@ impl World<'_> {
             }
             eye.due[other] = eye.due[other].max(0);
         }
+        // The policy may have seen the end of its last turn so much earlier, if the worker then stood aside.
         let in_turn = eye.overdue && eye.ran == level && !looked;
-        eye.overdue = in_turn || now - eye.turn_at[level] + 2 * NEWS >= self.promised.max_wait[level];
+        eye.overdue =
+            in_turn || now - eye.turn_at[level] + self.promised.slice >= self.promised.max_wait[level];
         (eye.mask, eye.ran, eye.at) = (waiting, level, now);
         let gap = eye.gap.max(cpu - eye.looked);
         let lag = bounds::lag(&self.promised, eye.gap_between(cpu, now, credit_max));
         // At most all debt that the level had, and all that it is owed now.
-        let unseen = if worker.is_multiple_of(3) { 0 } else { UNSEEN * credit_max };
-        let late = levels_of(own).find(|&other| eye.due[other] > (2 * lag + unseen) as i64);
+        let late = levels_of(own).find(|&other| eye.due[other] > 2 * lag as i64);
         let (due, served) = (eye.due, eye.served);
         if let Some(late) = late {
             let detail = format!("worker {worker}: level {late} had {} ns less than its share", due[late]);
@@ -219,7 +216,7 @@ impl World<'_> {
         let cpu = self.cpu_time(worker);
         let lane = &self.lanes[worker % 3];
         let worker_own = self.workers[worker].own();
-        let (now, credit_max) = (self.now, self.promised.credit_max);
+        let (now, credit_max) = (self.clock(worker), self.promised.credit_max);
         let eye = &mut self.workers[worker].eye;
         let gap = eye.gap_between(cpu, now, credit_max);
         eye.competing |= waiting | worker_own | 1 << level;

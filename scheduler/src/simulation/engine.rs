@@ -13,6 +13,10 @@ const DISPATCH: u64 = 50;
 /// A worker that searched in vain while there is something looks again after so long.
 const LOOK_AGAIN: u64 = 1_000;
 
+/// Something is dispatched at least so often, in ns, while there are fibers: a thousand times what any of
+/// them sleeps.
+const STANDSTILL: u64 = 1_000_000_000;
+
 /// No lock.
 pub(super) const NO_LOCK: u8 = u8::MAX;
 
@@ -39,6 +43,9 @@ impl World<'_> {
                     self.decide(3 * cpu + lane);
                 }
                 self.schedule(cpu);
+                if self.now > self.dispatched + STANDSTILL && self.live > 0 {
+                    self.violate(Promise::NobodySleepsOnWork, "workers look, and find nothing".into());
+                }
             }
         }
         self.check_end();
@@ -163,6 +170,7 @@ impl World<'_> {
         thread.left = left + DISPATCH;
         thread.weight = WEIGHTS[self.lane_of[found.level].min(worker % 3)];
         self.report.dispatches += 1;
+        self.dispatched = now;
         self.draining |= self.report.dispatches >= self.scenario.dispatches;
     }
 
@@ -195,13 +203,14 @@ impl World<'_> {
 
     fn get_up(&mut self, worker: usize) {
         self.cpus[worker / 3].advance(self.now);
+        let clock = self.clock(worker);
         let own = &mut self.workers[worker];
         own.state = State::Up;
         let away = std::mem::take(&mut own.away);
         if away > 0 {
-            own.turns.was_away(away);
             own.stood += away;
-            own.eye.was_away(away);
+            own.turns.was_away(clock - own.left_at);
+            own.eye.was_away(clock - own.left_at);
         }
         let thread = &mut self.cpus[worker / 3].threads[worker % 3];
         thread.runnable = true;
@@ -237,18 +246,19 @@ impl World<'_> {
         if away == 0 || self.mutated(Mutation::NeverAside) {
             return false;
         }
+        let clock = self.clock(worker);
         let own = &mut self.workers[worker];
-        (own.state, own.away) = (State::Away, away);
+        (own.state, own.away, own.left_at) = (State::Away, away, clock);
         own.ask_at = self.now + away;
         self.cpus[worker / 3].threads[lane].runnable = false;
         self.timers.set(self.now + away, Event::Up(worker as u32));
         true
     }
 
-    /// The levels for which a worker that is up has something to do.
+    /// The levels for which a worker that is up, or stands aside, has something to do.
     fn busy_levels(&self, worker: usize) -> u32 {
         let own = &self.workers[worker];
-        if own.state != State::Up {
+        if own.state == State::Parked || (own.state == State::Away && own.away == 0) {
             return 0;
         }
         let running = if own.current == NONE { 0 } else { 1 << self.fibers[own.current as usize].level };
@@ -338,7 +348,7 @@ impl World<'_> {
         let mut goes = Checkpoint::GoOn;
         if own.turns.should_look(level, waiting) && !self.mutated(Mutation::CheckpointsIgnored) {
             looked = true;
-            goes = own.turns.interrupt(&self.terms, level, waiting, own.tick, self.now);
+            goes = own.turns.interrupt(&self.terms, level, waiting, own.tick, self.clock(worker));
         }
         if goes == Checkpoint::GoOn {
             self.check_going_on(worker, level, waiting, looked);

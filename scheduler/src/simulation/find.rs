@@ -32,7 +32,9 @@ impl World<'_> {
         let (mut missed, mut looked) = (0, false);
         loop {
             let own = self.workers[worker].own();
-            let waiting = (own | self.hints(self.workers[worker].lane)) & !missed;
+            let hints = self.hints(self.workers[worker].lane);
+            let elsewhere = if own != 0 && self.mutated(Mutation::MaskIgnored) { 0 } else { hints };
+            let waiting = (own | elsewhere) & !missed;
             if waiting == 0 {
                 return None;
             }
@@ -52,26 +54,20 @@ impl World<'_> {
     }
 
     fn choose_level(&mut self, worker: usize, waiting: u32, tick: u64, looked: &mut bool) -> usize {
-        match self.mutation {
-            Some(Mutation::LowestFirst) => return waiting.ilog2() as usize,
-            Some(Mutation::SharesDropped) => return waiting.trailing_zeros() as usize,
-            _ => {}
-        }
         let turns = &self.workers[worker].turns;
-        match turns.next(waiting, tick) {
-            Some(level) => level,
-            None => {
-                *looked = true;
-                turns.look(&self.terms, waiting, tick, self.now)
-            }
+        let level = turns.next(waiting, tick).unwrap_or_else(|| {
+            *looked = true;
+            turns.look(&self.terms, waiting, tick, self.clock(worker))
+        });
+        match self.mutation {
+            Some(Mutation::LowestFirst) => waiting.ilog2() as usize,
+            Some(Mutation::SharesDropped) => waiting.trailing_zeros() as usize,
+            _ => level,
         }
     }
 
     /// The levels that the lane's beacon says have work somewhere, as far as the news has come.
     pub(super) fn hints(&self, lane: usize) -> u32 {
-        if self.mutated(Mutation::MaskIgnored) {
-            return 0;
-        }
         let hints = &self.lanes[lane].hints;
         let mut mask = 0;
         for (level, &seen) in hints.iter().enumerate() {

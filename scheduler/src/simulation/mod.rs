@@ -96,11 +96,11 @@ impl std::error::Error for Violation {}
 /// Something wrong with the policy, to see whether the checker notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
-    /// Workers do not look at what has work elsewhere.
+    /// Workers that have something themselves do not look at what has work elsewhere.
     MaskIgnored,
     /// The least urgent level goes first.
     LowestFirst,
-    /// Strict priority, without shares and longest waits.
+    /// Strict priority, whatever anybody is owed.
     SharesDropped,
     /// Shares, but no longest wait.
     WaitsForgotten,

@@ -104,8 +104,9 @@ pub(super) struct Worker {
     /// When it next asks whether to stand aside, and the CPU times at the last time.
     pub(super) ask_at: u64,
     pub(super) asked: [u64; 3],
-    /// How long it stands aside, and stood since it last asked.
+    /// How long it stands aside, since when by its own clock, and how long it stood since it last asked.
     pub(super) away: u64,
+    pub(super) left_at: u64,
     pub(super) stood: u64,
     pub(super) eye: Eye,
 }
@@ -159,6 +160,8 @@ pub(super) struct World<'a> {
     /// How many bursts each source still has.
     pub(super) bursts: Vec<u32>,
     pub(super) live: u64,
+    /// When there last was a dispatch.
+    pub(super) dispatched: u64,
     pub(super) draining: bool,
     pub(super) report: Report,
     /// The first promise that was broken.
@@ -206,6 +209,7 @@ impl<'a> World<'a> {
             locks: (0..4).map(|_| Lock::default()).collect(),
             bursts: scenario.sources.iter().map(|source| source.bursts).collect(),
             live: 0,
+            dispatched: 0,
             draining: false,
             report: Report::default(),
             broken: None,
@@ -235,6 +239,15 @@ impl<'a> World<'a> {
     /// CPU time that a worker has had.
     pub(super) fn cpu_time(&self, worker: usize) -> u64 {
         self.cpus[worker / 3].threads[worker % 3].used
+    }
+
+    /// A worker's clock: it stands still while lanes above have the CPU, which is nobody's turn.
+    pub(super) fn clock(&self, worker: usize) -> u64 {
+        let mut now = self.now;
+        for thread in &self.cpus[worker / 3].threads[..worker % 3] {
+            now -= thread.used;
+        }
+        now
     }
 
     /// A number of any size for the policy.
@@ -384,6 +397,7 @@ impl Worker {
             ask_at: 0,
             asked: [0; 3],
             away: 0,
+            left_at: 0,
             stood: 0,
             eye: Eye::default(),
         }
