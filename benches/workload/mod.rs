@@ -29,6 +29,7 @@ mod block_wake;
 mod fork_join;
 mod handoff_cross;
 mod handoff_same;
+mod inversion;
 mod levels;
 mod parked;
 mod set_priority;
@@ -58,6 +59,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &urgent_queues::WORKLOAD,
     &shares::WORKLOAD,
     &set_priority::WORKLOAD,
+    &inversion::WORKLOAD,
 ];
 
 /// The workload of that name.
