@@ -64,8 +64,8 @@
 //! unpark: whoever meets that unparks the sleeper once more, for itself, and the count of sleepers is
 //! corrected last. (A count that is too high costs a look; one that is too low costs a wake-up.)
 //!
-//! An *eager* beacon, the urgent lane's, has no searchers: each that is queued wakes a sleeper if there
-//! is one. And a *symmetric* one, the background lane's, uses plain fences on both sides: its threads
+//! Each Critical fiber that is queued wakes a sleeper if there is one: a searcher may be on its way to
+//! something else. An *eager* beacon, the urgent lane's, has no searchers at all, and does so for each level. And a *symmetric* one, the background lane's, uses plain fences on both sides: its threads
 //! must not be stopped inside a system call for which others wait.
 //!
 //! # Forgetting a level
@@ -176,7 +176,7 @@ impl Beacon {
         match word & SLEEPERS {
             0 if word & ASIDE != 0 && self.is_pressing(level) => self.standing(),
             0 => None,
-            _ if self.ways.eager => self.take_any(CALLED).or_else(|| self.beckoned()),
+            _ if self.ways.eager || level == 0 => self.take_any(CALLED).or_else(|| self.beckoned()),
             _ => self.wake_one(),
         }
     }

@@ -55,6 +55,12 @@ impl Crew {
         self.cpus.get(seat).copied()
     }
 
+    /// The levels of what is in the inboxes.
+    pub(crate) fn queued(&self) -> u32 {
+        let levels = (0..LEVELS).filter(|&level| !self.inboxes[level].looks_empty());
+        levels.fold(0, |mask, level| mask | 1 << level)
+    }
+
     /// The levels that are queued here, as a mask.
     pub(crate) fn levels(&self) -> u32 {
         self.levels.load(Ordering::Relaxed)

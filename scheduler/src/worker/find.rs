@@ -110,9 +110,30 @@ impl Worker {
         if mine == 0 {
             return;
         }
-        // The inbox of our own level would otherwise wait until we have nothing left.
         let level = mine.trailing_zeros() as usize;
+        self.watch_lanes_above(level);
+        // The inbox of our own level would otherwise wait until we have nothing left.
         self.take_inbox(level);
+    }
+
+    /// Do fibers wait in a lane above, whose threads get no CPU? Then what we run, of `level`, goes before them.
+    fn watch_lanes_above(&self, level: usize) {
+        let above = self.shared.crews.iter().filter(|crew| crew.lane < self.lane);
+        let waiting = above.fold(0, |mask, crew| mask | crew.queued());
+        if waiting == 0 {
+            return self.above_since.set(0);
+        }
+        let (now, since) = (clock::ticks(), self.above_since.get());
+        if since == 0 {
+            return self.above_since.set(now);
+        }
+        let terms = &self.shared.config.terms;
+        for waited in policy::levels_of(waiting) {
+            let bound = bounds::inversion(terms, waited, waiting, policy::ALL_LEVELS, terms.quantum);
+            if now - since > bound {
+                self.remote().counters.inversions[waited][level].add(1);
+            }
+        }
     }
 
     /// Takes from our own queues of `level`.

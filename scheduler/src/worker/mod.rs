@@ -126,6 +126,8 @@ pub(crate) struct Worker {
     pub(crate) turns: Turns,
     /// The dispatch at which to look at what is not worth while at each.
     chores_at: Cell<u64>,
+    /// Since when something waits in the inboxes of the lanes above, in ticks; 0: nothing does.
+    above_since: Cell<u64>,
     /// What the lanes below are owed.
     aside: Patience,
     /// How long to look for work before sleeping, in ticks: what has paid of late.
@@ -185,6 +187,7 @@ impl Worker {
             timers: Timers::new(),
             turns: Turns::new(),
             chores_at: Cell::new(0),
+            above_since: Cell::new(0),
             aside: Patience::new(),
             spin: Cell::new(shared.config.spin_ticks),
             restraint: Cell::new(0),
