@@ -129,14 +129,10 @@ impl Turns {
     /// There was nothing of the level after all, or others took it.
     #[cold]
     pub(crate) fn missed(&self, terms: &Terms, level: usize) {
-        let others = self.known.get() & !(1 << level);
-        self.ledger.borrow_mut().drop_credit(terms, others);
-        self.known.set(others);
+        self.ledger.borrow_mut().drop_credit(terms, self.known.get() & !(1 << level));
         self.lost.set(self.lost.get() | 1 << level);
-        if self.level.get() == level {
-            self.owed.set(false);
-            self.until.set(0);
-        }
+        self.owed.set(self.owed.get() && self.level.get() != level);
+        self.until.set(0);
     }
 
     /// There is nothing to run anywhere: nobody is owed or owes anything.
@@ -161,8 +157,11 @@ impl Turns {
     pub(crate) fn should_look(&self, level: usize, waiting: u32) -> bool {
         let checks = self.checks.get() + 1;
         self.checks.set(checks);
+        let competes = several(waiting | 1 << level);
         let above = waiting & ((1 << level) - 1);
-        waiting != 0 && (checks >= self.check_at.get() || (above != 0 && !self.owed.get()))
+        competes != several(self.known.get())
+            || (above != 0 && !self.owed.get())
+            || (waiting != 0 && checks >= self.check_at.get())
     }
 
     /// Should the fiber of `level` that runs, as dispatch number `tick`, make room? The levels in `waiting`
