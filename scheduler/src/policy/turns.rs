@@ -7,11 +7,12 @@
 //! ```text
 //! next(waiting, tick) -> Some(level)   serve it                      two compares
 //!                     -> None          look(waiting, tick, clock) -> level
-//! missed(level)                        there was nothing: ask again
+//! missed(level)                        there was nothing: ask again, without that level
 //! rest()                               there is nothing anywhere: the worker goes to sleep
+//! was_away(time)                       it stood aside
 //!
-//! level_changed()                      of the fiber that runs
-//! should_look(waiting)                 in a checkpoint: a few loads
+//! level_changed()                      the priority of the fiber that runs is another one
+//! should_look(level, waiting)          in a checkpoint: a few loads
 //! interrupt(level, ...)                does the fiber that runs go on? Another level may be owed time,
 //!                                      a more urgent one may have come, its slice may be over
 //! ```
