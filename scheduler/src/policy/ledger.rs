@@ -146,7 +146,8 @@ impl Ledger {
         for level in levels_of(waiting) {
             let weight = terms.weights[level] as i64;
             if weight > 0 {
-                let part = (i128::from(left) * i128::from(weight) / i128::from(weights)) as i64;
+                // At most all credits, 2^40 parts on any clock, times a million.
+                let part = left * weight / weights;
                 self.credit[level] += part;
                 (left, weights) = (left - part, weights - weight);
             }

@@ -7,8 +7,8 @@
 //! that time is charged to whichever level was interrupted: in the simulator, two levels that should have had
 //! 25.8 and 12.9 % of a CPU below a busy lane had 28.7 and 10.5. Nothing here allocates after it was built.
 //!
-//! | file        | the question it answers                                                     |
-//! |-------------|-----------------------------------------------------------------------------|
+//! | file      | the question it answers                                                     |
+//! |-----------|-----------------------------------------------------------------------------|
 //! | `weights` | what the user chose: shares and the longest waits                           |
 //! | `ledger`  | which level is owed time, and how much: an account of credits               |
 //! | `turns`   | which level goes next, at the price of a compare where only one has work    |
@@ -26,19 +26,23 @@
 //!
 //! # Promise 1: inversion
 //!
-//! A *turn* is up to [`OWED_MAX`] dispatches, or one if it takes [`QUANTUM`] or more. While a fiber that
-//! has not started waits, no worker of its lane starts less urgent ones in a row for longer than
-//! `bounds::inversion` says: for each less urgent level that has work one quantum and one turn.
-//! Besides these only what ran already goes first, and what is dispatched while the news of the
-//! fiber is on its way (tens of ns). A started fiber waits for its home thread: to that the same
-//! holds, plus the longest piece of code on that thread that reaches no checkpoint.
+//! Less urgent levels go first only for the time that they are owed. So while a fiber that has not started
+//! waits, no worker of its lane starts less urgent ones in a row for longer than `bounds::inversion`: by
+//! default at most two [`QUANTUM`]s and three *turns* for each level that competes. A turn is one dispatch if
+//! that takes a quantum, else up to [`OWED_MAX`]; it can be up to [`LOOK_MAX`] of the longest where a level's
+//! fibers take very different times. Besides these only what ran already goes first, and what is dispatched
+//! while the news of the fiber is on its way (tens of ns).
+//!
+//! A started fiber waits for its home thread: to that the same holds, plus the longest piece of code on that
+//! thread that reaches no checkpoint.
 //!
 //! # Promise 2: starvation
 //!
 //! A level that has work all the time gets from each worker at least its share of the time, less
-//! `bounds::lag`. It is served at least every `bounds::wait`. Inside a level, a fiber
-//! with n older ones before it in the same queue starts after at most [`OLDEST_INTERVAL`] times n + 1
-//! dispatches of that level, once it has waited for [`AGE_MAX`], as long as those that start also end.
+//! `bounds::lag`, which does not grow. It has a turn at least every `bounds::wait`, its longest wait and the
+//! turns that run then. Inside a level, a fiber with n older ones before it in the same queue starts after at
+//! most [`OLDEST_INTERVAL`] times n + 1 dispatches of that level, once it has waited for [`AGE_MAX`], as long
+//! as those that start also end.
 
 pub(crate) mod aside;
 pub(crate) mod bounds;
@@ -78,8 +82,9 @@ pub const SLICE: Duration = Duration::from_millis(10);
 /// that it held up would in return hold up others for as long.
 pub const CREDIT_MAX: Duration = Duration::from_millis(20);
 
-/// The longest that a worker leaves its CPU to the lanes below at a stretch, which is what a more
-/// urgent fiber may wait if nobody wakes the worker; many times the two switches that it costs.
+/// The longest that a worker leaves its CPU to the lanes below at a stretch, unless its own fibers run
+/// for longer than that without a checkpoint. It is what a more urgent fiber may wait if nobody wakes the
+/// worker, and many times the two switches that it costs.
 pub const ASIDE_MAX: Duration = Duration::from_millis(1);
 
 /// It does not for less: going to sleep and waking up takes tens of microseconds.

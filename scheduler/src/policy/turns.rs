@@ -7,11 +7,12 @@
 //! ```text
 //! next(waiting, tick) -> Some(level)   serve it                      two compares
 //!                     -> None          look(waiting, tick, clock) -> level
-//! missed(level)                        there was nothing: ask again
+//! missed(level)                        there was nothing: ask again, without that level
 //! rest()                               there is nothing anywhere: the worker goes to sleep
+//! was_away(time)                       it stood aside
 //!
-//! level_changed()                      of the fiber that runs
-//! should_look(waiting)                 in a checkpoint: a few loads
+//! level_changed()                      the priority of the fiber that runs is another one
+//! should_look(level, waiting)          in a checkpoint: a few loads
 //! interrupt(level, ...)                does the fiber that runs go on? Another level may be owed time,
 //!                                      a more urgent one may have come, its slice may be over
 //! ```
@@ -129,14 +130,10 @@ impl Turns {
     /// There was nothing of the level after all, or others took it.
     #[cold]
     pub(crate) fn missed(&self, terms: &Terms, level: usize) {
-        let others = self.known.get() & !(1 << level);
-        self.ledger.borrow_mut().drop_credit(terms, others);
-        self.known.set(others);
+        self.ledger.borrow_mut().drop_credit(terms, self.known.get() & !(1 << level));
         self.lost.set(self.lost.get() | 1 << level);
-        if self.level.get() == level {
-            self.owed.set(false);
-            self.until.set(0);
-        }
+        self.owed.set(self.owed.get() && self.level.get() != level);
+        self.until.set(0);
     }
 
     /// There is nothing to run anywhere: nobody is owed or owes anything.
@@ -161,8 +158,11 @@ impl Turns {
     pub(crate) fn should_look(&self, level: usize, waiting: u32) -> bool {
         let checks = self.checks.get() + 1;
         self.checks.set(checks);
+        let competes = several(waiting | 1 << level);
         let above = waiting & ((1 << level) - 1);
-        waiting != 0 && (checks >= self.check_at.get() || (above != 0 && !self.owed.get()))
+        competes != several(self.known.get())
+            || (above != 0 && !self.owed.get())
+            || (waiting != 0 && checks >= self.check_at.get())
     }
 
     /// Should the fiber of `level` that runs, as dispatch number `tick`, make room? The levels in `waiting`
