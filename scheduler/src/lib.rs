@@ -54,6 +54,7 @@ mod config;
 mod timer;
 mod worker;
 pub mod suspend;
+pub mod sync;
 mod handle;
 mod fork;
 mod runtime;

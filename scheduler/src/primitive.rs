@@ -15,3 +15,25 @@ pub(crate) unsafe fn zeroed_slice<T>(count: usize, _make: fn() -> T) -> Box<[T]>
     // SAFETY: the caller's promise.
     unsafe { Box::new_zeroed_slice(count).assume_init() }
 }
+
+/// A cell whose users are told apart by a protocol.
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> UnsafeCell<T> {
+        UnsafeCell(std::cell::UnsafeCell::new(value))
+    }
+
+    #[inline]
+    pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.0.get())
+    }
+}
+
+/// A constructor that is `const`, which the model checker's atomics are not.
+macro_rules! constructor {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility const fn $($rest)*
+    };
+}
+pub(crate) use constructor;

@@ -12,6 +12,7 @@
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
+//! | [`locks`]     | a lock is had by one at a time; its loans, and the end of who had it      |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
@@ -32,6 +33,9 @@ mod machine;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/loans.rs"]
 mod loans;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/sync/lock_word.rs"]
+mod lock_word;
 mod primitive;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/memory/slots.rs"]
@@ -39,11 +43,23 @@ mod slots;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/state.rs"]
 mod state;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/sync/raw_lock.rs"]
+mod raw_lock;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/sync/wait_list.rs"]
+mod wait_list;
+
+/// Where the files under test look for it.
+mod queue {
+    pub(crate) use crate::inbox;
+}
 
 mod fiber;
 mod inboxes;
 mod lending;
 mod letters;
+mod locks;
 mod lives;
 mod parkers;
 mod sleepers;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 
 thread_local! {
@@ -44,3 +45,11 @@ pub(crate) fn heavy_barrier() {
 pub(crate) unsafe fn zeroed_slice<T>(count: usize, make: fn() -> T) -> Box<[T]> {
     (0..count).map(|_| make()).collect()
 }
+
+/// loom's atomics are made while a model runs.
+macro_rules! constructor {
+    ($(#[$attribute:meta])* $visibility:vis fn $($rest:tt)*) => {
+        $(#[$attribute])* $visibility fn $($rest)*
+    };
+}
+pub(crate) use constructor;

@@ -16,6 +16,7 @@ mod forks;
 mod cancel;
 mod priority;
 mod inheritance;
+mod mutex;
 mod placement;
 
 use heddle_scheduler::Scheduler;

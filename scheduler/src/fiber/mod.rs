@@ -3,8 +3,8 @@
 //!
 //! ```text
 //!   Header (96 bytes)                                      | Stage<F, T>
-//!   state vtable link mail_link waiter waking loans scope    | Closure(F) -> Result(T) -> Gone
-//!   shared carrier stamp id name
+//!   state vtable link mail_link waiter waking held loans     | Closure(F) -> Result(T) -> Gone
+//!   scope shared carrier stamp id name
 //! ```
 //!
 //! | field       | written by                              | read by                                   |
@@ -15,6 +15,7 @@
 //! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
 //! | `waking`    | the finisher                            | the joiner, after the end                 |
 //! | `loans`     | anyone, by its transitions              | anyone                                    |
+//! | `held`      | the home's thread                       | the home's thread                         |
 //! | `carrier`   | the home, from start to end             | the home                                  |
 //! | `stamp`     | whoever queues it, before it does       | whoever takes it out of the queue         |
 //! | the rest    | whoever makes it                        | anyone                                    |
@@ -65,6 +66,8 @@ pub(crate) struct Header {
     pub(crate) waking: AtomicBool,
     /// It is another fiber's ticket at a new level, not a fiber of its own.
     pub(crate) is_ticket: bool,
+    /// How many locks it has; 255: so many that they are not counted any more.
+    held: Cell<u8>,
     pub(crate) loans: Loans,
     /// A `ScopeState`, or null.
     pub(crate) scope: *const (),
@@ -173,6 +176,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
         (&raw mut (*h).waiter).write(Cell::new(ptr::null_mut()));
         (&raw mut (*h).waking).write(AtomicBool::new(false));
         (&raw mut (*h).is_ticket).write(is_ticket);
+        (&raw mut (*h).held).write(Cell::new(0));
         (&raw mut (*h).loans).write(Loans::new(making.level));
         (&raw mut (*h).scope).write(making.scope);
         (&raw mut (*h).shared).write(making.shared);
@@ -302,6 +306,45 @@ impl FiberRef {
     /// What was chosen for it.
     pub(crate) fn base_priority(self) -> Priority {
         Priority::from_level(self.loans.base())
+    }
+
+    /// It runs, and has taken a lock, whose word names it from now on.
+    #[inline]
+    pub(crate) fn note_lock(self) {
+        self.held.set(self.held.get().saturating_add(1));
+    }
+
+    /// It has freed a lock.
+    ///
+    /// # Safety
+    /// The lock was noted, and this is the same thread. It may be freed by this.
+    #[inline]
+    pub(crate) unsafe fn forget_lock(self) {
+        let held = self.held.get();
+        if held < u8::MAX {
+            self.held.set(held - 1);
+            if held == 1 && self.carrier.get().is_null() {
+                // SAFETY: the caller's promise: the hold of `outlive_locks` ends here.
+                unsafe { self.release_outlived() };
+            }
+        }
+    }
+
+    /// It has ended, at home. If it has not freed all its locks, somebody may come across its address
+    /// at any time, so its memory stays until it has; for ever, if a guard was forgotten.
+    #[inline]
+    pub(crate) fn outlive_locks(self) {
+        if self.held.get() != 0 {
+            self.state.hold();
+        }
+    }
+
+    #[cold]
+    unsafe fn release_outlived(self) {
+        if self.state.release() {
+            // SAFETY: that was the last hold.
+            unsafe { self.free() };
+        }
     }
 
     /// Runs the closure. `true`: it panicked.

@@ -12,7 +12,7 @@
 //! The nodes are linked through a cell of their own, which the list owns from push to take.
 //! It is used for work from outside a worker, one list a level, and for each worker's mail.
 
-use crate::primitive::{AtomicPtr, Ordering};
+use crate::primitive::{AtomicPtr, Ordering, constructor};
 use std::ptr::{self, NonNull};
 
 /// What can be in an [`Inbox`].
@@ -48,8 +48,11 @@ fn closed<T>() -> *mut T {
 pub(crate) struct Closed;
 
 impl<T: Node> Inbox<T> {
-    pub(crate) fn new() -> Self {
-        Inbox { head: AtomicPtr::new(ptr::null_mut()) }
+    constructor! {
+        /// An open one, with nothing in it.
+        pub(crate) fn new() -> Self {
+            Inbox { head: AtomicPtr::new(ptr::null_mut()) }
+        }
     }
 
     /// Puts `node` in. The node stays alive and its link untouched until it is taken.

@@ -3,6 +3,7 @@
 //! | who waits                       | lends to            | until                                    |
 //! |---------------------------------|---------------------|------------------------------------------|
 //! | a fiber in `join`               | the fiber it joins  | its end, or the joiner is cancelled      |
+//! | whoever waits for a `Mutex`     | the fiber that has it | it unlocks (see `sync/raw_lock.rs`)    |
 //!
 //! A fiber's word of loans says what was lent to it (`fiber/loans.rs`), and its level follows. A thread
 //! that waits lends nothing: it has no priority that we know.

@@ -316,6 +316,7 @@ impl Worker {
         carrier_ref.parked.set(false);
         carrier_ref.token.set(false);
         fiber.carrier.set(ptr::null_mut());
+        fiber.outlive_locks();
         if carrier_ref.panicked.replace(false) {
             self.panicked(fiber);
         }

@@ -32,6 +32,11 @@ impl Resumer {
         })
     }
 
+    /// Of the thread, also where a fiber runs on it.
+    pub(crate) fn of_thread() -> Resumer {
+        Resumer(Who::Thread(std::thread::current()))
+    }
+
     /// Gives the token. What this thread did before is visible to the one that takes it.
     pub fn resume(&self) {
         match &self.0 {
