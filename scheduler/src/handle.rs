@@ -7,7 +7,7 @@ use crate::priority::Priority;
 use crate::suspend::{suspend, suspend_shielded};
 use crate::worker::loan::Loan;
 use crate::worker::wake::{ThreadWaiter, Waiter};
-use crate::worker::{current, loan};
+use crate::worker::{current, family, loan};
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -79,7 +79,7 @@ impl<T> JoinHandle<T> {
 
     /// Changes the fiber's own priority, at once: also while it is queued, waits or runs.
     pub fn set_priority(&self, priority: Priority) {
-        loan::set_base(self.fiber, priority.level());
+        family::set_priority(self.fiber, priority);
     }
 
     /// Asks the fiber to end. If it has not started it never will, and is over when this returns;

@@ -6,7 +6,7 @@ use crate::fiber::carrier::Carrier;
 use crate::policy::turns::Checkpoint;
 use crate::priority::Priority;
 use crate::suspend::{suspend, unwind_cancelled};
-use crate::worker::{current, loan};
+use crate::worker::{current, family};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -130,7 +130,7 @@ fn checkpoint_slowly() -> Result<(), Cancelled> {
 /// Outside of any fiber.
 pub fn set_priority(priority: Priority) -> Result<(), Error> {
     let (_, fiber) = current::in_fiber().ok_or(Error::outside("set_priority()"))?;
-    loan::set_base(fiber, priority.level());
+    family::set_priority(fiber, priority);
     Ok(())
 }
 

@@ -87,7 +87,7 @@ unsafe impl Node for Header {
 impl Fiber {
     pub(crate) fn new(level: usize) -> Fiber {
         Fiber(Arc::new(Header {
-            state: State::new(level),
+            state: State::new(level, false),
             stage: UnsafeCell::new(Stage::Closure),
             memory: UnsafeCell::new(()),
             waiter: UnsafeCell::new(None),

@@ -15,7 +15,7 @@ struct Words {
 
 impl Words {
     fn unstarted() -> Arc<Words> {
-        Arc::new(Words { loans: Loans::new(3), state: State::new(3) })
+        Arc::new(Words { loans: Loans::new(3), state: State::new(3, false) })
     }
 
     fn started() -> Arc<Words> {

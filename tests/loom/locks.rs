@@ -65,6 +65,9 @@ impl Fiber {
 struct Waiter {
     holder: Holder,
     thread: Thread,
+    /// Changed by whoever wakes it, before, and by itself when it goes on: loom then tries both orders,
+    /// also that in which it finds that it was granted the lock and has not been woken.
+    gap: AtomicU32,
 }
 
 impl Party for Waiter {
@@ -73,6 +76,7 @@ impl Party for Waiter {
     }
 
     fn wake(&self) {
+        self.gap.fetch_add(1, Ordering::Relaxed);
         self.thread.unpark();
     }
 
@@ -140,7 +144,7 @@ impl Setting {
     }
 
     fn wait(&self, me: &Fiber, level: usize, what: While) -> bool {
-        let waiter = Waiter { holder: me.holder(), thread: thread::current() };
+        let waiter = Waiter { holder: me.holder(), thread: thread::current(), gap: AtomicU32::new(0) };
         let node = Arc::new(Node::new(level, waiter));
         if self.lock.enter(&node) {
             return true;
@@ -159,6 +163,7 @@ impl Setting {
         while !node.is_granted() {
             thread::park();
         }
+        node.who.gap.fetch_add(1, Ordering::Relaxed);
         true
     }
 
@@ -271,6 +276,18 @@ fn one_that_looks_at_the_holder_may_do_so() {
         }
         me.release();
         setting.check(vec![(me, 2), other.join().unwrap()]);
+    });
+}
+
+/// Also where it has not come to wait, and so knows nothing of the holder.
+#[test]
+fn a_stranger_that_looks_at_the_holder_may_do_so() {
+    explore(3, || {
+        let setting = Setting::new();
+        let other = setting.spawn(2, 2, While::Waits);
+        // SAFETY: it is pinned.
+        setting.lock.with_holder(|holder| unsafe { Fiber::of(holder) }.lent());
+        setting.check(vec![other.join().unwrap()]);
     });
 }
 

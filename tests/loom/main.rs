@@ -12,6 +12,7 @@
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
+//! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
 //! | [`locks`]     | a lock is had by one at a time; its loans, and the end of who had it      |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
@@ -26,6 +27,9 @@
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/front.rs"]
+mod front;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
@@ -56,6 +60,7 @@ mod queue {
 }
 
 mod fiber;
+mod fronts;
 mod inboxes;
 mod lending;
 mod letters;

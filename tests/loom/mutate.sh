@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
 FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
-    scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs)
+    scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs scheduler/src/worker/front.rs)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
@@ -64,6 +64,7 @@ mutate() { # file, line, kind, sed expression
         */sync/*) models=(locks) ;;
         */inbox.rs) models=(inboxes letters locks) ;;
         */beacon.rs) models=(sleepers) ;;
+        */front.rs) models=(fronts) ;;
         */park.rs) models=(parkers) ;;
         */slots.rs) models=(stacks) ;;
     esac

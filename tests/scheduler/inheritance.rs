@@ -3,7 +3,7 @@
 //! What a fiber counts as is read off the counters of suspended fibers, level by level, as its handle
 //! is with the one that joins it.
 
-use heddle_scheduler::{JoinHandle, Priority, Scheduler, current, go, go_with_priority, set_priority};
+use heddle_scheduler::{JoinHandle, Priority, Scheduler, current, go, go_with_priority, scope, set_priority};
 use heddle_tests::{Event, Gate, Rig, WORKERS, eventually, everywhere, in_one_lane, on_workers, strict};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -348,5 +348,168 @@ fn every_size_of_scheduler_lends_to_a_queued_fiber() {
         held.release_one();
         let (seen, base) = joiner.join().unwrap().unwrap();
         assert_eq!((seen, base), (Priority::Critical, Priority::Background));
+    });
+}
+
+/// A fiber that makes so many of the same priority in a scope, which wait for `event`, and waits for
+/// them there. They all say what they counted as.
+fn opens_a_scope(rig: &Rig, fibers: usize, event: &Event) -> JoinHandle<Vec<Priority>> {
+    let (event, tracked) = (event.clone(), rig.track());
+    rig.go_with_priority(Priority::Background, move || {
+        let _held = tracked;
+        let seen = Mutex::new(Vec::new());
+        scope(|s| {
+            for _ in 0..fibers {
+                drop(s.go(|| {
+                    event.wait().unwrap();
+                    seen.lock().unwrap().push(current().unwrap().priority());
+                }));
+            }
+        })
+        .unwrap();
+        seen.into_inner().unwrap()
+    })
+}
+
+#[test]
+fn the_fibers_of_a_scope_are_as_urgent_as_the_one_who_waits_for_its_owner() {
+    everywhere(|rig| {
+        let event = Event::new();
+        let owner = opens_a_scope(rig, 100, &event);
+        until_suspended(rig, [0, 0, 0, 0, 101]);
+        let joiner = joins(rig, Priority::Low, owner);
+        until_suspended(rig, [0, 0, 0, 102, 0]);
+        joiner.set_priority(Priority::High);
+        until_suspended(rig, [0, 102, 0, 0, 0]);
+        event.fire();
+        assert_eq!(joiner.join().unwrap(), Ok(vec![Priority::High; 100]));
+    });
+}
+
+#[test]
+fn the_fibers_of_a_scope_are_themselves_again_when_nobody_waits_for_its_owner() {
+    everywhere(|rig| {
+        let event = Event::new();
+        let owner = opens_a_scope(rig, 10, &event);
+        let joiner = joins(rig, Priority::Critical, owner);
+        until_suspended(rig, [12, 0, 0, 0, 0]);
+        joiner.cancel();
+        until_suspended(rig, [0, 0, 0, 0, 11]);
+        event.fire();
+        assert_eq!(joiner.join().unwrap(), Err(true));
+    });
+}
+
+#[test]
+fn the_owner_of_a_scope_lends_what_is_its_own_to_less_urgent_fibers() {
+    everywhere(|rig| {
+        let event = Event::new();
+        let owner = rig.go_with_priority(Priority::High, {
+            let event = event.clone();
+            move || {
+                scope(|s| {
+                    for priority in Priority::ALL {
+                        let event = &event;
+                        drop(s.go_with_priority(priority, move || event.wait().unwrap()));
+                    }
+                })
+                .is_ok()
+            }
+        });
+        until_suspended(rig, [1, 5, 0, 0, 0]);
+        owner.set_priority(Priority::Low);
+        until_suspended(rig, [1, 1, 1, 3, 0]);
+        event.fire();
+        assert!(owner.join().unwrap());
+    });
+}
+
+#[test]
+fn a_fiber_that_is_made_in_a_scope_or_lowers_itself_while_its_owner_waits_is_lent_to() {
+    everywhere(|rig| {
+        let (first, event) = (Event::new(), Event::new());
+        let owner = rig.go_with_priority(Priority::Normal, {
+            let (first, event) = (first.clone(), event.clone());
+            move || {
+                scope(|s| {
+                    let (first, event) = (&first, &event);
+                    drop(s.go(move || {
+                        first.wait().unwrap();
+                        drop(s.go_with_priority(Priority::Low, || event.wait().unwrap()));
+                        event.wait().unwrap();
+                    }));
+                    drop(s.go(move || {
+                        first.wait().unwrap();
+                        set_priority(Priority::Background).unwrap();
+                        event.wait().unwrap();
+                    }));
+                    // Told by its handle, before the owner waits.
+                    let told = s.go(move || event.wait().unwrap());
+                    told.set_priority(Priority::Low);
+                })
+                .is_ok()
+            }
+        });
+        until_suspended(rig, [0, 0, 4, 0, 0]);
+        first.fire();
+        until_suspended(rig, [0, 0, 5, 0, 0]);
+        event.fire();
+        assert!(owner.join().unwrap());
+    });
+}
+
+#[test]
+fn queued_fibers_of_a_scope_overtake_those_between() {
+    in_one_lane(&[1], strict, |rig| {
+        let before = rig.go_with_priority(Priority::High, || {
+            let count = Arc::new(Mutex::new(0));
+            for _ in 0..44 {
+                let count = count.clone();
+                drop(go_with_priority(Priority::Normal, move || *count.lock().unwrap() += 1));
+            }
+            let worst = Mutex::new(0);
+            scope(|s| {
+                for _ in 0..10 {
+                    drop(s.go_with_priority(Priority::Background, || {
+                        let so_far = *count.lock().unwrap();
+                        let mut worst = worst.lock().unwrap();
+                        *worst = so_far.max(*worst);
+                    }));
+                }
+            })
+            .unwrap();
+            worst.into_inner().unwrap()
+        });
+        let before = before.join().unwrap();
+        assert!(before <= 1, "{before} went before; only a share turn may");
+    });
+}
+
+/// Each is held until it is seen that it has ended, and all are let go in the end.
+#[test]
+fn a_scope_forgets_its_fibers_whoever_made_them() {
+    everywhere(|rig| {
+        let tracked = rig.track();
+        rig.go(move || {
+            scope(|s| {
+                for n in 0..300 {
+                    let tracked = tracked.clone();
+                    let handle = s.go(move || {
+                        for _ in 0..3 {
+                            let tracked = tracked.clone();
+                            drop(s.go(move || drop(tracked)));
+                        }
+                        tracked
+                    });
+                    if n % 3 == 0 {
+                        drop(handle.join().unwrap());
+                    }
+                }
+            })
+            .unwrap();
+        })
+        .join()
+        .unwrap();
+        assert_eq!(rig.census.live(), 0);
     });
 }

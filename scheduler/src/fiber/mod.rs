@@ -133,6 +133,8 @@ pub(crate) struct Making {
     pub(crate) level: usize,
     pub(crate) shared: *const (),
     pub(crate) scope: *const (),
+    /// With a hold, as a resumer has it.
+    pub(crate) kept: bool,
     pub(crate) id: u64,
     pub(crate) stamp: u64,
     pub(crate) name: Option<Arc<String>>,
@@ -162,7 +164,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
     // SAFETY: the memory is ours and large enough; every field is written once, before anyone reads.
     unsafe {
         let h = header.as_ptr();
-        (&raw mut (*h).state).write(State::new(making.level));
+        (&raw mut (*h).state).write(State::new(making.level, making.kept));
         (&raw mut (*h).vtable).write(&Vtable {
             run: run::<F, T>,
             fail: fail::<F, T>,
@@ -470,6 +472,7 @@ impl FiberRef {
             level,
             shared: self.shared,
             scope: ptr::null(),
+            kept: false,
             id: 0,
             stamp: self.stamp.get(),
             name: None,

@@ -152,9 +152,13 @@ pub(crate) struct Letter {
 pub(crate) struct State(AtomicU64);
 
 impl State {
-    /// A new fiber, with one handle and one ticket, at `level`.
-    pub(crate) fn new(level: usize) -> State {
-        State(AtomicU64::new(UNSTARTED | LIVE | HANDLE | ticket(level) | (level as u64) << LEVEL_SHIFT))
+    /// A new fiber, with one handle and one ticket, at `level`; if it is `kept`, with a hold.
+    #[inline]
+    pub(crate) fn new(level: usize, kept: bool) -> State {
+        let hold = if kept { HOLD } else { 0 };
+        State(AtomicU64::new(
+            hold | UNSTARTED | LIVE | HANDLE | ticket(level) | (level as u64) << LEVEL_SHIFT,
+        ))
     }
 
     /// Takes the ticket of `level` out of the word and claims the fiber for worker `home`.

@@ -93,7 +93,8 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         self.state.child_made();
-        let origin = Origin { priority, scope: Arc::as_ptr(&self.state).cast(), name: None };
+        let scope = Arc::as_ptr(&self.state).cast();
+        let origin = Origin { priority, scope, kept: self.state.lends(), name: None };
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
         let fiber = unsafe {
@@ -104,6 +105,7 @@ impl<'scope> Scope<'scope, '_> {
                 spawn(self.shared, origin, f)
             }
         };
+        self.state.keep(fiber);
         // SAFETY: the handle of a new fiber, whose result is a `T`.
         let inner = ManuallyDrop::new(unsafe { JoinHandle::new(fiber) });
         ScopedJoinHandle { inner, state: self.state.clone(), scope: PhantomData }
@@ -125,10 +127,8 @@ where
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
     // SAFETY: the owner's share is given up here, once, as any fiber's: it makes no more of them.
     unsafe { ScopeState::child_ended(children) };
-    while !scope.state.is_done() {
-        // Not while a panic unwinds: then all fibers were run in place, and have ended.
-        suspend_shielded();
-    }
+    // Not while a panic unwinds: then all fibers were run in place, and have ended.
+    scope.state.wait(suspend_shielded);
     match result {
         Ok(_) if scope.state.has_panicked() => {
             panic!("a fiber of the scope panicked, and its handle was not joined")

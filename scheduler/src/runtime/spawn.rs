@@ -22,12 +22,14 @@ pub(crate) struct Origin {
     pub(crate) priority: Option<Priority>,
     /// A `ScopeState`, or null.
     pub(crate) scope: *const (),
+    /// With a hold that is the scope's.
+    pub(crate) kept: bool,
     pub(crate) name: Option<Arc<String>>,
 }
 
 impl Origin {
     fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), name: None }
+        Origin { priority, scope: ptr::null(), kept: false, name: None }
     }
 }
 
@@ -79,7 +81,7 @@ where
     T: Send,
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
-    let making = Making { scope: origin.scope, name: origin.name, ..worker.making(level) };
+    let making = Making { scope: origin.scope, kept: origin.kept, name: origin.name, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
     worker.push_fresh(fiber, level);
@@ -122,6 +124,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
         level,
         shared: Arc::as_ptr(shared).cast(),
         scope: origin.scope,
+        kept: origin.kept,
         id,
         stamp: if timed { clock::ticks() } else { 0 },
         name: origin.name,
@@ -371,7 +374,8 @@ where
 {
     let (id, _) = next_outside();
     let level = Priority::Normal.level();
-    let making = Making { level, shared: ptr::null(), scope: ptr::null(), id, stamp: 0, name: None };
+    let making =
+        Making { level, shared: ptr::null(), scope: ptr::null(), kept: false, id, stamp: 0, name: None };
     // SAFETY: nothing is borrowed.
     let fiber = unsafe { fiber::make(f, making) };
     fiber.state.withdraw();

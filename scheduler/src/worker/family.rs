@@ -1,6 +1,11 @@
 //! The fibers of a scope, as the one who waits for them sees them: how many there are.
 
+use super::current;
+use super::kin::Kin;
+use super::loan;
 use super::resumer::Resumer;
+use crate::fiber::FiberRef;
+use crate::priority::Priority;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,6 +18,8 @@ pub(crate) struct ScopeState {
     done: AtomicBool,
     panicked: AtomicBool,
     owner: Resumer,
+    /// Where the owner is a fiber: those it lends to.
+    kin: Option<Kin>,
 }
 
 impl ScopeState {
@@ -24,6 +31,7 @@ impl ScopeState {
             done: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             owner: Resumer::current(),
+            kin: current::in_fiber().map(|(_, owner)| Kin::new(owner)),
         });
         (state.clone(), Arc::into_raw(state))
     }
@@ -31,6 +39,45 @@ impl ScopeState {
     /// One more fiber.
     pub(crate) fn child_made(&self) {
         self.pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Does the owner lend to its fibers? Then each is made with a hold, which [`keep`](Self::keep) takes.
+    #[inline]
+    pub(crate) fn lends(&self) -> bool {
+        self.kin.is_some()
+    }
+
+    /// A fiber was made, with a hold if the owner lends.
+    #[inline]
+    pub(crate) fn keep(&self, fiber: FiberRef) {
+        if let Some(kin) = &self.kin {
+            kin.made(fiber, &self.owner);
+        }
+    }
+
+    /// A fiber of the scope, which has not ended or has a handle, has this level of its own from now on.
+    pub(crate) fn child_moved(&self, level: usize) {
+        if let Some(kin) = &self.kin {
+            kin.lowered(level, &self.owner);
+        }
+    }
+
+    /// Waits until all have ended, by `suspend`, and meanwhile lends to them. Only for the owner, once.
+    pub(crate) fn wait(&self, suspend: impl Fn()) {
+        let until_done = |look: &dyn Fn()| {
+            while !self.is_done() {
+                look();
+                // It may be over by now, and then there is a token.
+                suspend();
+            }
+        };
+        match (&self.kin, current::in_fiber()) {
+            (Some(kin), Some((_, me))) => {
+                loan::while_lending(kin, || until_done(&|| kin.wait_at(me.state.level())));
+                kin.close();
+            }
+            _ => until_done(&|| ()),
+        }
     }
 
     /// How many have not ended, the owner included.
@@ -76,5 +123,15 @@ impl ScopeState {
     /// A fiber panicked, and nobody looked at its result.
     pub(crate) fn note_panic(&self) {
         self.panicked.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Changes the fiber's own priority. Only for the fiber itself, and for its handle.
+pub(crate) fn set_priority(fiber: FiberRef, priority: Priority) {
+    loan::set_base(fiber, priority.level());
+    let scope = fiber.scope.cast::<ScopeState>();
+    if !scope.is_null() {
+        // SAFETY: a scope is there while a fiber of it has not ended, or has a handle.
+        unsafe { (*scope).child_moved(priority.level()) };
     }
 }

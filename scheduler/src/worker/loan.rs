@@ -1,9 +1,10 @@
 //! Lending: who waits passes its level on to whom it waits for, until that is done.
 //!
-//! | who waits                       | lends to            | until                                    |
-//! |---------------------------------|---------------------|------------------------------------------|
-//! | a fiber in `join`               | the fiber it joins  | its end, or the joiner is cancelled      |
-//! | whoever waits for a `Mutex`     | the fiber that has it | it unlocks (see `sync/raw_lock.rs`)    |
+//! | who waits                       | lends to                                    | until                            |
+//! |---------------------------------|---------------------------------------------|----------------------------------|
+//! | a fiber in `join`               | the fiber it joins                          | its end, or the joiner is cancelled |
+//! | whoever waits for a `Mutex`     | the fiber that has it                       | it unlocks (`sync/raw_lock.rs`)  |
+//! | a fiber at the end of its scope | each fiber of the scope that is less urgent | all have ended ([`kin`](super::kin)) |
 //!
 //! A fiber's word of loans says what was lent to it (`fiber/loans.rs`), and its level follows. A thread
 //! that waits lends nothing: it has no priority that we know.
@@ -44,7 +45,14 @@ pub(crate) fn take_back(fiber: FiberRef, level: usize) {
     }
 }
 
-/// Changes the fiber's own priority.
+/// A loan is of another level from now on.
+pub(crate) fn exchange(fiber: FiberRef, from: usize, to: usize) {
+    if fiber.loans.exchange(from, to) == Changed(true) {
+        settle(fiber);
+    }
+}
+
+/// Changes the fiber's own level.
 pub(crate) fn set_base(fiber: FiberRef, level: usize) {
     if fiber.loans.set_base(level) == Changed(true) {
         settle(fiber);
@@ -76,8 +84,8 @@ impl Loan {
 impl Lender for Loan {
     fn level_is(&self, level: usize) {
         let before = self.level.replace(level);
-        if before != level && self.to.loans.exchange(before, level) == Changed(true) {
-            settle(self.to);
+        if before != level {
+            exchange(self.to, before, level);
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
 //! | [`family`]   | the fibers of a scope, counted                                     |
+//! | [`kin`]      | the fibers of a scope, as its owner lends to them ([`front`])      |
 //! | [`loan`]     | lending a level to whom one waits for                              |
 //! | [`quiet`]    | is nothing left? (`wait_all`)                                      |
 //! | [`limit`]    | the limit on live fibers                                           |
@@ -40,6 +41,8 @@ pub(crate) mod loan;
 mod overflow;
 pub(crate) mod resumer;
 pub(crate) mod wake;
+mod front;
+pub(crate) mod kin;
 pub(crate) mod family;
 pub(crate) mod finish;
 mod pile;
@@ -663,7 +666,7 @@ impl Worker {
         self.remote().counters.levels[level].spawned.add(1);
         let id = self.next_id();
         let shared = Arc::as_ptr(&self.shared).cast();
-        Making { level, shared, scope: ptr::null(), id, stamp: stamp(level, id), name: None }
+        Making { level, shared, scope: ptr::null(), kept: false, id, stamp: stamp(level, id), name: None }
     }
 
     /// Runs a claimed fiber without a stack of its own, in the place of the one that runs: for a
