@@ -1,8 +1,8 @@
 //! The fibers of a scope, as the one who waits for them sees them: how many there are.
 
 use super::resumer::Resumer;
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What a scope's fibers and its owner share. The owner has one strong reference, all fibers together
 /// another, which the last one drops.
