@@ -41,6 +41,12 @@
 //! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), and at the
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
+#[cfg(not(heddle_steps))]
+#[path = "steps/off.rs"]
+mod steps;
+#[cfg(heddle_steps)]
+#[path = "steps/on.rs"]
+pub mod steps;
 mod priority;
 mod lane;
 pub mod policy;

@@ -5,7 +5,10 @@
 
 pub(crate) use crate::machine::barrier::{heavy_barrier, light_barrier};
 pub(crate) use crate::machine::thread::current_cpu;
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use crate::steps::{
+    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, fence, system_call,
+};
+pub(crate) use std::sync::atomic::Ordering;
 
 /// So many of what `make` makes, without making them: they are zeros, which the system has ready.
 ///

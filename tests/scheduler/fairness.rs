@@ -262,3 +262,19 @@ fn two_fibers_that_resume_each_other_for_ever_do_not_starve_a_third() {
         rig.wait_all().unwrap();
     });
 }
+
+/// Of the background lane too, whose queues are others.
+#[test]
+fn a_fiber_that_yields_until_another_has_run_lets_it_start_at_every_level() {
+    everywhere(|rig| {
+        for priority in Priority::ALL {
+            let fiber = rig.go_with_priority(priority, || {
+                let others: Vec<_> = (0..4).map(|_| go(|| {})).collect();
+                while !others.iter().all(heddle_scheduler::JoinHandle::is_finished) {
+                    yield_now();
+                }
+            });
+            fiber.join().expect("it does not panic");
+        }
+    });
+}

@@ -32,6 +32,7 @@ pub(crate) mod branches;
 pub(crate) mod carrier;
 
 use crate::error::JoinError;
+use crate::primitive::{AtomicBool, AtomicPtr, Ordering};
 use crate::priority::Priority;
 use crate::queue::inbox::Node;
 use carrier::Carrier;
@@ -43,7 +44,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// A number that no other fiber of the process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,8 @@
 //!
 //! Where the system call is missing, both sides are ordinary full fences.
 
-use std::sync::atomic::{AtomicBool, Ordering, compiler_fence, fence};
+use crate::steps::{AtomicBool, fence, system_call};
+use std::sync::atomic::{Ordering, compiler_fence};
 
 /// Whether `membarrier` has been registered for this process.
 static ASYMMETRIC: AtomicBool = AtomicBool::new(false);
@@ -51,6 +52,7 @@ mod system {
     }
 
     pub(super) fn membarrier() -> bool {
+        super::system_call("membarrier");
         let done = call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
         // Once registered it cannot fail; were it to, a missed wake-up would hang the program.
         assert!(done || !super::ASYMMETRIC.load(super::Ordering::Relaxed), "membarrier was withdrawn");

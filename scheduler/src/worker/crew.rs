@@ -10,10 +10,10 @@
 use super::beacon::{Beacon, Ways};
 use crate::fiber::Header;
 use crate::lane::Lane;
+use crate::primitive::{AtomicU32, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::Inbox;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// See the module's documentation.
 pub(crate) struct Crew {

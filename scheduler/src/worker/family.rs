@@ -5,9 +5,9 @@ use super::kin::Kin;
 use super::loan;
 use super::resumer::Resumer;
 use crate::fiber::FiberRef;
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
 use crate::priority::Priority;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What a scope's fibers and its owner share. The owner has one strong reference, all fibers together
 /// another, which the last one drops.

@@ -154,7 +154,7 @@ impl Worker {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
                     if fresh {
-                        queues.debt.set(self.deques[level].len().min(policy::YIELD_DEBT_MAX));
+                        queues.debt.set(self.fresh_count(level).min(policy::YIELD_DEBT_MAX));
                     }
                     return Some(self.take_ready(level, Queued::Yielded));
                 }
@@ -166,6 +166,11 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// How many fibers of `level` wait here to be started; piles are not counted and may have any number.
+    fn fresh_count(&self, level: usize) -> usize {
+        if self.piled & 1 << level == 0 { self.deques[level].len() } else { usize::MAX }
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use super::family::ScopeState;
 use super::wake::Waiter;
 use crate::fiber::FiberRef;
 use crate::fiber::state::Finish;
-use std::sync::atomic::Ordering;
+use crate::primitive::Ordering;
 
 /// Lets go of a fiber whose result is in place: whoever waits is woken, its scope hears of it, and
 /// what nobody holds is freed.

@@ -14,11 +14,11 @@ use crate::fiber::memory::{StackSource, StackSpec};
 use crate::fiber::state::Claim;
 use crate::lane::{LANES, Lane};
 use crate::machine::{barrier, clock};
+use crate::primitive::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
 use crate::stats::{Counters, LaneStats, Seen, SharedCounters, StackStats, Stats};
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 /// What all workers of a scheduler share.
 ///

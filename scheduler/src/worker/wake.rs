@@ -2,8 +2,8 @@
 
 use super::current;
 use crate::fiber::FiberRef;
+use crate::primitive::{AtomicBool, Ordering};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Thread;
 
 /// Who waits for the end of a fiber. It borrows the waiter, which stays until it has been woken.

@@ -32,8 +32,7 @@
 use super::slots::{List, Number, Slots};
 use super::{StackGuard, StackMemory, StackSpec, canary_died, page_size, system};
 use crate::error::Error;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 /// How many given stacks keep their pages until the next release: each release interrupts every CPU
 /// that runs one of our threads.

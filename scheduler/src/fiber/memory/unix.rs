@@ -3,6 +3,7 @@
 use super::StackGuard;
 use super::slots::{Number, SLOTS_MAX};
 use crate::error::Error;
+use crate::primitive::system_call;
 use corosensei::stack::StackPointer;
 use std::ptr;
 use std::sync::OnceLock;
@@ -60,6 +61,7 @@ impl Raw {
 
 /// The system gets the pages of stacks that nothing runs on. Guards in between stay.
 pub(super) fn release_pages(pages: std::ops::Range<usize>) {
+    system_call("madvise");
     let start = ptr::with_exposed_provenance_mut(pages.start);
     // SAFETY: nothing runs on these stacks; their contents are not needed any more.
     let result = unsafe { libc::madvise(start, pages.len(), RELEASE_ADVICE) };
@@ -124,6 +126,7 @@ pub(super) fn has_lightweight_guards() -> bool {
 }
 
 fn map(bytes: usize) -> std::io::Result<*mut libc::c_void> {
+    system_call("mmap");
     #[cfg(target_os = "linux")]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     #[cfg(not(target_os = "linux"))]
@@ -167,6 +170,7 @@ impl Shape {
 
     /// Puts the guard below a new stack.
     pub(super) fn protect(&self, raw: &Raw) -> Result<(), Error> {
+        system_call("mprotect");
         let page = ptr::with_exposed_provenance_mut(raw.limit);
         let result = match self.guard {
             // SAFETY: the page is the low end of a slot that nobody uses yet.
@@ -282,6 +286,7 @@ impl Slabs {
 impl Drop for Slabs {
     fn drop(&mut self) {
         for &(start, bytes) in &self.slabs {
+            system_call("munmap");
             // SAFETY: the mapping is ours and no stack of it is in use: the source outlives them.
             unsafe { libc::munmap(start, bytes) };
         }

@@ -1,7 +1,7 @@
 //! futex(2), for the threads of this process only.
 
+use crate::steps::{AtomicU32, system_call};
 use std::ptr;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 pub(crate) struct Futex {
@@ -15,6 +15,7 @@ impl Futex {
 
     /// Sleeps if the word is `expected`, until woken, until the time is up, or for no reason.
     pub(crate) fn wait(&self, expected: u32, timeout: Option<Duration>) {
+        system_call("futex wait");
         let timeout = timeout.and_then(timespec);
         let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
         // SAFETY: the word is alive, and the timeout too or null; all errors (the word has changed, a
@@ -27,6 +28,7 @@ impl Futex {
 
     /// Wakes one who sleeps on the word.
     pub(crate) fn wake(&self) {
+        system_call("futex wake");
         // SAFETY: the kernel uses the address as a name only.
         unsafe {
             let command = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;

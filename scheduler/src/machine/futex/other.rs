@@ -1,8 +1,9 @@
 //! A lock and a condition variable. The lock is held for a moment only, but held it is: where threads
 //! can be frozen in the middle, that is on Linux, the real thing is used.
 
+use crate::steps::AtomicU32;
 use parking_lot::{Condvar, Mutex};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 pub(crate) struct Futex {
