@@ -2,11 +2,13 @@
 
 use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
+use crate::hog::Hog;
 use crate::lane::{Lane, Lanes};
 use crate::policy::Terms;
 use crate::priority::Priority;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What happens when [`Builder::max_fibers`](crate::Builder::max_fibers) is reached.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,6 +34,8 @@ pub struct PanicReport<'a> {
     pub message: &'a str,
 }
 
+pub(crate) type HogHook = Arc<dyn Fn(&Hog) + Send + Sync>;
+
 pub(crate) type WorkerHook = Arc<dyn Fn(usize) + Send + Sync>;
 
 /// The user's panic hook. If it panics itself, that was reported by the process's own hook.
@@ -50,11 +54,18 @@ pub(crate) struct Hooks {
     pub(crate) start: Option<WorkerHook>,
     pub(crate) stop: Option<WorkerHook>,
     pub(crate) panic: Option<PanicHook>,
+    pub(crate) hog: Option<HogHook>,
 }
 
 impl Hooks {
     pub(crate) fn call_start(&self, worker: usize) {
         call_quietly(&self.start, worker);
+    }
+
+    pub(crate) fn call_hog(&self, hog: &Hog) {
+        if let Some(hook) = &self.hog {
+            let _ = catch_unwind(AssertUnwindSafe(|| hook(hog)));
+        }
     }
 
     pub(crate) fn call_stop(&self, worker: usize) {
@@ -75,6 +86,10 @@ pub(crate) struct Config {
     pub(crate) name: String,
     /// In each lane.
     pub(crate) workers: usize,
+    /// In each lane.
+    pub(crate) spares: usize,
+    /// `None`: there is no monitor.
+    pub(crate) hog_after: Option<Duration>,
     pub(crate) lanes: Lanes,
     /// The CPUs that the process may use.
     pub(crate) cpus: Vec<usize>,
@@ -93,12 +108,17 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// `name-3`, `name-u3`, `name-b3`: the system shows 15 characters.
+    /// `name-3`, `name-u3`, `name-b3`, and with an `s` before the number those of spares: the system shows 15
+    /// characters.
     pub(crate) fn thread_name(&self, lane: Lane, seat: usize) -> String {
-        match lane {
-            Lane::Ordinary => format!("{}-{seat}", self.name),
-            Lane::Urgent => format!("{}-u{seat}", self.name),
-            Lane::Background => format!("{}-b{seat}", self.name),
+        let lane = match lane {
+            Lane::Ordinary => "",
+            Lane::Urgent => "u",
+            Lane::Background => "b",
+        };
+        match seat.checked_sub(self.workers) {
+            None => format!("{}-{lane}{seat}", self.name),
+            Some(spare) => format!("{}-{lane}s{spare}", self.name),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Counters that only their worker writes, the histogram of waiting times, and the snapshot that
 //! users see. Counting costs a load and a store in the worker's own cache, so it is always on.
 
+use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
+use crate::hog::{Hog, MonitorStats};
 use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::thread::ThreadPolicy;
@@ -179,8 +181,10 @@ pub(crate) struct Counters {
     pub(crate) live: Counter,
     /// Stacks kept warm by this worker.
     pub(crate) warm: Counter,
-    /// Level of the fiber that runs now, plus one; 0: none.
-    pub(crate) running: Counter,
+    /// The fiber that runs now, its number above and its level plus one in the last three bits; 0: none.
+    running: Counter,
+    /// Letters taken out of the mailbox.
+    pub(crate) letters: Counter,
     /// Fibers taken from each other worker.
     pub(crate) stolen_from: Box<[Counter]>,
 }
@@ -199,8 +203,26 @@ impl Counters {
             live: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
+            letters: Counter::default(),
             stolen_from: (0..workers).map(|_| Counter::default()).collect(),
         }
+    }
+
+    /// That fiber goes on now, at `level`; only by the worker.
+    #[inline]
+    pub(crate) fn show_running(&self, fiber: FiberId, level: usize) {
+        self.running.set(fiber.0 << 3 | (level as u64 + 1));
+    }
+
+    /// The worker has nothing to run.
+    pub(crate) fn show_idle(&self) {
+        self.running.set(0);
+    }
+
+    /// The fiber that runs, or ran until the worker began to look for another; and its level.
+    pub(crate) fn running_fiber(&self) -> Option<(FiberId, usize)> {
+        let word = self.running.get();
+        (word != 0).then(|| (FiberId(word >> 3), (word & 7) as usize - 1))
     }
 }
 
@@ -230,7 +252,7 @@ impl SharedCounters {
 #[non_exhaustive]
 pub struct Stats {
     /// One entry a worker: those of the ordinary lane first, then the urgent lane's, then the background
-    /// lane's.
+    /// lane's; then the spare workers that there are or have been.
     pub workers: Vec<WorkerStats>,
     /// The lanes that there are, most urgent first.
     pub lanes: Vec<LaneStats>,
@@ -240,6 +262,10 @@ pub struct Stats {
     pub stacks: StackStats,
     /// Dispatches that broke the first promise, by the levels; none is listed that did not happen.
     pub inversions: Vec<Inversions>,
+    /// Fibers that keep their thread now, for longer than they should.
+    pub hogs: Vec<Hog>,
+    /// What the monitor's thread did.
+    pub monitor: MonitorStats,
 }
 
 /// How often a less urgent fiber was given a CPU while a more urgent one had been ready for longer than
@@ -262,8 +288,12 @@ pub struct Inversions {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct WorkerStats {
+    /// Its number: what [`FiberInfo::worker`](crate::FiberInfo::worker) and the hooks say.
+    pub number: usize,
     /// The lane it belongs to.
     pub lane: Lane,
+    /// It is a spare: there only while a hog keeps another worker's thread.
+    pub spare: bool,
     /// How the kernel schedules its thread.
     pub policy: ThreadPolicy,
     /// The CPU it is pinned to, if it is.
@@ -278,7 +308,7 @@ pub struct WorkerStats {
     pub live: u64,
     /// How many fibers it took from others.
     pub stolen: u64,
-    /// The same by victim: entry k counts those taken from the k-th worker of the lane.
+    /// The same by victim: entry k counts those taken from the k-th worker of the lane, then from its spares.
     pub stolen_from: Vec<u64>,
     /// How often it went to sleep; a parked worker is woken at most that often.
     pub parks: u64,
@@ -301,8 +331,10 @@ pub struct LaneStats {
     /// The priorities that ride in it; none if its threads could not be made, and then they ride in the
     /// ordinary lane.
     pub priorities: Vec<Priority>,
-    /// How many threads it has.
+    /// How many threads it has, without spares.
     pub threads: usize,
+    /// How many spare workers it has now.
+    pub spares: usize,
     /// How the kernel schedules the first of them, read back and not what was asked for. Each thread's is in
     /// its worker's [`policy`](WorkerStats::policy).
     pub policy: ThreadPolicy,
@@ -365,11 +397,12 @@ impl Stats {
         shared: &SharedCounters,
         lanes: Vec<LaneStats>,
         stacks: StackStats,
+        (hogs, monitor): (Vec<Hog>, MonitorStats),
     ) -> Stats {
         let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
         let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
         let workers = workers.iter().map(worker_stats).collect();
-        Stats { workers, lanes, levels, stacks, inversions: inversions(&counters) }
+        Stats { workers, lanes, levels, stacks, inversions: inversions(&counters), hogs, monitor }
     }
 }
 
@@ -386,6 +419,8 @@ fn inversions(counters: &[&Counters]) -> Vec<Inversions> {
 
 /// A worker, as [`Stats::collect`] sees it.
 pub(crate) struct Seen<'a> {
+    pub(crate) number: usize,
+    pub(crate) spare: bool,
     pub(crate) lane: Lane,
     pub(crate) policy: ThreadPolicy,
     pub(crate) cpu: Option<u32>,
@@ -399,6 +434,8 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
     };
     let stolen_from: Vec<u64> = counters.stolen_from.iter().map(Counter::get).collect();
     WorkerStats {
+        number: seen.number,
+        spare: seen.spare,
         lane: seen.lane,
         policy: seen.policy,
         cpu: seen.cpu,
@@ -424,7 +461,8 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
     for counter in counters {
         waits.merge(&counter.levels[level].waits);
     }
-    let busy = counters.iter().filter(|c| c.running.get() == level as u64 + 1).count() as u64;
+    let busy =
+        counters.iter().filter(|c| c.running_fiber().is_some_and(|(_, at)| at == level)).count() as u64;
     let suspended = sum(|l| &l.suspended);
     // Gauges go up on one worker and down on another; only their sums mean something.
     let alive = counters.iter().fold(0_u64, |sum, c| sum.wrapping_add(c.levels[level].alive.get()));
@@ -478,11 +516,11 @@ impl fmt::Display for Stats {
             "{:<14}{:>6}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
             "worker", "cpu", "live", "stolen", "parks", "dispatches", "spun", "panics"
         )?;
-        for (index, worker) in self.workers.iter().enumerate().filter(|(_, worker)| worker.dispatches > 0) {
+        for worker in self.workers.iter().filter(|worker| worker.dispatches > 0) {
             writeln!(
                 f,
                 "{:<14}{:>6}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}",
-                format!("{} {index}", worker.lane),
+                format!("{} {}{}", worker.lane, worker.number, if worker.spare { "*" } else { "" }),
                 worker.cpu.map_or("any".to_owned(), |cpu| cpu.to_string()),
                 worker.live,
                 worker.stolen,
@@ -499,6 +537,10 @@ impl fmt::Display for Stats {
                 i.node, i.waited, i.ran, i.count
             )?;
         }
+        for hog in &self.hogs {
+            writeln!(f, "hog: {hog}")?;
+        }
+        writeln!(f, "{}", self.monitor)?;
         let s = &self.stacks;
         write!(
             f,

@@ -27,7 +27,7 @@ impl Rig {
         self.census.track()
     }
 
-    /// How many threads it has, in all lanes.
+    /// How many worker threads it has, in all lanes.
     pub fn threads(&self) -> usize {
         self.scheduler.stats().workers.len()
     }
@@ -40,7 +40,7 @@ impl Rig {
     /// Another scheduler in the same test, watched and checked by [`retire`](Self::retire).
     pub fn another(&self, workers: usize) -> Arc<Scheduler> {
         let scheduler =
-            Arc::new(Scheduler::builder().workers(workers).name("other").build().expect("builds"));
+            Arc::new(Scheduler::builder().workers(workers).spares(0).name("other").build().expect("builds"));
         self.watch.add(Arc::downgrade(&scheduler));
         scheduler
     }
@@ -104,7 +104,8 @@ pub fn with_lanes(
     for &workers in workers {
         println!("with {workers} workers, lanes: {lanes}");
         let watch = watch(format!("{test} with {workers} workers, lanes: {lanes}"));
-        let builder = options(Scheduler::builder().workers(workers).lanes(lanes).name("rig"));
+        // Most tests keep workers with fibers that block; for those about what is done then, see `options`.
+        let builder = options(Scheduler::builder().workers(workers).lanes(lanes).spares(0).name("rig"));
         let scheduler = Arc::new(builder.build().expect("the options are good"));
         watch.add(Arc::downgrade(&scheduler));
         let rig = Rig { scheduler, census: Census::new(), watch };

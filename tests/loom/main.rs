@@ -16,6 +16,7 @@
 //! | [`locks`]     | a lock is had by one at a time; its loans, and the end of who had it      |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
+//! | [`spares`]    | a spare that leaves takes no wake-up along; the monitor sleeps and wakes  |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
 //!
 //! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
@@ -30,6 +31,9 @@ mod beacon;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/front.rs"]
 mod front;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/duty.rs"]
+mod duty;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
@@ -59,6 +63,9 @@ mod queue {
     pub(crate) use crate::inbox;
 }
 
+#[path = "../../scheduler/src/worker/vigil.rs"]
+mod vigil;
+
 mod fiber;
 mod fronts;
 mod inboxes;
@@ -69,6 +76,7 @@ mod lives;
 mod parkers;
 mod sleepers;
 mod stacks;
+mod spares;
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
 /// have gone on. Most bugs need two.

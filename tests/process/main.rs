@@ -6,3 +6,4 @@ mod child;
 mod overflow;
 mod memory;
 mod panics;
+mod helpers;

@@ -7,7 +7,7 @@ use heddle_tests::{Event, eventually, occupy};
 #[test]
 fn without_memory_for_a_stack_the_join_returns_the_error_and_the_process_goes_on() {
     if child::is_child() {
-        let scheduler = Scheduler::builder().workers(2).stack_size(1 << 20).build().unwrap();
+        let scheduler = Scheduler::builder().workers(2).spares(0).stack_size(1 << 20).build().unwrap();
         let held = occupy(&scheduler);
         let event = Event::new();
         let handles: Vec<_> = (0..1000)

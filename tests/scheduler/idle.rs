@@ -21,9 +21,10 @@ fn cpu_of(name: &str) -> BTreeMap<String, (u64, u64)> {
     times
 }
 
-/// There comes a second in which no worker of this scheduler is given a CPU, and none wakes up.
+/// There comes a second in which no thread of this scheduler is given a CPU, and none wakes up.
 pub(crate) fn falls_silent(rig: &Rig, name: &str) {
-    eventually(|| cpu_of(name).len() == rig.threads());
+    // The workers and the monitor.
+    eventually(|| cpu_of(name).len() == rig.threads() + 1);
     loop {
         let before = (cpu_of(name), parks(rig));
         std::thread::sleep(Duration::from_secs(1));

@@ -17,6 +17,7 @@ mod cancel;
 mod priority;
 mod inheritance;
 mod mutex;
+mod hogs;
 mod placement;
 
 use heddle_scheduler::Scheduler;

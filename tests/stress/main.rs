@@ -31,7 +31,10 @@ fn rounds(options: impl Fn(Builder, &mut Random) -> Builder, round: impl Fn(&Arc
         let mut random = random.split();
         let watch = watchdog::watch(format!("{test}, round {count}"));
         let workers = *random.pick(&[1, 1, 2, 2, 3, 4, 8, 16]);
-        let builder = options(Scheduler::builder().workers(workers).name("stress"), &mut random);
+        // Short enough that fibers which keep their thread for some ms get spares.
+        let builder =
+            Scheduler::builder().workers(workers).name("stress").hog_after(Duration::from_millis(1));
+        let builder = options(builder, &mut random);
         let scheduler = Arc::new(builder.build().expect("the options are good"));
         watch.add(Arc::downgrade(&scheduler));
         let census = Census::new();

@@ -13,7 +13,7 @@ use heddle_tests::{Census, Random};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Fibers make fibers of the next generation; the last makes none.
 const GENERATIONS: u32 = 3;
@@ -103,6 +103,7 @@ impl World {
             }
             6 => self.resume_some(3),
             7 | 8 => self.meddle(random),
+            9 if random.chance(5) => self.keep_the_thread(random),
             9 => assert!(current().expect("this is a fiber").worker() < 1 << 16),
             10 if random.chance(20) => panic!("one in so many does"),
             10 => yield_now(),
@@ -110,6 +111,18 @@ impl World {
             12 => self.borrow(random),
             _ if age < GENERATIONS => self.breed(random, age),
             _ => {}
+        }
+    }
+
+    /// Blocks the thread, or burns its time, for so long that others have to help out.
+    fn keep_the_thread(&self, random: &mut Random) {
+        let time = Duration::from_micros(500 + random.below(3000));
+        if random.chance(50) {
+            return std::thread::sleep(time);
+        }
+        let start = Instant::now();
+        while start.elapsed() < time {
+            std::hint::spin_loop();
         }
     }
 

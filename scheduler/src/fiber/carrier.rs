@@ -11,10 +11,9 @@
 //! Everything in a carrier belongs to its worker's thread: no field is atomic. The ready lists of a
 //! worker link carriers, since only started fibers can be resumed.
 
-use super::FiberRef;
-use super::Header;
 use super::loans::Lender;
 use super::memory::{StackMemory, StackSource};
+use super::{FiberId, FiberRef, Header};
 use crate::error::Error;
 use crate::fiber::branches::Branches;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -44,6 +43,10 @@ pub(crate) struct Carrier {
     yielder: Cell<*const Yielder<(), Switch>>,
     /// The fiber it runs; null: none.
     pub(crate) fiber: Cell<*mut Header>,
+    /// The number of that fiber.
+    pub(crate) id: Cell<FiberId>,
+    /// It has a name.
+    pub(crate) is_named: Cell<bool>,
     pub(crate) next: Cell<*mut Carrier>,
     pub(crate) previous: Cell<*mut Carrier>,
     pub(crate) queued: Cell<Queued>,
@@ -87,6 +90,8 @@ impl Carrier {
             coroutine: UnsafeCell::new(coroutine),
             yielder: Cell::new(ptr::null()),
             fiber: Cell::new(ptr::null_mut()),
+            id: Cell::new(FiberId(0)),
+            is_named: Cell::new(false),
             next: Cell::new(ptr::null_mut()),
             previous: Cell::new(ptr::null_mut()),
             queued: Cell::new(Queued::No),

@@ -90,6 +90,16 @@ pub(crate) fn current_cpu() -> usize {
     system::current_cpu()
 }
 
+/// The number of the calling thread in the system, which nobody else has while it lives.
+pub(crate) fn number() -> u32 {
+    system::number()
+}
+
+/// Does the thread of that number wait for something other than a CPU? `None`: the system does not say.
+pub(crate) fn is_blocked(number: u32) -> Option<bool> {
+    system::is_blocked(number)
+}
+
 /// The highest nice value.
 const NICE_MAX: i32 = 19;
 
@@ -149,6 +159,18 @@ mod system {
         }
     }
 
+    pub(super) fn number() -> u32 {
+        // SAFETY: takes nothing and cannot fail.
+        unsafe { libc::gettid() as u32 }
+    }
+
+    pub(super) fn is_blocked(number: u32) -> Option<bool> {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/stat")).ok()?;
+        // "7 (name) S ...", where the name may have any characters in it.
+        let state = stat.rsplit_once(") ")?.1.bytes().next()?;
+        Some(state != b'R')
+    }
+
     /// Tells how much CPU time a thread has had.
     #[derive(Clone, Copy)]
     pub(crate) struct CpuClock(libc::clockid_t);
@@ -204,6 +226,20 @@ mod system {
 
     pub(super) fn policy() -> ThreadPolicy {
         ThreadPolicy::Unknown
+    }
+
+    /// Threads count themselves here.
+    pub(super) fn number() -> u32 {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        thread_local! {
+            static MINE: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        MINE.with(|mine| *mine)
+    }
+
+    pub(super) fn is_blocked(_: u32) -> Option<bool> {
+        None
     }
 
     /// Tells how much CPU time a thread has had: nothing, where we cannot ask.

@@ -5,6 +5,7 @@ use crate::config::{AtLimit, Config, Hooks, PanicHook, PanicReport};
 use crate::error::Error;
 use crate::fiber::memory::{StackGuard, page_size};
 use crate::fiber::state::HOMES_MAX;
+use crate::hog::Hog;
 use crate::lane::{LANES, Lanes};
 use crate::machine::clock;
 use crate::machine::thread::allowed_cpus;
@@ -26,6 +27,14 @@ const STACK_SIZE_MAX: usize = 1 << 30;
 /// KiB a worker. Picked, not measured.
 const WARM_STACKS_DEFAULT: usize = 64;
 
+/// Five times what a computation should take between two checkpoints, and below what a person notices.
+/// Picked, not measured.
+const HOG_AFTER_DEFAULT: Duration = Duration::from_millis(10);
+/// The monitor looks twice as often, at some microseconds a look.
+const HOG_AFTER_MIN: Duration = Duration::from_millis(1);
+/// More threads of one lane would not be better off for it. Picked.
+const SPARES_MAX: usize = 1024;
+
 /// As many as have numbers, in all lanes.
 const WORKERS_MAX: usize = HOMES_MAX / LANES;
 
@@ -46,6 +55,8 @@ const WORKERS_MAX: usize = HOMES_MAX / LANES;
 pub struct Builder {
     name: String,
     workers: Option<usize>,
+    spares: Option<usize>,
+    hog_after: Duration,
     lanes: Lanes,
     weights: Weights,
     max_waits: [Duration; LEVELS],
@@ -64,6 +75,8 @@ impl Builder {
         Builder {
             name: "heddle".to_owned(),
             workers: None,
+            spares: None,
+            hog_after: HOG_AFTER_DEFAULT,
             lanes: Lanes::three(),
             weights: Weights::default(),
             max_waits: [policy::MAX_WAIT; LEVELS],
@@ -82,6 +95,27 @@ impl Builder {
     /// control group's quota allows.
     pub fn workers(mut self, workers: usize) -> Builder {
         self.workers = Some(workers);
+        self
+    }
+
+    /// A fiber that runs for longer than this, without a blocking call of this crate or a
+    /// [`checkpoint`](crate::checkpoint) that lets others go first, is a [`Hog`]: others
+    /// take what waits for its worker and has not started, [`spares`](Self::spares) help out, and
+    /// [`stats`](crate::Stats::hogs) and [`on_hog`](Self::on_hog) tell. At least 1 ms; default 10 ms.
+    ///
+    /// It is noticed by a thread of its own, the monitor (`name-m`), which looks twice in this time and sleeps while
+    /// nothing runs. With `Duration::ZERO` or `Duration::MAX` there is none.
+    pub fn hog_after(mut self, time: Duration) -> Builder {
+        self.hog_after = time;
+        self
+    }
+
+    /// How many workers may be added to each lane while fibers keep its own: one for each that blocks its thread,
+    /// so that no CPU idles, and one more where all of a lane's workers are kept. At most 1024; default as
+    /// many as there are workers. Threads are made when work waits for them and not before, run only
+    /// fibers that have not started, and end when they are not needed and their own fibers have ended.
+    pub fn spares(mut self, spares: usize) -> Builder {
+        self.spares = Some(spares);
         self
     }
 
@@ -155,14 +189,15 @@ impl Builder {
     }
 
     /// The name of the scheduler; its threads are called `name-0`, `name-1`..., with a `u` before the number
-    /// in the urgent lane and a `b` in the background lane. Default "heddle".
+    /// in the urgent lane and a `b` in the background lane; an `s` stands for spare, and `name-m` is the monitor.
+    /// Default "heddle".
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = name.into();
         self
     }
 
     /// Called on each worker's thread before its first fiber, with the worker's number: the ordinary lane's
-    /// come first, then the urgent lane's, then the background lane's.
+    /// come first, then the urgent lane's, then the background lane's, then the spares'.
     pub fn on_thread_start(mut self, hook: impl Fn(usize) + Send + Sync + 'static) -> Builder {
         self.hooks.start = Some(Arc::new(hook));
         self
@@ -178,6 +213,13 @@ impl Builder {
     /// thread.
     pub fn on_panic(mut self, hook: impl Fn(&PanicReport<'_>) + Send + Sync + 'static) -> Builder {
         self.hooks.panic = Some(PanicHook(Arc::new(hook)));
+        self
+    }
+
+    /// Called for each hog when it is noticed, on the monitor's thread, which looks at nothing else meanwhile. See
+    /// [`hog_after`](Self::hog_after).
+    pub fn on_hog(mut self, hook: impl Fn(&Hog) + Send + Sync + 'static) -> Builder {
+        self.hooks.hog = Some(Arc::new(hook));
         self
     }
 
@@ -201,6 +243,8 @@ impl Builder {
         if workers > WORKERS_MAX {
             return Err(Error::config(format!("workers({workers}): at most {WORKERS_MAX} are possible")));
         }
+        let hog_after = check_hog_after(self.hog_after)?;
+        let spares = check_spares(self.spares, workers, hog_after.is_some())?;
         self.lanes.check().map_err(Error::config)?;
         if !(STACK_SIZE_MIN..=STACK_SIZE_MAX).contains(&self.stack_size) {
             return Err(Error::config(format!(
@@ -230,6 +274,8 @@ impl Builder {
         Ok(Config {
             name: self.name,
             workers,
+            spares,
+            hog_after,
             lanes: self.lanes,
             cpus: allowed_cpus(),
             stack_size: self.stack_size.next_multiple_of(page_size()),
@@ -244,6 +290,30 @@ impl Builder {
             tiny_ticks: clock::ticks_in(policy::TINY),
             hooks: self.hooks,
         })
+    }
+}
+
+/// `None`: no monitor.
+fn check_hog_after(time: Duration) -> Result<Option<Duration>, Error> {
+    match time {
+        Duration::ZERO | Duration::MAX => Ok(None),
+        short if short < HOG_AFTER_MIN => Err(Error::config(format!(
+            "hog_after({short:?}): at least {HOG_AFTER_MIN:?}, or Duration::ZERO for no monitor"
+        ))),
+        time => Ok(Some(time)),
+    }
+}
+
+/// How many spares each lane has, which without a monitor nobody would call.
+fn check_spares(asked: Option<usize>, workers: usize, monitored: bool) -> Result<usize, Error> {
+    let room = (WORKERS_MAX - workers).min(SPARES_MAX);
+    match asked {
+        Some(spares) if spares > room => Err(Error::config(format!(
+            "spares({spares}): at most {room} are possible beside {workers} workers"
+        ))),
+        _ if !monitored => Ok(0),
+        Some(spares) => Ok(spares),
+        None => Ok(workers.min(room)),
     }
 }
 

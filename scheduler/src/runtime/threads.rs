@@ -9,12 +9,17 @@
 //! The threads of the urgent and the background lane are made first. A lane whose threads cannot all be
 //! made goes without: its levels ride in the ordinary lane, and `stats()` says so.
 //!
+//! The monitor's thread is made last; the scheduler works without, too. It makes and joins the threads of
+//! spares while the scheduler runs, and ends when all workers have left.
+//!
 //! A worker leaves when it has no live fiber and nothing in its deques. It closes its mailbox behind
 //! it; the inboxes are closed when all have left. Between two runs the deques wait in [`Threads`].
 
 use crate::error::Error;
+use crate::hog::MonitorState;
 use crate::lane::{LANES, Lane};
 use crate::machine::thread::{join_lane, tie_to_cpu};
+use crate::monitor::{self, Manned, Staff};
 use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
 use parking_lot::Mutex;
@@ -23,7 +28,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// The threads of a scheduler, or what waits for the next ones.
-pub(crate) struct Threads(Mutex<Vec<Slot>>);
+pub(crate) struct Threads(Arc<Mutex<Roster>>);
+
+struct Roster {
+    /// One a worker, spares included.
+    slots: Vec<Slot>,
+    monitor: Option<JoinHandle<()>>,
+}
 
 enum Slot {
     Waiting(Deques),
@@ -34,7 +45,8 @@ enum Slot {
 
 impl Threads {
     pub(crate) fn new(deques: Vec<Deques>) -> Threads {
-        Threads(Mutex::new(deques.into_iter().map(Slot::Waiting).collect()))
+        let slots = deques.into_iter().map(Slot::Waiting).collect();
+        Threads(Arc::new(Mutex::new(Roster { slots, monitor: None })))
     }
 
     pub(super) fn start(&self, shared: &Arc<Shared>) -> Result<(), Error> {
@@ -44,37 +56,112 @@ impl Threads {
         if is_inside(shared) {
             return Err(Error::inside("start()"));
         }
-        let mut slots = self.0.lock();
+        let mut roster = self.0.lock();
         if shared.is_running() {
             return Ok(());
         }
         // It may be stopping still, if that was begun without waiting.
-        join_all(shared, &mut slots);
+        join_all(shared, &mut roster);
         shared.begin();
-        let outcome = start_lanes(shared, &mut slots);
+        let outcome = start_lanes(shared, &mut roster.slots);
         match &outcome {
-            Ok(manned) => shared.open(|lane| manned[lane as usize]),
+            Ok(manned) => {
+                self.start_monitor(shared, &mut roster);
+                shared.open(|lane| manned[lane as usize]);
+            }
             Err(_) => shared.begin_stop(),
         }
         if outcome.is_err() {
-            join_all(shared, &mut slots);
+            join_all(shared, &mut roster);
         }
         outcome.map(|_| ())
+    }
+
+    /// Without it the scheduler works all the same, and says so.
+    fn start_monitor(&self, shared: &Arc<Shared>, roster: &mut Roster) {
+        let Some(hog_after) = shared.config.hog_after else { return };
+        let (theirs, staff) = (shared.clone(), Recruiter { shared: shared.clone(), roster: self.0.clone() });
+        let body = move || monitor::run(&theirs, &staff, hog_after);
+        let name = format!("{}-m", shared.config.name);
+        // Before it can call a hook.
+        shared.watchman.set_state(MonitorState::On);
+        match std::thread::Builder::new().name(name).spawn(body) {
+            Ok(handle) => roster.monitor = Some(handle),
+            Err(error) => shared.watchman.set_state(MonitorState::Refused(format!(
+                "as its thread could not be created ({error}); raise the limit on threads (ulimit -u, the \
+                 container's pids.max)"
+            ))),
+        }
     }
 
     pub(super) fn stop(&self, shared: &Shared) -> Result<(), Error> {
         if is_inside(shared) {
             return Err(Error::inside("stop()"));
         }
-        let mut slots = self.0.lock();
+        let mut roster = self.0.lock();
         shared.begin_stop();
-        join_all(shared, &mut slots);
+        join_all(shared, &mut roster);
         Ok(())
     }
 }
 
+/// Is this a thread for whose end `stop` would wait?
 fn is_inside(shared: &Shared) -> bool {
-    current::worker().is_some_and(|worker| ptr::eq(&*worker.shared, shared))
+    current::worker().is_some_and(|worker| ptr::eq(&*worker.shared, shared)) || shared.watchman.is_here()
+}
+
+/// Makes and ends the threads of spares. Whoever starts or stops the scheduler has the lock until all
+/// threads have ended, the monitor's among them: so this only tries it.
+struct Recruiter {
+    shared: Arc<Shared>,
+    roster: Arc<Mutex<Roster>>,
+}
+
+impl Staff for Recruiter {
+    fn man(&self, worker: usize) -> Manned {
+        let (shared, Some(mut roster)) = (&self.shared, self.roster.try_lock()) else {
+            return Manned::NotNow;
+        };
+        if !shared.is_running() || !shared.remotes[worker].duty.begin() {
+            return Manned::NotNow;
+        }
+        if !shared.join_in() {
+            shared.remotes[worker].duty.vacate();
+            return Manned::NotNow;
+        }
+        let (crew, seat) = shared.crew_of_worker(worker);
+        crew.extend_reach(seat);
+        crew.beacon.man();
+        match start_one(shared, worker, &mut roster.slots[worker]) {
+            Ok(()) => Manned::Yes,
+            Err(_) => {
+                crew.beacon.unman();
+                shared.remotes[worker].duty.vacate();
+                shared.leave();
+                Manned::Refused
+            }
+        }
+    }
+
+    fn collect(&self) {
+        let is_gone = |worker: &usize| self.shared.remotes[*worker].duty.is_gone();
+        let mut spares = self.shared.crews.iter().flat_map(|crew| crew.spares.clone());
+        if !spares.any(|worker| is_gone(&worker)) {
+            return;
+        }
+        let Some(mut roster) = self.roster.try_lock() else { return };
+        for crew in &self.shared.crews {
+            for worker in crew.spares.clone().filter(is_gone) {
+                // One that has just said so is joined the next time.
+                if matches!(&roster.slots[worker], Slot::Running(handle) if handle.is_finished()) {
+                    join_one(&mut roster.slots[worker]);
+                    self.shared.remotes[worker].duty.vacate();
+                }
+            }
+            let manned = crew.spares.clone().filter(|&worker| !self.shared.remotes[worker].duty.is_vacant());
+            crew.set_reach(manned.map(|worker| crew.seat(worker) + 1).max().unwrap_or(crew.seats.len()));
+        }
+    }
 }
 
 /// Makes the threads. The result says which lanes have theirs.
@@ -142,27 +229,40 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     remote.attach(join_lane(remote.lane, &shared.config.lanes), cpu);
     shared.config.hooks.call_start(index);
     let searching = shared.wait_for_work(index);
+    shared.watchman.stir();
     let worker = Worker::new(shared.clone(), index, deques);
     current::enter(&worker, || {
         worker.run(searching);
         worker.close();
     });
+    crew.beacon.unman();
     shared.leave();
     let deques = worker.into_deques();
     shared.config.hooks.call_stop(index);
     deques
 }
 
-fn join_all(shared: &Shared, slots: &mut [Slot]) {
-    for slot in &mut *slots {
-        *slot = match std::mem::replace(slot, Slot::Moving) {
-            Slot::Running(handle) => match handle.join() {
-                Ok(deques) => Slot::Waiting(deques),
-                // A worker's thread runs our code only; its panic is a bug that must not be hidden.
-                Err(panic) => std::panic::resume_unwind(panic),
-            },
-            other => other,
-        };
+fn join_one(slot: &mut Slot) {
+    *slot = match std::mem::replace(slot, Slot::Moving) {
+        Slot::Running(handle) => match handle.join() {
+            Ok(deques) => Slot::Waiting(deques),
+            // A worker's thread runs our code only; its panic is a bug that must not be hidden.
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+        other => other,
+    };
+}
+
+fn join_all(shared: &Shared, roster: &mut Roster) {
+    roster.slots.iter_mut().for_each(join_one);
+    // It ends when all others have.
+    if let Some(Err(panic)) = roster.monitor.take().map(JoinHandle::join) {
+        std::panic::resume_unwind(panic);
+    }
+    shared.watchman.set_state(MonitorState::Off);
+    for crew in &shared.crews {
+        crew.spares.clone().for_each(|worker| shared.remotes[worker].duty.vacate());
+        crew.set_reach(crew.seats.len());
     }
     shared.close_inboxes();
 }

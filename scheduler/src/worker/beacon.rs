@@ -110,6 +110,8 @@ pub(crate) struct Beacon {
     ways: Ways,
     /// The seat of the worker that is tied to a CPU, by the CPU's number; empty where none is.
     seat_on: Box<[u32]>,
+    /// How many seats have a thread.
+    manned: AtomicU32,
     sleep: Box<[AtomicU32]>,
 }
 
@@ -125,15 +127,20 @@ impl Beacon {
             word: AtomicU32::new(0),
             searching: AtomicU32::new(0),
             ways,
+            manned: AtomicU32::new(0),
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
         }
     }
 
-    /// No thread is there yet: all workers are parked, and whoever is needed is unparked.
-    pub(crate) fn begin(&self) {
-        self.sleep.iter().for_each(|sleep| sleep.store(PARKED, Ordering::Relaxed));
+    /// No thread is there yet: the first `regular` workers are parked, and whoever is needed is unparked. The
+    /// seats of the others are vacant.
+    pub(crate) fn begin(&self, regular: usize) {
+        for (seat, sleep) in self.sleep.iter().enumerate() {
+            sleep.store(if seat < regular { PARKED } else { AWAKE }, Ordering::Relaxed);
+        }
         self.searching.store(0, Ordering::Relaxed);
-        self.word.store(self.sleep.len() as u32 * SLEEPER, Ordering::Relaxed);
+        self.manned.store(regular as u32, Ordering::Relaxed);
+        self.word.store(regular as u32 * SLEEPER, Ordering::Relaxed);
     }
 
     #[inline]
@@ -343,10 +350,31 @@ impl Beacon {
         self.word.load(Ordering::Relaxed) & SLEEPERS != 0
     }
 
+    /// A vacant seat gets a thread, which is awake.
+    pub(crate) fn man(&self) {
+        self.manned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The thread of a seat goes, awake.
+    pub(crate) fn unman(&self) {
+        self.manned.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Is anybody awake?
     pub(crate) fn is_anyone_up(&self) -> bool {
         let sleepers = (self.word.load(Ordering::Relaxed) & SLEEPERS) / SLEEPER;
-        (sleepers as usize) < self.sleep.len()
+        sleepers < self.manned.load(Ordering::Relaxed)
+    }
+
+    /// Does `who` sleep?
+    pub(crate) fn is_parked(&self, who: usize) -> bool {
+        self.sleep[who].load(Ordering::Relaxed) == PARKED
+    }
+
+    /// Does everybody sleep? This looks at what each says of itself: the count is corrected late.
+    pub(crate) fn is_all_quiet(&self) -> bool {
+        let parked = self.sleep.iter().filter(|sleep| sleep.load(Ordering::Relaxed) == PARKED).count();
+        parked == self.manned.load(Ordering::Relaxed) as usize
     }
 
     /// Is `who` awake?

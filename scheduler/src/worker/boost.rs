@@ -73,7 +73,7 @@ impl Shared {
                 crew.beacon.set_make_way(false);
             }
             if let Some(seat) = crew.beacon.standing() {
-                self.unpark(crew.seats.start + seat);
+                self.unpark(crew.worker(seat));
             }
         }
         // One that was made meanwhile has lost its sign.
@@ -118,7 +118,7 @@ impl Worker {
         let below = Lane::ALL.into_iter().filter(|&lane| lane > self.lane);
         below.map(|lane| &self.shared.crews[lane as usize]).any(|crew| {
             // One that sleeps needs no CPU; what it was lent is out of date.
-            let up = crew.seats.clone().enumerate().filter(|&(seat, _)| crew.beacon.is_up(seat));
+            let up = crew.workers().enumerate().filter(|&(seat, _)| crew.beacon.is_up(seat));
             let mut boosts = up.map(|(_, index)| self.shared.remotes[index].boost.level());
             boosts.any(|boost| boost < level)
         })

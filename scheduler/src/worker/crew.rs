@@ -6,11 +6,13 @@
 //! | `beacon`  | see its own table                           | everyone                   |
 //! | `inboxes` | whoever is not of the crew                  | the crew                   |
 //! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
+//! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
+//! | `hogged`  | the monitor                                 | the crew                   |
 
 use super::beacon::{Beacon, Ways};
 use crate::fiber::Header;
 use crate::lane::Lane;
-use crate::primitive::{AtomicU32, Ordering};
+use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::Inbox;
 use std::ops::Range;
@@ -22,15 +24,21 @@ pub(crate) struct Crew {
     pub(crate) inboxes: [Inbox<Header>; LEVELS],
     /// Its workers' numbers.
     pub(crate) seats: Range<usize>,
+    /// The numbers of its spare workers, whose seats come after those.
+    pub(crate) spares: Range<usize>,
     /// The CPU to which the worker at a seat is tied; empty if they are not.
     cpus: Box<[usize]>,
     /// The levels that are queued here, as a mask.
     levels: AtomicU32,
+    /// Seats from here on have no thread, and nothing in their queues.
+    reach: AtomicUsize,
+    /// Seats whose workers do not come back, modulo 64: a hint.
+    hogged: AtomicU64,
 }
 
 impl Crew {
     /// `cpus` are those that the process may use.
-    pub(crate) fn new(lane: Lane, seats: Range<usize>, cpus: &[usize]) -> Crew {
+    pub(crate) fn new(lane: Lane, seats: Range<usize>, spares: Range<usize>, cpus: &[usize]) -> Crew {
         let ways = Ways { eager: lane == Lane::Urgent, symmetric: lane == Lane::Background };
         // The urgent lane's threads are tied to CPUs, if there are enough of them for all: each preempts what
         // runs on its own, where the kernel would let some wait for each other. Other lanes' go where there is
@@ -42,11 +50,75 @@ impl Crew {
         };
         Crew {
             lane,
-            beacon: Beacon::new(seats.len(), ways, &cpus),
+            beacon: Beacon::new(seats.len() + spares.len(), ways, &cpus),
             cpus,
             inboxes: std::array::from_fn(|_| Inbox::new()),
-            seats,
             levels: AtomicU32::new(0),
+            reach: AtomicUsize::new(seats.len()),
+            hogged: AtomicU64::new(0),
+            seats,
+            spares,
+        }
+    }
+
+    /// The number of the worker in a seat.
+    #[inline]
+    pub(crate) fn worker(&self, seat: usize) -> usize {
+        let regular = self.seats.len();
+        if seat < regular { self.seats.start + seat } else { self.spares.start + seat - regular }
+    }
+
+    /// The seat of a worker.
+    #[inline]
+    pub(crate) fn seat(&self, worker: usize) -> usize {
+        if self.seats.contains(&worker) {
+            worker - self.seats.start
+        } else {
+            self.seats.len() + worker - self.spares.start
+        }
+    }
+
+    /// How many seats to look at for what others could take.
+    #[inline]
+    pub(crate) fn reach(&self) -> usize {
+        self.reach.load(Ordering::Relaxed)
+    }
+
+    /// The numbers of the workers in those seats.
+    pub(crate) fn workers(&self) -> impl Iterator<Item = usize> {
+        (0..self.reach()).map(|seat| self.worker(seat))
+    }
+
+    /// All numbers of its workers, the spares included.
+    pub(crate) fn everyone(&self) -> impl Iterator<Item = usize> {
+        self.seats.clone().chain(self.spares.clone())
+    }
+
+    /// From now on there may be something in the queues of that seat.
+    pub(crate) fn extend_reach(&self, seat: usize) {
+        self.reach.fetch_max(seat + 1, Ordering::Relaxed);
+    }
+
+    /// Seats from `reach` on are empty.
+    pub(crate) fn set_reach(&self, reach: usize) {
+        self.reach.store(reach, Ordering::Relaxed);
+    }
+
+    /// May somebody's queues have fibers that it does not come back for?
+    #[inline]
+    pub(crate) fn has_hogs(&self) -> bool {
+        self.hogged.load(Ordering::Relaxed) != 0
+    }
+
+    /// May the worker in that seat be one of them?
+    pub(crate) fn is_hogged(&self, seat: usize) -> bool {
+        self.hogged.load(Ordering::Relaxed) & 1 << (seat % 64) != 0
+    }
+
+    /// Says which seats' workers do not come back, modulo 64.
+    pub(crate) fn set_hogged(&self, seats: u64) {
+        if self.hogged.load(Ordering::Relaxed) != seats {
+            self.hogged.store(seats, Ordering::Relaxed);
         }
     }
 

@@ -102,6 +102,9 @@ impl Worker {
     #[cold]
     fn do_chores(&self, tick: u64) {
         self.chores_at.set(tick + policy::INBOX_INTERVAL);
+        if self.is_leaving() {
+            return self.hand_over();
+        }
         if self.lane != Lane::Background {
             self.stand_aside_if_owed(tick);
         }
@@ -114,6 +117,9 @@ impl Worker {
         self.watch_lanes_above(level);
         // The inbox of our own level would otherwise wait until we have nothing left.
         self.take_inbox(level);
+        if self.crew().has_hogs() {
+            self.rescue(level);
+        }
     }
 
     /// Do fibers wait in a lane above, whose threads get no CPU? Then what we run, of `level`, goes before them.
@@ -154,7 +160,7 @@ impl Worker {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
                     if fresh {
-                        queues.debt.set(self.fresh_count(level).min(policy::YIELD_DEBT_MAX));
+                        queues.debt.set(self.fresh_len(level).min(policy::YIELD_DEBT_MAX));
                     }
                     return Some(self.take_ready(level, Queued::Yielded));
                 }
@@ -168,9 +174,10 @@ impl Worker {
         }
     }
 
-    /// How many fibers of `level` wait here to be started; piles are not counted and may have any number.
-    fn fresh_count(&self, level: usize) -> usize {
-        if self.piled & 1 << level == 0 { self.deques[level].len() } else { usize::MAX }
+    /// How many fresh fibers of `level` we have.
+    #[inline]
+    fn fresh_len(&self, level: usize) -> usize {
+        if self.piled & 1 << level == 0 { self.deques[level].len() } else { self.remote().piled() as usize }
     }
 
     #[inline(always)]
@@ -236,7 +243,7 @@ impl Worker {
     #[cold]
     fn lend(&self, level: usize) {
         let live = self.remote().counters.live.get();
-        let others = self.crew().seats.clone().filter(|&index| index != self.index);
+        let others = self.crew().workers().filter(|&index| index != self.index);
         let least = others.map(|index| self.shared.remotes[index].counters.live.get()).min().unwrap_or(live);
         self.allowance.set(least.max(live.saturating_sub(1)) + policy::LIVE_SLACK);
         if live <= least + policy::LIVE_SLACK || !self.beacon().has_spare() {
@@ -336,6 +343,9 @@ impl Worker {
     /// Looks for work of `level` in the inbox and at the other workers.
     #[cold]
     pub(super) fn take_elsewhere(&self, level: usize) -> Option<Work> {
+        if self.is_leaving() {
+            return None;
+        }
         if self.take_inbox(level)
             && let Some(fiber) = self.take_fresh(level)
         {
@@ -382,10 +392,11 @@ impl Worker {
         if self.piled & 1 << level != 0 {
             return self.steal_piled(level);
         }
-        let seats = self.crew().seats.clone();
-        let first = seats.start + self.random.below(seats.len());
-        for victim in (first..seats.end).chain(seats.start..first) {
-            if victim == self.index || self.shared.remotes[victim].mask() & 1 << level == 0 {
+        let crew = self.crew();
+        let seats = crew.reach();
+        let first = self.random.below(seats);
+        for victim in (first..seats).chain(0..first) {
+            if victim == self.seat || self.shared.remotes[crew.worker(victim)].mask() & 1 << level == 0 {
                 continue;
             }
             if let Some(fiber) = self.steal_from(victim, level) {
@@ -438,7 +449,7 @@ impl Worker {
 
     #[inline(never)]
     fn steal_from(&self, victim: usize, level: usize) -> Option<FiberRef> {
-        let remote = &self.shared.remotes[victim];
+        let remote = &self.shared.remotes[self.crew().worker(victim)];
         let stealer = &remote.stealers[level];
         // Urgent fibers are taken at once.
         if level > Priority::High.level() && !self.may_disturb(remote, stealer.len()) {
@@ -449,7 +460,7 @@ impl Worker {
                 Steal::Empty => return None,
                 Steal::Retry => std::hint::spin_loop(),
                 Steal::Success(entry) => {
-                    self.remote().counters.stolen_from[victim - self.crew().seats.start].add(1);
+                    self.remote().counters.stolen_from[victim].add(1);
                     if let Some(fiber) = self.claim(entry, level) {
                         return Some(fiber);
                     }
@@ -462,7 +473,7 @@ impl Worker {
     pub(super) fn visible_levels(&self) -> u32 {
         let crew = self.crew();
         let inboxes = (0..LEVELS).filter(|&level| !crew.inboxes[level].looks_empty());
-        let queues = crew.seats.clone().flat_map(|index| {
+        let queues = crew.workers().flat_map(|index| {
             let remote = &self.shared.remotes[index];
             let mask = remote.mask();
             (0..LEVELS).filter(move |&level| match self.piled & 1 << level {
@@ -476,6 +487,7 @@ impl Worker {
     #[cold]
     fn read_mail(&self) {
         for mail in self.remote().take_mail() {
+            self.remote().counters.letters.add(1);
             let fiber = FiberRef::from_mail(mail);
             let letter = fiber.state.open_letter();
             if letter.ended {

@@ -25,7 +25,8 @@ impl Worker {
     /// Finds work, however long it takes. `None`: the scheduler stops and nothing is left here.
     #[cold]
     pub(super) fn idle(&self) -> Option<Work> {
-        self.remote().counters.running.set(0);
+        self.remote().counters.show_idle();
+        self.remote().mark.forget_name();
         // Most waits for another worker are short: then nobody needs to know that we looked.
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
@@ -42,7 +43,8 @@ impl Worker {
             if self.shared.is_stopping() {
                 self.begin_stop();
             }
-            let found = self.look().or_else(|| if searching { self.watch(1) } else { None });
+            let leaving = self.is_leaving();
+            let found = self.look().or_else(|| if searching && !leaving { self.watch(1) } else { None });
             if let Some(work) = found {
                 return Some(self.found(work, searching));
             }
@@ -52,13 +54,20 @@ impl Worker {
                 }
                 return None;
             }
+            if leaving {
+                if self.try_to_leave(searching) {
+                    return None;
+                }
+                searching = false;
+            }
             // Branches of fibers that wait here would otherwise wait with them.
             if self.promote_for_holder() {
                 continue;
             }
             self.turns.rest();
             self.forget_boost();
-            searching = self.sleep(searching);
+            searching = self.sleep(searching, leaving);
+            self.shared.watchman.stir();
         }
     }
 
@@ -128,14 +137,17 @@ impl Worker {
         (0..LEVELS).filter(|level| levels & 1 << level != 0).find_map(|level| self.take_elsewhere(level))
     }
 
-    /// Sleeps until woken. `true`: woken as a searcher.
-    fn sleep(&self, searching: bool) -> bool {
+    /// Sleeps until woken. `true`: woken as a searcher. Work is no reason to get up for a spare that was told
+    /// to leave.
+    fn sleep(&self, searching: bool, leaving: bool) -> bool {
         let beacon = &self.beacon();
         beacon.lie_down(self.seat, searching);
-        let levels = self.visible_levels();
-        beacon.remember(levels);
+        let visible = self.visible_levels();
+        beacon.remember(visible);
+        let levels = if leaving { 0 } else { visible };
         let must_rise = levels != 0
             || self.remote().has_mail()
+            || self.is_leaving() != leaving
             || (self.shared.is_stopping() && (!self.stopping.get() || self.may_leave()));
         if must_rise {
             // More may have been queued that nobody was woken for, as we searched: we still do.

@@ -131,7 +131,7 @@ fn settle(fiber: FiberRef) {
         if let Some(carrier) = worker.current() {
             worker.recount(carrier, level);
         }
-        worker.remote().counters.running.set(level as u64 + 1);
+        worker.remote().counters.show_running(fiber.id, level);
         worker.forget_boost();
         return;
     }

@@ -9,6 +9,12 @@
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
 //! | [`aside`]    | leaving the CPU to the lanes below                                 |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
+//! | [`rescue`]   | taking from workers that do not come back; spares that leave       |
+//! | [`holders`]  | branches of fibers that wait here                                  |
+//! | [`mark`]     | which workers do not come back                                     |
+//! | [`duty`]     | whether a spare's seat is manned                                   |
+//! | [`watchman`] | what the monitor's thread shares with the workers                  |
+//! | [`vigil`]    | how the monitor sleeps and is woken                                |
 //! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
 //! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
 //! | [`boost`]    | making way for a fiber below that was lent a level above           |
@@ -29,10 +35,14 @@
 
 pub(crate) mod beacon;
 mod ready;
+mod duty;
+mod vigil;
 pub(crate) mod crew;
 mod boost;
+mod mark;
 pub(crate) mod remote;
 pub(crate) mod limit;
+mod watchman;
 mod quiet;
 pub(crate) mod shared;
 pub(crate) mod registry;
@@ -48,6 +58,8 @@ pub(crate) mod finish;
 mod pile;
 mod aside;
 mod find;
+mod holders;
+mod rescue;
 mod idle;
 
 pub(crate) use idle::SPIN_MAX;
@@ -56,7 +68,7 @@ use crate::config::PanicReport;
 use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
 use crate::fiber::memory::StackGuard;
-use crate::fiber::{self, FiberRef, Making};
+use crate::fiber::{FiberRef, Making};
 use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::random::Random;
@@ -96,6 +108,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: usize,
     pub(crate) lane: Lane,
+    is_spare: bool,
     /// Our seat in the crew.
     seat: usize,
     /// Our entry of `shared.crews`, which stays where it is while `shared` lives.
@@ -171,6 +184,7 @@ impl Worker {
         let background = crew.lane == Lane::Background;
         Worker {
             lane: crew.lane,
+            is_spare: shared.remotes[index].is_spare,
             seat,
             stealable: if background { 0 } else { crew.levels() },
             piled: if background { crew.levels() } else { 0 },
@@ -225,7 +239,7 @@ impl Worker {
     /// Unparks a worker of our lane.
     #[inline]
     fn unpark(&self, seat: usize) {
-        self.shared.unpark(self.crew().seats.start + seat);
+        self.shared.unpark(self.crew().worker(seat));
     }
 
     /// The dispatch loop, until the scheduler stops and nothing is left here. The worker was woken for
@@ -287,6 +301,8 @@ impl Worker {
         unsafe {
             (*carrier).fiber.set(fiber.as_ptr());
             (*carrier).counted.set(level as u8);
+            (*carrier).id.set(fiber.id);
+            (*carrier).is_named.set(fiber.name.is_some());
         }
         fiber.carrier.set(carrier);
         self.switch_to(carrier, level);
@@ -307,9 +323,13 @@ impl Worker {
 
     #[inline(always)]
     fn switch_to(&self, carrier: *mut Carrier, level: usize) {
-        let counters = &self.remote().counters;
         self.current.set(carrier);
-        counters.running.set(level as u64 + 1);
+        // SAFETY: it is ours and alive.
+        let carrier_ref = unsafe { &*carrier };
+        self.remote().counters.show_running(carrier_ref.id.get(), level);
+        if carrier_ref.is_named.get() {
+            self.show_name(carrier_ref);
+        }
         // SAFETY: it is ours, alive, and nothing else runs on this thread.
         let switch = unsafe { Carrier::resume(carrier) };
         self.current.set(ptr::null_mut());
@@ -319,6 +339,13 @@ impl Worker {
         }
         if switch == Switch::Ended {
             self.ended(carrier);
+        }
+    }
+
+    #[cold]
+    fn show_name(&self, carrier: &Carrier) {
+        if let Some(fiber) = carrier.fiber() {
+            self.remote().mark.show_name(fiber);
         }
     }
 
@@ -589,52 +616,6 @@ impl Worker {
         self.turns.should_look(level, waiting) || Beacon::says_stop(signs) || self.remote().has_mail()
     }
 
-    #[cold]
-    fn remember_holder(&self, carrier: &Carrier) {
-        carrier.holds_branches.set(true);
-        // SAFETY: as in `carrier`.
-        unsafe { (*self.holders.get()).push(ptr::from_ref(carrier).cast_mut()) };
-    }
-
-    #[cold]
-    fn forget_holder(&self, carrier: &Carrier) {
-        carrier.holds_branches.set(false);
-        // SAFETY: as in `carrier`.
-        let holders = unsafe { &mut *self.holders.get() };
-        if let Some(index) = holders.iter().rposition(|&holder| ptr::eq(holder, carrier)) {
-            holders.swap_remove(index);
-        }
-    }
-
-    /// Turns the oldest waiting branch of a suspended fiber of ours into a fiber. `false`: none has.
-    pub(crate) fn promote_for_holder(&self) -> bool {
-        // SAFETY: as in `carrier`; promotion does not reach `holders`.
-        let Some(&holder) = (unsafe { (*self.holders.get()).first() }) else { return false };
-        // SAFETY: a holder is a suspended carrier with a fiber.
-        let carrier = unsafe { &*holder };
-        self.promote_oldest(carrier);
-        if carrier.forks.is_empty() {
-            self.forget_holder(carrier);
-        }
-        true
-    }
-
-    /// Turns the oldest waiting branch of the fiber on `carrier` into a fiber of the same priority.
-    pub(crate) fn promote_oldest(&self, carrier: &Carrier) {
-        let Some(parent) = carrier.fiber() else { return };
-        let Some(branch) = carrier.forks.take_oldest() else { return };
-        // Its own, without what is lent to it: the branch is lent to when it is waited for.
-        let level = parent.loans.base();
-        if let Some(limit) = &self.shared.limit {
-            limit.enter_beyond();
-        }
-        // SAFETY: the joiner's frame, where the note is, stays until this fiber has ended.
-        let fiber = unsafe { fiber::make(move || branch.call(), self.making(level)) };
-        // SAFETY: as above.
-        unsafe { branch.note() }.promoted.set(fiber.as_ptr());
-        self.push_fresh(fiber, level);
-    }
-
     // ---- small things --------------------------------------------------------------------------
 
     #[inline]
@@ -684,26 +665,6 @@ impl Worker {
         }
         counters.finished.publish_one();
         self.shared.after_finish();
-    }
-
-    /// The thread is about to end: no more mail, and every stack goes back.
-    pub(crate) fn close(&self) {
-        for mail in self.remote().close_mail() {
-            let fiber = FiberRef::from_mail(mail);
-            if fiber.state.open_letter().free {
-                // SAFETY: that was the last hold.
-                unsafe { fiber.free() };
-            }
-        }
-        let hot = self.hot.replace(ptr::null_mut());
-        if !hot.is_null() {
-            self.retire(hot);
-        }
-        // SAFETY: as in `carrier`.
-        for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
-            self.retire(carrier);
-        }
-        self.publish_warm();
     }
 
     /// The queues, for the next thread.

@@ -41,6 +41,7 @@ fn push(pile: &Inbox<Header>, fiber: FiberRef) {
 impl Worker {
     /// Puts a fiber on top of our own pile.
     pub(super) fn push_on_pile(&self, fiber: FiberRef, level: usize) {
+        self.remote().count_piled(1);
         push(&self.remote().piles[level], fiber);
     }
 
@@ -58,6 +59,7 @@ impl Worker {
                 let mut taken = list.take_all();
                 let node = taken.next()?;
                 restore(list, pile, taken);
+                self.remote().count_piled(-1);
                 Some(FiberRef::from_node(node))
             });
             let Some(entry) = found else {
@@ -83,35 +85,53 @@ impl Worker {
 
     /// Takes a few fibers off another worker's lists, or off our own if others put some back there.
     pub(super) fn steal_piled(&self, level: usize) -> Option<FiberRef> {
-        let seats = self.crew().seats.clone();
-        let first = seats.start + self.random.below(seats.len());
-        for victim in (first..seats.end).chain(seats.start..first) {
-            let remote = &self.shared.remotes[victim];
-            let [pile, elders] = remote.piles(level);
-            for list in [elders, pile] {
-                if !list.looks_empty()
-                    && let Some(fiber) = self.take_handful(list, pile, level)
-                {
-                    if victim != self.index {
-                        self.remote().counters.stolen_from[victim - seats.start].add(1);
-                    }
-                    return Some(fiber);
+        let seats = self.crew().reach();
+        let first = self.random.below(seats);
+        (first..seats).chain(0..first).find_map(|seat| self.steal_piled_from(seat, level))
+    }
+
+    /// The same from one worker's.
+    pub(super) fn steal_piled_from(&self, seat: usize, level: usize) -> Option<FiberRef> {
+        let remote = &self.shared.remotes[self.crew().worker(seat)];
+        let [pile, elders] = remote.piles(level);
+        for list in [elders, pile] {
+            if self.move_handful(remote, list, level) > 0
+                && let Some(fiber) = self.take_piled(level)
+            {
+                if seat != self.seat {
+                    self.remote().counters.stolen_from[seat].add(1);
                 }
+                return Some(fiber);
             }
         }
         None
     }
 
-    /// Takes a few fibers off a list to our own pile, and claims the first.
-    fn take_handful(&self, list: &Inbox<Header>, pile: &Inbox<Header>, level: usize) -> Option<FiberRef> {
+    /// Takes a few fibers off another worker's lists to our own pile. The result is how many.
+    pub(super) fn move_piled(&self, seat: usize, level: usize) -> usize {
+        let remote = &self.shared.remotes[self.crew().worker(seat)];
+        let [pile, elders] = remote.piles(level);
+        [elders, pile].into_iter().map(|list| self.move_handful(remote, list, level)).sum()
+    }
+
+    /// Takes a few fibers off a list of a worker's to our own pile. The result is how many.
+    fn move_handful(&self, whose: &Remote, list: &Inbox<Header>, level: usize) -> usize {
+        if list.looks_empty() {
+            return 0;
+        }
         let mut taken = list.take_all();
         let rest = taken.split_off(HANDFUL);
-        restore(list, pile, rest);
+        restore(list, &whose.piles[level], rest);
         // The first of the list shall be on top.
-        taken.oldest_first().for_each(|node| self.push_on_pile(FiberRef::from_node(node), level));
-        if self.fresh_mask.get() & 1 << level == 0 {
+        let mut count = 0;
+        for node in taken.oldest_first() {
+            whose.count_piled(-1);
+            self.push_on_pile(FiberRef::from_node(node), level);
+            count += 1;
+        }
+        if count > 0 && self.fresh_mask.get() & 1 << level == 0 {
             self.add_fresh(level);
         }
-        self.take_piled(level)
+        count
     }
 }

@@ -12,19 +12,27 @@
 //! | `policy`   | the worker's thread       | `stats()`                                  |
 //! | `cpu`      | the worker's thread       | `stats()`                                  |
 //! | `cpu_clock`| the worker's thread       | workers that may stand aside for it        |
+//! | `thread`   | the worker's thread       | the monitor: its number in the system      |
+//! | `duty`     | see its own table         | of a spare: everyone                       |
+//! | `mark`     | see its own table         | `stats()`, the monitor                     |
+//! | `posted`   | whoever pushes `mail`     | `stats()`, the monitor                     |
+//! | `piled`    | whoever changes the piles | the same                                   |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
 use super::boost::Boost;
+use super::duty::Duty;
+use super::mark::Mark;
 use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
-use crate::machine::thread::{CpuClock, ThreadPolicy, decode, encode};
+use crate::machine::thread::{self, CpuClock, ThreadPolicy, decode, encode};
 use crate::primitive::{AtomicU32, AtomicU64, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::{Closed, Inbox, Taken};
 use crate::stats::Counters;
 use crossbeam_deque::Stealer;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 /// Two cache lines, as processors fetch them in pairs.
@@ -33,9 +41,15 @@ pub(crate) struct Apart<T>(T);
 
 /// See the module's documentation.
 pub(crate) struct Remote {
-    mail: Apart<Inbox<Mail>>,
+    mail: Apart<(Inbox<Mail>, AtomicU64)>,
     mask: Apart<AtomicU32>,
     pub(crate) lane: Lane,
+    /// It is a spare's seat.
+    pub(crate) is_spare: bool,
+    pub(crate) duty: Duty,
+    pub(crate) mark: Mark,
+    /// Fibers in its piles.
+    piled: AtomicI64,
     pub(crate) stealers: [Stealer<FiberRef>; LEVELS],
     pub(crate) piles: [Inbox<Header>; LEVELS],
     pub(crate) elders: [Inbox<Header>; LEVELS],
@@ -48,6 +62,7 @@ pub(crate) struct Remote {
     cpu: AtomicU32,
     /// The clock of its thread's CPU time.
     cpu_clock: AtomicU64,
+    thread: AtomicU32,
     pub(crate) counters: Apart<Counters>,
 }
 
@@ -61,10 +76,15 @@ impl<T> std::ops::Deref for Apart<T> {
 }
 
 impl Remote {
-    pub(crate) fn new(lane: Lane, deques: &Deques, workers: usize) -> Remote {
+    /// `seats`: how many workers the crew may have.
+    pub(crate) fn new(lane: Lane, is_spare: bool, deques: &Deques, seats: usize) -> Remote {
         Remote {
             lane,
-            mail: Apart(Inbox::new()),
+            is_spare,
+            duty: Duty::new(),
+            mark: Mark::new(),
+            piled: AtomicI64::new(0),
+            mail: Apart((Inbox::new(), AtomicU64::new(0))),
             mask: Apart(AtomicU32::new(0)),
             stealers: std::array::from_fn(|level| deques[level].stealer()),
             piles: std::array::from_fn(|_| Inbox::new()),
@@ -74,7 +94,8 @@ impl Remote {
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
             cpu: AtomicU32::new(0),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
-            counters: Apart(Counters::new(workers)),
+            thread: AtomicU32::new(0),
+            counters: Apart(Counters::new(seats)),
         }
     }
 
@@ -91,23 +112,32 @@ impl Remote {
 
     #[inline]
     pub(crate) fn has_mail(&self) -> bool {
-        !self.mail.looks_empty()
+        !self.mail.0.0.looks_empty()
     }
 
     /// Puts a fiber's letter in. The fiber's MAIL bit was set by the caller.
     pub(crate) fn post(&self, fiber: FiberRef) -> Result<(), Closed> {
+        let (mail, posted) = &self.mail.0;
+        // In the line that the push takes anyway.
+        posted.fetch_add(1, Ordering::Relaxed);
         // SAFETY: MAIL is a hold, and it is the caller's, so the fiber is in no mailbox.
-        unsafe { self.mail.push(fiber.mail()) }
+        unsafe { mail.push(fiber.mail()) }
+    }
+
+    /// How many letters are in the mailbox, about.
+    pub(crate) fn letters(&self) -> u64 {
+        let read = self.counters.letters.get();
+        self.mail.0.1.load(Ordering::Relaxed).saturating_sub(read)
     }
 
     /// All letters, oldest first.
     pub(crate) fn take_mail(&self) -> Taken<Mail> {
-        self.mail.take_all().oldest_first()
+        self.mail.0.0.take_all().oldest_first()
     }
 
     /// The same, and no more are accepted.
     pub(crate) fn close_mail(&self) -> Taken<Mail> {
-        self.mail.close()
+        self.mail.0.0.close()
     }
 
     /// A new thread, the caller, serves the worker, and is scheduled like this, tied to that CPU or none.
@@ -115,7 +145,26 @@ impl Remote {
         self.cpu.store(cpu.map_or(0, |cpu| cpu as u32 + 1), Ordering::Relaxed);
         self.policy.store(encode(policy), Ordering::Relaxed);
         self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
-        self.mail.reopen();
+        self.thread.store(thread::number(), Ordering::Relaxed);
+        // Those that were refused were counted too; only the thread that reads may correct that.
+        let (mail, posted) = &self.mail.0;
+        self.counters.letters.set(posted.load(Ordering::Relaxed));
+        mail.reopen();
+    }
+
+    /// The number of its thread in the system.
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread.load(Ordering::Relaxed)
+    }
+
+    /// So many fibers more are in its piles.
+    pub(crate) fn count_piled(&self, more: i64) {
+        self.piled.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// How many fibers are in its piles, about.
+    pub(crate) fn piled(&self) -> u64 {
+        u64::try_from(self.piled.load(Ordering::Relaxed)).unwrap_or(0)
     }
 
     /// The CPU that it is tied to.

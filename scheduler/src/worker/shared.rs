@@ -6,6 +6,7 @@ use super::finish::complete;
 use super::limit::Limit;
 use super::quiet::Quiet;
 use super::remote::Remote;
+use super::watchman::Watchman;
 use super::{Deques, current};
 use crate::config::Config;
 use crate::error::{Error, JoinError};
@@ -30,6 +31,7 @@ use std::ptr;
 /// | `stacks`   | see its own table              | everyone                    |
 /// | `phase`    | `start`, `stop`                | everyone                    |
 /// | `serving`  | `start`, each thread that ends | the last thread that ends   |
+/// | `watchman` | see its own table              | everyone                    |
 /// | the others | have locks or are counters     |                             |
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -45,6 +47,7 @@ pub(crate) struct Shared {
     phase: AtomicU8,
     /// Threads that may take from the inboxes.
     serving: AtomicUsize,
+    pub(crate) watchman: Watchman,
 }
 
 const RUNNING: u8 = 0;
@@ -67,17 +70,16 @@ impl Shared {
         clock::prepare();
         super::overflow::install();
         let crews = crews(&config);
-        let count = crews.iter().map(|crew| crew.seats.len()).sum();
+        let count = crews.iter().map(|crew| crew.seats.len() + crew.spares.len()).sum();
         let deques: Vec<Deques> =
             (0..count).map(|_| std::array::from_fn(|_| crossbeam_deque::Worker::new_lifo())).collect();
-        let lane = |seat| {
-            crews.iter().find(|crew| crew.seats.contains(&seat)).map_or(Lane::Ordinary, |crew| crew.lane)
+        let remote = |(worker, deques)| {
+            let is_spare = crews.iter().any(|crew| crew.spares.contains(&worker));
+            let crew = crews.iter().find(|crew| crew.everyone().any(|other| other == worker));
+            let lane = crew.map_or(Lane::Ordinary, |crew| crew.lane);
+            Remote::new(lane, is_spare, deques, config.workers + config.spares)
         };
-        let remotes = deques
-            .iter()
-            .enumerate()
-            .map(|(index, deques)| Remote::new(lane(index), deques, config.workers))
-            .collect();
+        let remotes = deques.iter().enumerate().map(remote).collect();
         let stacks = StackSource::new(StackSpec {
             size: config.stack_size,
             guard: config.stack_guard,
@@ -94,6 +96,7 @@ impl Shared {
             limit: config.max_fibers.map(|most| Limit::new(most, config.at_limit)),
             phase: AtomicU8::new(STOPPING),
             serving: AtomicUsize::new(0),
+            watchman: Watchman::new(),
             config,
         };
         Ok((shared, deques))
@@ -139,7 +142,7 @@ impl Shared {
     /// The crew of a worker, and its seat there.
     pub(crate) fn crew_of_worker(&self, worker: usize) -> (&Crew, usize) {
         let crew = &self.crews[self.remotes[worker].lane as usize];
-        (crew, worker - crew.seats.start)
+        (crew, crew.seat(worker))
     }
 
     pub(crate) fn unpark(&self, worker: usize) {
@@ -148,8 +151,9 @@ impl Shared {
 
     /// The threads of a new run may be made, after all before have ended.
     pub(crate) fn begin(&self) {
-        self.serving.store(self.remotes.len(), Ordering::Relaxed);
-        self.crews.iter().for_each(|crew| crew.beacon.begin());
+        let regular = self.remotes.iter().filter(|remote| !remote.is_spare).count();
+        self.serving.store(regular, Ordering::Relaxed);
+        self.crews.iter().for_each(|crew| crew.beacon.begin(crew.seats.len()));
         self.phase.store(STARTING, Ordering::Relaxed);
     }
 
@@ -179,11 +183,23 @@ impl Shared {
         }
     }
 
+    /// One thread more, a spare's, may take from the inboxes. `false`: all have left.
+    pub(crate) fn join_in(&self) -> bool {
+        let one_more = |serving: usize| (serving > 0).then_some(serving + 1);
+        self.serving.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// How many threads may take from the inboxes.
+    pub(crate) fn serving(&self) -> usize {
+        self.serving.load(Ordering::Relaxed)
+    }
+
     /// A thread leaves, with nothing in its queues. The last one closes the inboxes behind it.
     pub(crate) fn leave(&self) {
         // ORDERING: AcqRel: the last one's look into the inboxes comes after everybody else's.
         if self.serving.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.close_inboxes();
+            self.watchman.unpark();
         }
     }
 
@@ -194,6 +210,7 @@ impl Shared {
         if let Some(limit) = &self.limit {
             limit.give_up();
         }
+        self.watchman.unpark();
         for worker in 0..self.remotes.len() {
             self.call(worker);
             let (crew, seat) = self.crew_of_worker(worker);
@@ -204,7 +221,7 @@ impl Shared {
     }
 
     /// Wakes a worker, if it sleeps, to look at its mail.
-    fn call(&self, worker: usize) {
+    pub(crate) fn call(&self, worker: usize) {
         let (crew, seat) = self.crew_of_worker(worker);
         if current::may_be_frozen_by(crew.lane) {
             crew.beacon.call_from_below(seat, |_| self.unpark(worker));
@@ -242,7 +259,7 @@ impl Shared {
         if unsafe { crew.inboxes[level].push(fiber.node()) }.is_err() {
             return self.reject(fiber, level);
         }
-        let unpark = |seat| self.unpark(crew.seats.start + seat);
+        let unpark = |seat| self.unpark(crew.worker(seat));
         if current::may_be_frozen_by(crew.lane) {
             crew.beacon.announce_from_below(level, unpark);
         } else {
@@ -285,6 +302,7 @@ impl Shared {
             self.remotes.iter().flat_map(|remote| (0..LEVELS).map(move |level| (remote, level)))
         {
             for node in remote.piles(level).into_iter().flat_map(Inbox::take_all) {
+                remote.count_piled(-1);
                 self.reject(FiberRef::from_node(node), level);
             }
         }
@@ -340,17 +358,22 @@ impl Shared {
             cold: self.stacks.cold(),
             guard: self.stacks.guard(),
         };
-        let workers: Vec<Seen<'_>> = self
-            .remotes
-            .iter()
-            .map(|remote| Seen {
+        let is_known = |remote: &Remote| {
+            !remote.is_spare || !remote.duty.is_vacant() || remote.counters.dispatches.get() > 0
+        };
+        let known = self.remotes.iter().enumerate().filter(|(_, remote)| is_known(remote));
+        let workers: Vec<Seen<'_>> = known
+            .map(|(number, remote)| Seen {
+                number,
+                spare: remote.is_spare,
                 lane: remote.lane,
                 policy: remote.policy(),
                 cpu: remote.cpu(),
                 counters: &remote.counters,
             })
             .collect();
-        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks)
+        let watched = (self.hogs(), self.watchman.stats());
+        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks, watched)
     }
 
     fn lane_stats(&self) -> Vec<LaneStats> {
@@ -363,22 +386,27 @@ impl Shared {
                     .filter(|priority| crew.levels() & 1 << priority.level() != 0)
                     .collect(),
                 threads: crew.seats.len(),
+                spares: crew.spares.clone().filter(|&spare| !self.remotes[spare].duty.is_vacant()).count(),
                 policy: self.remotes[crew.seats.start].policy(),
             })
             .collect()
     }
 }
 
-/// The crews, one a lane: the ordinary lane's workers have the first numbers.
+/// The crews, one a lane: the ordinary lane's workers have the first numbers, the spares the last.
 fn crews(config: &Config) -> [Crew; LANES] {
+    let count = |lane, each| if config.lanes.has(lane) { each } else { 0 };
+    let order = [Lane::Ordinary, Lane::Urgent, Lane::Background];
     let mut next = 0;
-    let mut crew = |lane| {
-        let count = if config.lanes.has(lane) { config.workers } else { 0 };
-        next += count;
-        Crew::new(lane, next - count..next, &config.cpus)
+    let mut block = |length: usize| {
+        next += length;
+        next - length..next
     };
-    let ordinary = crew(Lane::Ordinary);
-    [crew(Lane::Urgent), ordinary, crew(Lane::Background)]
+    let seats = order.map(|lane| block(count(lane, config.workers)));
+    let spares = order.map(|lane| block(count(lane, config.spares)));
+    let [ordinary, urgent, background] =
+        std::array::from_fn(|k| Crew::new(order[k], seats[k].clone(), spares[k].clone(), &config.cpus));
+    [urgent, ordinary, background]
 }
 
 impl Drop for Shared {

@@ -1,0 +1,130 @@
+//! What workers do about others that do not come back: take their fibers that have not started, serve as
+//! a spare, and leave again.
+//!
+//! A spare that is told to leave takes nothing new. It hands what has not started over to the crew's inbox,
+//! waits for the fibers that it has started, and goes when there is none. See [`duty`](super::duty).
+
+use super::Worker;
+use crate::fiber::FiberRef;
+use crate::policy;
+use crate::priority::LEVELS;
+use crossbeam_deque::Steal;
+
+/// How many fibers are taken at a time from a worker that does not come back: what is dispatched until
+/// the next look, twice, so that its queue goes before our own.
+const RESCUED: usize = 2 * policy::INBOX_INTERVAL as usize;
+
+impl Worker {
+    /// Takes fibers of `level` from the workers of our lane that do not come back. They run next.
+    #[cold]
+    pub(super) fn rescue(&self, level: usize) {
+        let crew = self.crew();
+        let mut some = 0;
+        for seat in (0..crew.reach()).filter(|&seat| seat != self.seat && crew.is_hogged(seat)) {
+            let moved = match self.piled & 1 << level {
+                0 => self.move_from(seat, level),
+                _ => self.move_piled(seat, level),
+            };
+            self.remote().counters.stolen_from[seat].add(moved as u64);
+            some += moved;
+        }
+        if some > 0 {
+            if self.fresh_mask.get() & 1 << level == 0 {
+                self.add_fresh(level);
+            }
+            if let Some(sleeper) = self.beacon().announce(level) {
+                self.unpark(sleeper);
+            }
+        }
+    }
+
+    /// Moves the oldest fibers of another worker's deque to ours, so that the oldest is on top. The result
+    /// is how many.
+    fn move_from(&self, seat: usize, level: usize) -> usize {
+        let stealer = &self.shared.remotes[self.crew().worker(seat)].stealers[level];
+        let mut taken: [Option<FiberRef>; RESCUED] = [None; RESCUED];
+        let mut count = 0;
+        while count < RESCUED {
+            match stealer.steal() {
+                Steal::Success(entry) => {
+                    taken[count] = Some(entry);
+                    count += 1;
+                }
+                Steal::Retry => std::hint::spin_loop(),
+                Steal::Empty => break,
+            }
+        }
+        taken.into_iter().rev().flatten().for_each(|entry| self.deques[level].push(entry));
+        count
+    }
+
+    // ---- a spare that leaves -------------------------------------------------------------------
+
+    /// Is this a spare that was told to leave?
+    #[inline]
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_spare && self.remote().duty.is_leaving()
+    }
+
+    /// Puts what has not started into the crew's inbox.
+    #[cold]
+    pub(super) fn hand_over(&self) {
+        for level in 0..LEVELS {
+            while let Some(entry) = self.deques[level].pop() {
+                self.shared.push_outside(entry, level);
+            }
+            for list in self.remote().piles(level) {
+                for node in list.take_all() {
+                    self.remote().count_piled(-1);
+                    self.shared.push_outside(FiberRef::from_node(node), level);
+                }
+            }
+        }
+        self.set_fresh_mask(0);
+    }
+
+    /// Announces what we can see and do not take: we may have been woken for it, or others may have left
+    /// the waking to us as we searched.
+    fn pass_on(&self, searching: bool) {
+        if searching {
+            let _ = self.beacon().stop_searching();
+        }
+        for level in policy::levels_of(self.visible_levels()) {
+            if let Some(sleeper) = self.beacon().announce(level) {
+                self.unpark(sleeper);
+            }
+        }
+    }
+
+    /// As a spare that was told to leave, with nothing to run: `true` if it goes.
+    #[cold]
+    pub(super) fn try_to_leave(&self, searching: bool) -> bool {
+        self.hand_over();
+        self.pass_on(searching);
+        self.forget_boost();
+        self.remote().counters.live.get() == 0 && self.remote().duty.leave()
+    }
+
+    // ---- the end of the thread -----------------------------------------------------------------
+
+    /// The thread is about to end: no more mail, and every stack goes back.
+    pub(crate) fn close(&self) {
+        for mail in self.remote().close_mail() {
+            let fiber = FiberRef::from_mail(mail);
+            if fiber.state.open_letter().free {
+                // SAFETY: that was the last hold.
+                unsafe { fiber.free() };
+            }
+        }
+        let hot = self.hot.replace(std::ptr::null_mut());
+        if !hot.is_null() {
+            self.retire(hot);
+        }
+        // SAFETY: as in `carrier`.
+        for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
+            self.retire(carrier);
+        }
+        self.publish_warm();
+        self.remote().mark.forget_name();
+    }
+}
