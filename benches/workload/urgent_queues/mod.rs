@@ -171,7 +171,8 @@ fn lane_piece(lane: &'static Lane) {
 fn wait_for_the_end() {
     let begun = Instant::now();
     while DONE.load(Ordering::Relaxed) < MADE.load(Ordering::Relaxed) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "an ordinary task was lost");
+        // Long enough for threads of `SCHED_IDLE` on a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(60), "an ordinary task was lost");
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(DONE.load(Ordering::Relaxed), MADE.load(Ordering::Relaxed), "an ordinary task ran twice");
