@@ -90,5 +90,6 @@ pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
-    FiberInfo, checkpoint, current, set_priority, sleep, try_checkpoint, try_yield_now, yield_now,
+    FiberInfo, checkpoint, current, set_priority, sleep, thread_time, try_checkpoint, try_yield_now,
+    yield_now,
 };

@@ -15,10 +15,10 @@
 
 use super::population::Population;
 use crate::limits::Limits;
-use heddle_scheduler::{checkpoint, current, yield_now};
+use heddle_scheduler::{checkpoint, current, thread_time, yield_now};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Why a script was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,13 +29,14 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
-/// Who watches one isolate. All fields belong to the thread in the isolate.
+/// Who watches one isolate. All fields belong to the thread in the isolate. Times are CPU times of that
+/// thread: a lane above may take the CPU from a script at any moment, which is not the script's.
 pub(crate) struct Watch {
     stop: Cell<Option<Stop>>,
     /// When the time is up; `None`: never. Moved by the time that was given away.
-    deadline: Cell<Option<Instant>>,
+    deadline: Cell<Option<Duration>>,
     /// When the script lets its equals run.
-    slice_end: Cell<Instant>,
+    slice_end: Cell<Duration>,
     slice: Duration,
 }
 
@@ -44,14 +45,14 @@ impl Watch {
         Watch {
             stop: Cell::new(None),
             deadline: Cell::new(None),
-            slice_end: Cell::new(Instant::now()),
+            slice_end: Cell::new(Duration::ZERO),
             slice: limits.slice,
         }
     }
 
     /// A script starts now, and may run for `time`.
     pub(crate) fn arm(&self, time: Duration) {
-        let now = Instant::now();
+        let now = thread_time();
         self.stop.set(None);
         self.deadline.set(now.checked_add(time));
         self.slice_end.set(now + self.slice);
@@ -73,7 +74,7 @@ impl Watch {
             self.stop.set(Some(Stop::Cancelled));
             return false;
         }
-        let now = Instant::now();
+        let now = thread_time();
         if self.deadline.get().is_some_and(|deadline| deadline <= now) {
             self.stop.set(Some(Stop::Time));
             return false;
@@ -82,7 +83,7 @@ impl Watch {
         self.stop.get().is_none()
     }
 
-    fn give_way(&self, now: Instant, population: &Population) {
+    fn give_way(&self, now: Duration, population: &Population) {
         let slice_over = self.slice_end.get() <= now;
         let take_turns = slice_over && population.has_room();
         // What unwinds is the mark of a cancelled fiber; it is caught above the engine's frames.
@@ -90,7 +91,7 @@ impl Watch {
         if outcome.is_err() || is_cancelled() {
             self.stop.set(Some(Stop::Cancelled));
         }
-        let back = Instant::now();
+        let back = thread_time();
         if let Some(deadline) = self.deadline.get() {
             self.deadline.set(deadline.checked_add(back - now));
         }

@@ -100,6 +100,12 @@ pub(crate) fn is_blocked(number: u32) -> Option<bool> {
     system::is_blocked(number)
 }
 
+/// The CPU time that the calling thread has had, in ns; where the system does not say, the time that has
+/// passed since somebody asked first.
+pub(crate) fn own_cpu_time() -> u64 {
+    system::own_cpu_time()
+}
+
 /// The highest nice value.
 const NICE_MAX: i32 = 19;
 
@@ -171,6 +177,10 @@ mod system {
         Some(state != b'R')
     }
 
+    pub(super) fn own_cpu_time() -> u64 {
+        CpuClock(libc::CLOCK_THREAD_CPUTIME_ID).read()
+    }
+
     /// Tells how much CPU time a thread has had.
     #[derive(Clone, Copy)]
     pub(crate) struct CpuClock(libc::clockid_t);
@@ -240,6 +250,11 @@ mod system {
 
     pub(super) fn is_blocked(_: u32) -> Option<bool> {
         None
+    }
+
+    pub(super) fn own_cpu_time() -> u64 {
+        static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+        START.get_or_init(std::time::Instant::now).elapsed().as_nanos() as u64
     }
 
     /// Tells how much CPU time a thread has had: nothing, where we cannot ask.
