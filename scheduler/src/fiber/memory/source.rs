@@ -32,6 +32,7 @@
 use super::slots::{List, Number, Slots};
 use super::{StackGuard, StackMemory, StackSpec, canary_died, page_size, system};
 use crate::error::Error;
+use crate::machine::thread;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -128,6 +129,7 @@ impl StackSource {
     /// The system gets the pages of all stacks that were given back, neighbours with one call. The
     /// caller may map, and has nothing to do or has found that there are many.
     pub(crate) fn release(&self) {
+        thread::assert_may_map();
         if self.dirty.looks_empty() {
             return;
         }
@@ -202,6 +204,7 @@ impl StackSource {
 
     /// A new stack.
     fn cut(&self) -> Result<StackMemory, Error> {
+        thread::assert_may_map();
         // Protecting it is a call to the system that others need not wait for.
         let (number, raw) = self.slabs.lock().cut()?;
         if let Err(error) = self.shape.protect(&raw) {
@@ -233,7 +236,6 @@ impl StackSource {
 }
 
 /// For threads that may not map, and whoever maps for them.
-#[cfg_attr(not(test), expect(dead_code, reason = "all workers may map until the lanes come"))]
 impl StackSource {
     /// A stack, for a thread that may not map, and never waits. `None`: there is none now, so it waits
     /// for a [`supply`](Self::supply) or somebody's `give`.
