@@ -82,7 +82,8 @@ pub enum MonitorState {
     Off,
     /// There is.
     On,
-    /// The system refused to create it, with this message: hogs are neither found nor helped out.
+    /// The system refused to create it, with this message: hogs are neither found nor helped out, and background
+    /// workers map their stacks themselves.
     Refused(String),
 }
 
@@ -100,6 +101,8 @@ pub struct MonitorStats {
     pub spares_retired: u64,
     /// How many spare workers the system refused to create a thread for.
     pub spares_refused: u64,
+    /// How many stacks it has mapped for the background lane, whose threads do not do that themselves.
+    pub stacks_supplied: u64,
 }
 
 impl fmt::Display for MonitorStats {
@@ -111,8 +114,8 @@ impl fmt::Display for MonitorStats {
         }
         write!(
             f,
-            "; {} hogs seen, {} spare workers (*) made, {} retired, {} refused",
-            self.hogs_seen, self.spares_made, self.spares_retired, self.spares_refused
+            "; {} hogs seen, {} spare workers (*) made, {} retired, {} refused; {} stacks supplied",
+            self.hogs_seen, self.spares_made, self.spares_retired, self.spares_refused, self.stacks_supplied
         )
     }
 }

@@ -18,6 +18,7 @@ mod priority;
 mod inheritance;
 mod mutex;
 mod hogs;
+mod steward;
 mod placement;
 
 use heddle_scheduler::Scheduler;

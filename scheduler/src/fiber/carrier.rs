@@ -14,7 +14,6 @@
 use super::loans::Lender;
 use super::memory::{StackMemory, StackSource};
 use super::{FiberId, FiberRef, Header};
-use crate::error::Error;
 use crate::fiber::branches::Branches;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::{Cell, UnsafeCell};
@@ -75,9 +74,8 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
-    /// A carrier on a new stack.
-    pub(crate) fn new(source: &StackSource) -> Result<Box<Carrier>, Error> {
-        let memory = source.take()?;
+    /// A carrier on this stack.
+    pub(crate) fn new(memory: StackMemory) -> Box<Carrier> {
         let guard = memory.guard_range();
         let mut carrier = Box::<Carrier>::new_uninit();
         let this = SendPtr(carrier.as_mut_ptr());
@@ -108,7 +106,7 @@ impl Carrier {
             guard,
         });
         // SAFETY: written just now.
-        Ok(unsafe { carrier.assume_init() })
+        unsafe { carrier.assume_init() }
     }
 
     /// Runs the fiber on this carrier until it suspends or ends.
@@ -169,9 +167,6 @@ impl Carrier {
             unsafe { coroutine.force_reset() };
         }
         source.give(coroutine.into_stack());
-        if source.has_many_to_release() {
-            source.release();
-        }
     }
 }
 

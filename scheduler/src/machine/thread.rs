@@ -3,6 +3,7 @@
 
 use crate::lane::{Lane, Lanes, Raise};
 use heddle_numa::{CpuId, affinity};
+use std::cell::Cell;
 use std::fmt;
 
 /// How the kernel schedules a thread.
@@ -88,6 +89,20 @@ pub(crate) fn tie_to_cpu(cpu: usize) -> bool {
 #[inline]
 pub(crate) fn current_cpu() -> usize {
     system::current_cpu()
+}
+
+thread_local! {
+    static MAY_MAP: Cell<bool> = const { Cell::new(true) };
+}
+
+/// May the calling thread map and unmap memory?
+pub(crate) fn set_may_map(may: bool) {
+    MAY_MAP.set(may);
+}
+
+/// In debug builds, that is in tests, checks that it may.
+pub(crate) fn assert_may_map() {
+    debug_assert!(MAY_MAP.get(), "a background thread maps or unmaps memory");
 }
 
 /// The number of the calling thread in the system, which nobody else has while it lives.

@@ -5,6 +5,7 @@
 //! | `mod.rs`   | when to look, when to sleep                                               |
 //! | [`hogs`]   | workers that do not come back: finding, marking and reporting them        |
 //! | [`spares`] | workers in their stead: when, how many, and when no more                  |
+//! | [`steward`]| stacks for the background lane                                            |
 //!
 //! It looks twice in [`hog_after`](crate::Builder::hog_after) while something runs and for [`LINGER`] after;
 //! then it sleeps, without a timer, until a worker gets up ([`vigil`](crate::worker::vigil)). It waits for no
@@ -13,11 +14,13 @@
 
 mod hogs;
 mod spares;
+mod steward;
 
 use crate::worker::shared::Shared;
 use hogs::Hogs;
 use spares::Spares;
 use std::time::{Duration, Instant};
+use steward::Steward;
 
 /// How long it goes on looking when nothing runs any more, so that what runs a thousand times a second does
 /// not wake it each time.
@@ -51,9 +54,11 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
     let period = (hog_after / 2).min(PERIOD_MAX);
     let mut hogs = Hogs::new(shared, hog_after);
     let mut spares = Spares::new(hog_after);
+    let mut steward = Steward::new();
     let mut busy = Instant::now();
     while !shared.all_have_left() {
         let now = Instant::now();
+        steward.look(shared);
         let sighted = hogs.look(shared, now);
         spares.look(shared, &hogs, staff, now);
         if sighted || !shared.is_all_quiet() {
@@ -62,9 +67,11 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
         if now - busy < LINGER {
             shared.watchman.park(period);
         } else {
+            steward.rest(shared);
             shared.watchman.sleep(|| shared.is_all_quiet() && !shared.all_have_left());
             busy = Instant::now();
         }
     }
     hogs.forget(shared);
+    steward.rest(shared);
 }

@@ -153,8 +153,7 @@ impl Worker {
             // More may have been queued that nobody was woken for, as we searched: we still do.
             return beacon.rise(self.seat) || (searching && levels != 0 && beacon.search_on());
         }
-        crate::fiber::block::trim();
-        self.shared.stacks.release();
+        self.give_back();
         self.remote().counters.parks.add(1);
         let asleep = clock::ticks();
         let searcher = self.park(beacon);

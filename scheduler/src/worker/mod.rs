@@ -11,6 +11,7 @@
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
 //! | [`rescue`]   | taking from workers that do not come back; spares that leave       |
 //! | [`holders`]  | branches of fibers that wait here                                  |
+//! | [`supply`]   | where stacks come from, and who may map them                       |
 //! | [`mark`]     | which workers do not come back                                     |
 //! | [`duty`]     | whether a spare's seat is manned                                   |
 //! | [`watchman`] | what the monitor's thread shares with the workers                  |
@@ -59,6 +60,7 @@ mod pile;
 mod aside;
 mod find;
 mod holders;
+pub(crate) mod supply;
 mod rescue;
 mod idle;
 
@@ -119,6 +121,8 @@ pub(crate) struct Worker {
     piled: u32,
     /// Our entry of `shared.remotes`, which stays where it is while `shared` lives.
     remote: *const Remote,
+    /// The thread may map and unmap memory.
+    may_map: Cell<bool>,
     /// Stacks have canaries to look at.
     canaries: bool,
     deques: Deques,
@@ -190,6 +194,7 @@ impl Worker {
             piled: if background { crew.levels() } else { 0 },
             crew,
             remote: &shared.remotes[index],
+            may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
             index,
             deques,
@@ -245,6 +250,7 @@ impl Worker {
     /// The dispatch loop, until the scheduler stops and nothing is left here. The worker was woken for
     /// the first time, as a searcher or not.
     pub(crate) fn run(&self, searching: bool) {
+        self.begin_mapping();
         let Some(first) = self.search(searching) else { return };
         self.dispatch_first(first);
         loop {
@@ -400,18 +406,6 @@ impl Worker {
         }
     }
 
-    #[cold]
-    fn new_carrier(&self) -> Result<*mut Carrier, Error> {
-        let carrier = Box::into_raw(Carrier::new(&self.shared.stacks)?);
-        // SAFETY: as in `carrier`; the new carrier is ours.
-        unsafe {
-            let carriers = &mut *self.carriers.get();
-            (*carrier).index.set(carriers.len());
-            carriers.push(carrier);
-        }
-        Ok(carrier)
-    }
-
     #[inline]
     fn put_warm(&self, carrier: *mut Carrier) {
         if self.hot.get().is_null() {
@@ -424,20 +418,6 @@ impl Worker {
             warm.push(carrier);
         } else {
             self.retire(carrier);
-        }
-    }
-
-    #[cold]
-    fn retire(&self, carrier: *mut Carrier) {
-        // SAFETY: it is ours, without a fiber and in no list but `carriers`, which it leaves here.
-        unsafe {
-            let carriers = &mut *self.carriers.get();
-            let index = (*carrier).index.get();
-            carriers.swap_remove(index);
-            if let Some(&moved) = carriers.get(index) {
-                (*moved).index.set(index);
-            }
-            (*Box::from_raw(carrier)).retire(&self.shared.stacks);
         }
     }
 

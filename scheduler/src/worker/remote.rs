@@ -17,6 +17,7 @@
 //! | `mark`     | see its own table         | `stats()`, the monitor                     |
 //! | `posted`   | whoever pushes `mail`     | `stats()`, the monitor                     |
 //! | `piled`    | whoever changes the piles | the same                                   |
+//! | `hungry`   | the worker sets it, the monitor clears it | the monitor: it waits for a stack |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
@@ -32,7 +33,7 @@ use crate::priority::LEVELS;
 use crate::queue::inbox::{Closed, Inbox, Taken};
 use crate::stats::Counters;
 use crossbeam_deque::Stealer;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 /// Two cache lines, as processors fetch them in pairs.
@@ -63,6 +64,7 @@ pub(crate) struct Remote {
     /// The clock of its thread's CPU time.
     cpu_clock: AtomicU64,
     thread: AtomicU32,
+    hungry: AtomicBool,
     pub(crate) counters: Apart<Counters>,
 }
 
@@ -95,6 +97,7 @@ impl Remote {
             cpu: AtomicU32::new(0),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
             thread: AtomicU32::new(0),
+            hungry: AtomicBool::new(false),
             counters: Apart(Counters::new(seats)),
         }
     }
@@ -155,6 +158,20 @@ impl Remote {
     /// The number of its thread in the system.
     pub(crate) fn thread(&self) -> u32 {
         self.thread.load(Ordering::Relaxed)
+    }
+
+    /// The worker waits for a stack; it unparks the monitor next.
+    pub(crate) fn want_stack(&self) {
+        self.hungry.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn wants_stack(&self) -> bool {
+        self.hungry.load(Ordering::Relaxed)
+    }
+
+    /// There are stacks again. `true`: the worker waits for one.
+    pub(crate) fn got_stack(&self) -> bool {
+        self.wants_stack() && self.hungry.swap(false, Ordering::Relaxed)
     }
 
     /// So many fibers more are in its piles.

@@ -34,6 +34,7 @@ pub(crate) struct Watchman {
     pub(crate) spares_made: AtomicU64,
     pub(crate) spares_retired: AtomicU64,
     pub(crate) spares_refused: AtomicU64,
+    pub(crate) stacks_supplied: AtomicU64,
 }
 
 impl Watchman {
@@ -48,6 +49,7 @@ impl Watchman {
             spares_made: AtomicU64::new(0),
             spares_retired: AtomicU64::new(0),
             spares_refused: AtomicU64::new(0),
+            stacks_supplied: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +118,7 @@ impl Watchman {
             spares_made: read(&self.spares_made),
             spares_retired: read(&self.spares_retired),
             spares_refused: read(&self.spares_refused),
+            stacks_supplied: read(&self.stacks_supplied),
         }
     }
 }

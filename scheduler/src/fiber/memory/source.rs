@@ -32,6 +32,7 @@
 use super::slots::{List, Number, Slots};
 use super::{StackGuard, StackMemory, StackSpec, canary_died, page_size, system};
 use crate::error::Error;
+use crate::machine::thread;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering};
 
 /// How many given stacks keep their pages until the next release: each release interrupts every CPU
@@ -127,6 +128,7 @@ impl StackSource {
     /// The system gets the pages of all stacks that were given back, neighbours with one call. The
     /// caller may map, and has nothing to do or has found that there are many.
     pub(crate) fn release(&self) {
+        thread::assert_may_map();
         if self.dirty.looks_empty() {
             return;
         }
@@ -201,6 +203,7 @@ impl StackSource {
 
     /// A new stack.
     fn cut(&self) -> Result<StackMemory, Error> {
+        thread::assert_may_map();
         // Protecting it is a call to the system that others need not wait for.
         let (number, raw) = self.slabs.lock().cut()?;
         if let Err(error) = self.shape.protect(&raw) {
@@ -232,7 +235,6 @@ impl StackSource {
 }
 
 /// For threads that may not map, and whoever maps for them.
-#[cfg_attr(not(test), expect(dead_code, reason = "all workers may map until the lanes come"))]
 impl StackSource {
     /// A stack, for a thread that may not map, and never waits. `None`: there is none now, so it waits
     /// for a [`supply`](Self::supply) or somebody's `give`.
