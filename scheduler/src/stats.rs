@@ -37,6 +37,12 @@ impl Counter {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
     }
 
+    /// The same, from any thread.
+    pub(crate) fn publish_one_shared(&self) {
+        // ORDERING: Release pairs with the acquire of `get_acquire`.
+        self.0.fetch_add(1, Ordering::Release);
+    }
+
     /// Adds from any thread.
     pub(crate) fn add_shared(&self, n: u64) {
         self.0.fetch_add(n, Ordering::Relaxed);

@@ -17,6 +17,9 @@
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | [`spares`]    | a spare that leaves takes no wake-up along; the monitor sleeps and wakes  |
+//! | [`tables`]    | an entry that others look at is dropped once, when the last one is out    |
+//! | [`limits`]    | a place under the limit has one owner, and nobody sleeps beside a free one |
+//! | [`waits`]     | who waits for all is released when nothing is left, and is woken          |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
 //!
 //! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
@@ -37,6 +40,9 @@ mod duty;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/limit.rs"]
+mod limit;
 mod machine;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/loans.rs"]
@@ -45,6 +51,10 @@ mod loans;
 #[path = "../../scheduler/src/sync/lock_word.rs"]
 mod lock_word;
 mod primitive;
+mod queue;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/quiet.rs"]
+mod quiet;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/memory/slots.rs"]
 mod slots;
@@ -58,11 +68,6 @@ mod raw_lock;
 #[path = "../../scheduler/src/sync/wait_list.rs"]
 mod wait_list;
 
-/// Where the files under test look for it.
-mod queue {
-    pub(crate) use crate::inbox;
-}
-
 #[path = "../../scheduler/src/worker/vigil.rs"]
 mod vigil;
 
@@ -72,11 +77,14 @@ mod inboxes;
 mod lending;
 mod letters;
 mod locks;
+mod limits;
 mod lives;
 mod parkers;
 mod sleepers;
 mod stacks;
 mod spares;
+mod tables;
+mod waits;
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
 /// have gone on. Most bugs need two.

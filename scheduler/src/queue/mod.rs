@@ -1,4 +1,13 @@
-//! The queue that fibers from other threads wait in, and their mail. A worker's own started fibers are
-//! in [`worker::ready`](crate::worker), those that have not started in crossbeam's stealable deques.
+//! What threads hand things over by, without a lock: a thread that the kernel has stopped in the middle
+//! keeps nobody else from going on. A worker's own started fibers are in
+//! [`worker::ready`](crate::worker), those that have not started in crossbeam's stealable deques.
+//!
+//! | file      | what it has                                                                |
+//! |-----------|----------------------------------------------------------------------------|
+//! | [`inbox`] | a list that is taken as a whole: fibers from other threads, mail           |
+//! | [`shelf`] | an array that grows in place                                               |
+//! | [`table`] | things that anybody may look at while their owners take them away          |
 
 pub(crate) mod inbox;
+pub(crate) mod shelf;
+pub(crate) mod table;

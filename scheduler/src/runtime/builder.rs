@@ -168,7 +168,7 @@ impl Builder {
     }
 
     /// The most fibers that may exist at once, started or not. Counting them costs each start and
-    /// end a shared lock, so there is no limit by default.
+    /// end a counter that all share, so there is no limit by default.
     pub fn max_fibers(mut self, fibers: usize) -> Builder {
         self.max_fibers = Some(fibers);
         self

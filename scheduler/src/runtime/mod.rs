@@ -23,7 +23,6 @@ use builder::Builder;
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use threads::Threads;
 
@@ -118,17 +117,14 @@ impl Scheduler {
             return Err(Cancelled(()));
         }
         let inside = here.is_some_and(|(worker, _)| ptr::eq(&*worker.shared, &*self.shared));
-        let done = Arc::new(AtomicBool::new(false));
-        self.shared.quiet.enter(done.clone(), Resumer::current(), inside);
-        self.shared.quiet.check(&self.shared);
-        // ORDERING: Acquire pairs with the release of `Quiet::check`.
-        while !done.load(Ordering::Acquire) {
-            if let Err(cancelled) = suspend() {
-                self.shared.quiet.leave(&done);
-                return Err(cancelled);
-            }
+        let shared = &*self.shared;
+        let waiting = shared.quiet.enter(Resumer::current(), inside, shared);
+        let mut outcome = Ok(());
+        while outcome.is_ok() && !shared.quiet.is_released(&waiting) {
+            outcome = suspend();
         }
-        Ok(())
+        shared.quiet.leave(waiting);
+        outcome
     }
 }
 

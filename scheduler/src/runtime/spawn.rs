@@ -1,6 +1,7 @@
 //! `go` in its forms.
 
 use super::Scheduler;
+use crate::config::AtLimit;
 use crate::error::{Cancelled, Error, JoinError};
 use crate::fiber::{self, FiberRef, Making};
 use crate::handle::JoinHandle;
@@ -9,8 +10,7 @@ use crate::policy::SAMPLE_INTERVAL;
 use crate::priority::Priority;
 use crate::suspend::{Resumer, suspend};
 use crate::worker::finish::complete;
-use crate::worker::limit::Limit;
-use crate::worker::shared::{Shared, id_block};
+use crate::worker::shared::{FiberLimit, Shared, id_block};
 use crate::worker::{Worker, current};
 use std::cell::Cell;
 use std::ptr;
@@ -134,24 +134,27 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
 
 /// Counts one more fiber, or waits until it fits, or fails, as the scheduler's owner chose.
 #[cold]
-fn enter(limit: &Limit, shared: &Shared) -> Result<(), Error> {
-    if !limit.waits() || current::cannot_wait() {
-        return limit.try_enter();
+fn enter(limit: &FiberLimit, shared: &Shared) -> Result<(), Error> {
+    if limit.try_enter() {
+        return Ok(());
     }
-    let me = Resumer::current();
-    loop {
+    if shared.config.at_limit == AtLimit::Fail || current::cannot_wait() {
+        return Err(Error::limit(limit.most()));
+    }
+    let ticket = limit.queue(Resumer::current());
+    let refused = loop {
+        if limit.has(&ticket) {
+            break None;
+        }
         if !shared.is_running() {
-            return Err(Error::stopped());
+            break Some(Error::stopped());
         }
-        if limit.enter_or_queue(&me) {
-            return Ok(());
+        if let Err(Cancelled(())) = suspend() {
+            break Some(Error::limit(limit.most()));
         }
-        let outcome = suspend();
-        limit.unqueue(&me, outcome.is_err());
-        if let Err(Cancelled(())) = outcome {
-            return Err(limit.error());
-        }
-    }
+    };
+    limit.unqueue(ticket, refused.is_some());
+    refused.map_or(Ok(()), Err)
 }
 
 /// A new fiber that was never queued, and is the caller's to end.
@@ -312,8 +315,10 @@ impl FiberBuilder<'_> {
         if !shared.is_running() {
             return Err(Error::stopped());
         }
-        if let Some(limit) = &shared.limit {
-            limit.try_enter()?;
+        if let Some(limit) = &shared.limit
+            && !limit.try_enter()
+        {
+            return Err(Error::limit(limit.most()));
         }
         // SAFETY: as in `Scheduler::go`.
         Ok(unsafe { JoinHandle::new(spawn_counted(shared, self.origin, f)) })

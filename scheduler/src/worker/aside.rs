@@ -95,6 +95,7 @@ impl Worker {
 
     /// Parks for `time`, if `still` there is reason to when others can see it. How long it was.
     pub(super) fn park_aside(&self, time: u64, still: impl FnOnce() -> bool) -> u64 {
+        self.shared.before_sleep();
         let start = clock::ticks();
         let counters = &self.remote().counters;
         self.beacon().step_aside(self.seat);

@@ -43,6 +43,7 @@ impl Worker {
             if self.shared.is_stopping() {
                 self.begin_stop();
             }
+            self.shared.before_sleep();
             let leaving = self.is_leaving();
             let found = self.look().or_else(|| if searching && !leaving { self.watch(1) } else { None });
             if let Some(work) = found {

@@ -4,10 +4,11 @@ use super::boost::Boosts;
 use super::crew::Crew;
 use super::finish::complete;
 use super::limit::Limit;
-use super::quiet::Quiet;
+use super::quiet::{Count, Quiet};
 use super::remote::Remote;
+use super::resumer::Resumer;
 use super::watchman::Watchman;
-use super::{Deques, current};
+use super::{Deques, current, registry};
 use crate::config::Config;
 use crate::error::{Error, JoinError};
 use crate::fiber::FiberRef;
@@ -32,7 +33,7 @@ use std::ptr;
 /// | `phase`    | `start`, `stop`                | everyone                    |
 /// | `serving`  | `start`, each thread that ends | the last thread that ends   |
 /// | `watchman` | see its own table              | everyone                    |
-/// | the others | have locks or are counters     |                             |
+/// | the others | see their own tables, or are counters                        |
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) crews: [Crew; LANES],
@@ -41,14 +42,16 @@ pub(crate) struct Shared {
     pub(crate) remotes: Box<[Remote]>,
     pub(crate) stacks: StackSource,
     pub(crate) counters: SharedCounters,
-    pub(crate) quiet: Quiet,
+    pub(crate) quiet: Quiet<Resumer>,
     pub(super) boosts: Boosts,
-    pub(crate) limit: Option<Limit>,
+    pub(crate) limit: Option<FiberLimit>,
     phase: AtomicU8,
     /// Threads that may take from the inboxes.
     serving: AtomicUsize,
     pub(crate) watchman: Watchman,
 }
+
+pub(crate) type FiberLimit = Limit<Resumer>;
 
 const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
@@ -91,9 +94,9 @@ impl Shared {
             remotes,
             stacks,
             counters: SharedCounters::default(),
-            quiet: Quiet::new(),
+            quiet: Quiet::new(Resumer::resume),
             boosts: Boosts::default(),
-            limit: config.max_fibers.map(|most| Limit::new(most, config.at_limit)),
+            limit: config.max_fibers.map(|most| Limit::new(most, Resumer::resume)),
             phase: AtomicU8::new(STOPPING),
             serving: AtomicUsize::new(0),
             watchman: Watchman::new(),
@@ -208,7 +211,7 @@ impl Shared {
         self.phase.store(STOPPING, Ordering::Relaxed);
         self.crews.iter().for_each(|crew| crew.beacon.set_stop());
         if let Some(limit) = &self.limit {
-            limit.give_up();
+            limit.resume_all();
         }
         self.watchman.unpark();
         for worker in 0..self.remotes.len() {
@@ -331,17 +334,26 @@ impl Shared {
         self.counters.claimed_outside[level].add_shared(1);
         // SAFETY: the caller's promise.
         unsafe { complete(fiber) };
-        self.counters.finished_outside[level].add_shared(1);
+        self.counters.finished_outside[level].publish_one_shared();
         self.after_finish();
+        self.before_sleep();
     }
 
-    /// A fiber has ended, and has been counted.
+    /// A fiber has ended, and has been counted. Who has ended one calls [`before_sleep`](Self::before_sleep)
+    /// before it does nothing for long.
     #[inline]
     pub(crate) fn after_finish(&self) {
         if let Some(limit) = &self.limit {
             limit.leave();
         }
         if self.quiet.is_awaited() {
+            self.quiet.check(self);
+        }
+    }
+
+    /// Nobody waits in vain for the fibers that this thread has ended.
+    pub(crate) fn before_sleep(&self) {
+        if self.quiet.is_awaited_after_all() {
             self.quiet.check(self);
         }
     }
@@ -393,6 +405,20 @@ impl Shared {
     }
 }
 
+impl Count for Shared {
+    fn ended(&self) -> u64 {
+        let by_workers =
+            self.remotes.iter().flat_map(|remote| remote.counters.levels.iter().map(|level| &level.finished));
+        by_workers.chain(&self.counters.finished_outside).map(|counter| counter.get_acquire()).sum()
+    }
+
+    fn made(&self) -> u64 {
+        let by_workers =
+            self.remotes.iter().flat_map(|remote| remote.counters.levels.iter().map(|level| &level.spawned));
+        by_workers.chain(&self.counters.spawned_outside).map(|counter| counter.get()).sum()
+    }
+}
+
 /// The crews, one a lane: the ordinary lane's workers have the first numbers, the spares the last.
 fn crews(config: &Config) -> [Crew; LANES] {
     let count = |lane, each| if config.lanes.has(lane) { each } else { 0 };
@@ -411,6 +437,7 @@ fn crews(config: &Config) -> [Crew; LANES] {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        registry::remove(self);
         self.close_inboxes();
     }
 }

@@ -17,23 +17,19 @@
 //! |-----------------|------------------------------------|---------------------------------------|
 //! | `kept`          | who has the stack, before its push | who has taken it                      |
 //! | `link`          | the same                           | the same; and in vain by other takers |
-//!
-//! Slots stay where they are as the table grows: it grows by chunks, each twice the one before. They
-//! begin as zeros, so that the memory of slots that were never given back is never touched.
 
-use crate::primitive::{AtomicPtr, AtomicU32, AtomicU64, Ordering, zeroed_slice};
+use crate::primitive::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use crate::queue::shelf::{PLACES_MAX, Shelf};
 use std::ptr;
 
 const NUMBER_BITS: u32 = 26;
 const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 const ONE_TAKEN: u64 = 1 << NUMBER_BITS;
 
-/// Slots of the first chunk.
-const FIRST: usize = 64;
-const CHUNKS: usize = 20;
 /// How many stacks there can be: as many as numbers. With the least memory that a fiber which waits
 /// can have, a page for its stack, they fill 256 GiB.
-pub(super) const SLOTS_MAX: usize = FIRST * ((1 << CHUNKS) - 1);
+pub(super) const SLOTS_MAX: usize = PLACES_MAX;
+const _: () = assert!(SLOTS_MAX as u64 <= NUMBER_MASK);
 
 /// The number of a stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,52 +47,21 @@ impl Slot {
 }
 
 /// The slots of all stacks of a scheduler.
-pub(super) struct Slots {
-    chunks: [AtomicPtr<Slot>; CHUNKS],
-}
-
-/// In which chunk the slot is, and where.
-fn place(number: Number) -> (usize, usize) {
-    let number = number.0 as usize;
-    let chunk = (number / FIRST + 1).ilog2() as usize;
-    (chunk, number - FIRST * ((1 << chunk) - 1))
-}
+pub(super) struct Slots(Shelf<Slot>);
 
 impl Slots {
     pub(super) fn new() -> Slots {
-        Slots { chunks: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) }
+        // SAFETY: a slot of zeros is what `Slot::new` makes.
+        Slots(unsafe { Shelf::new(Slot::new) })
     }
 
-    /// Makes sure that there is a slot for this stack, which is less than [`SLOTS_MAX`]. It allocates.
+    /// Makes sure that there is a slot for this stack, which is less than [`SLOTS_MAX`]. It may allocate.
     pub(super) fn prepare(&self, number: Number) {
-        let (chunk, _) = place(number);
-        if !self.chunks[chunk].load(Ordering::Relaxed).is_null() {
-            return;
-        }
-        // SAFETY: a slot of zeros is what `new` makes.
-        let slots = unsafe { zeroed_slice(FIRST << chunk, Slot::new) };
-        let slots = Box::into_raw(slots);
-        // ORDERING: Release pairs with the acquire of `slot`.
-        let outcome = self.chunks[chunk].compare_exchange(
-            ptr::null_mut(),
-            slots.cast(),
-            Ordering::Release,
-            Ordering::Relaxed,
-        );
-        if outcome.is_err() {
-            // SAFETY: ours still.
-            drop(unsafe { Box::from_raw(slots) });
-        }
+        self.0.prepare(number.0 as usize);
     }
 
     fn slot(&self, number: Number) -> &Slot {
-        let (chunk, offset) = place(number);
-        // ORDERING: Acquire pairs with the release of `prepare`.
-        let slots = self.chunks[chunk].load(Ordering::Acquire);
-        debug_assert!(!slots.is_null());
-        // SAFETY: a number is in a list, or in somebody's hands, only after `prepare`, and a chunk stays
-        // until `self` goes.
-        unsafe { &*slots.add(offset) }
+        self.0.get(number.0 as usize).expect("a number is known only after `prepare`")
     }
 
     /// What was kept of a stack that the caller has taken.
@@ -107,18 +72,6 @@ impl Slots {
     /// Keeps what is left of a stack that the caller has and is about to give.
     pub(super) fn keep(&self, number: Number, kept: *mut ()) {
         self.slot(number).kept.store(kept, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Slots {
-    fn drop(&mut self) {
-        for (chunk, slots) in self.chunks.iter().enumerate() {
-            let slots = slots.load(Ordering::Relaxed);
-            if !slots.is_null() {
-                // SAFETY: `prepare` made it, with that many slots.
-                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(slots, FIRST << chunk)) });
-            }
-        }
     }
 }
 
