@@ -2,10 +2,10 @@
 //!
 //! | file          | what it has                                                          |
 //! |---------------|----------------------------------------------------------------------|
-//! | [`lock_word`] | who has the lock, does anybody wait, what was lent: one word          |
-//! | [`wait_list`] | those who wait, the most urgent first                                |
-//! | [`raw_lock`]  | the protocol of the two, which `tests/loom` explores                 |
-//! | [`mutex`]     | the lock with what it protects, as users see it                      |
+//! | `lock_word` | who has the lock, does anybody wait, what was lent: one word          |
+//! | `wait_list` | those who wait, the most urgent first                                |
+//! | `raw_lock`  | the protocol of the two, which `tests/loom` explores                 |
+//! | `mutex`     | the lock with what it protects, as users see it                      |
 //!
 //! All of it works for threads that are no fibers too, which block.
 
