@@ -22,9 +22,9 @@ EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
 mkdir -p "$WORK/crate"
 lock=$ROOT/Cargo.lock
 rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler"
-mkdir -p "$WORK/crate/tests" "$WORK/crate/scheduler/src/fiber/memory" "$WORK/crate/scheduler/src/queue" "$WORK/crate/scheduler/src/sync" "$WORK/crate/scheduler/src/worker" "$WORK/crate/scheduler/src/machine" "$WORK/crate/src"
+mkdir -p "$WORK/crate/tests" "$WORK/crate/src"
 cp -r tests/loom "$WORK/crate/tests/loom"
-for file in "${FILES[@]}"; do cp "$file" "$WORK/crate/$file"; done
+for file in "${FILES[@]}"; do install -D "$file" "$WORK/crate/$file"; done
 cp "$lock" "$WORK/crate/Cargo.lock"
 : >"$WORK/crate/src/lib.rs"
 cat >"$WORK/crate/Cargo.toml" <<TOML
