@@ -4,6 +4,7 @@
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::{Cancelled, Priority, Scheduler};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 /// Closed until it is opened; who waits for it blocks the *thread*.
 #[derive(Clone, Default)]
@@ -86,8 +87,15 @@ impl Event {
 /// Waits for something that will happen, by itself, however long it takes; if it never does, the
 /// watchdog says so.
 pub fn eventually(what: impl Fn() -> bool) {
+    let mut looks = 0_u32;
     while !what() {
-        std::thread::yield_now();
+        looks += 1;
+        if looks < 100 {
+            std::thread::yield_now();
+        } else {
+            // Threads of a background lane would get nothing of a CPU on which somebody looks all the time.
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 }
 

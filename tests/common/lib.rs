@@ -7,6 +7,8 @@
 //! | [`watchdog`] | ends the process, with all it knows, when a test hangs                   |
 //! | [`seed`]     | random numbers that can be had again with `SEED=n`                       |
 //! | [`gate`]     | waiting for each other, as threads and as fibers                         |
+//! | [`hogs`]     | fibers that never give their thread away                                 |
+//! | [`kernel`]   | what the kernel says about a thread                                      |
 //!
 //! A hang is a bug, and so is a test that fails once in a while: there is no retry, and nothing here
 //! waits for a time in the hope that something has happened by then.
@@ -15,9 +17,13 @@ pub mod tracked;
 pub mod watchdog;
 pub mod seed;
 pub mod gate;
+pub mod hogs;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 pub mod rig;
 
 pub use gate::{Event, Gate, Occupied, eventually, occupy};
-pub use rig::{Rig, WORKERS, everywhere, in_one_lane, on_workers, strict, with_options};
+pub use hogs::Hogs;
+pub use rig::{Rig, WORKERS, everywhere, in_one_lane, on_workers, strict, with_lanes, with_options};
 pub use seed::Random;
 pub use tracked::{Census, Tracked};

@@ -2,7 +2,8 @@
 
 use crate::tracked::{Census, Tracked};
 use crate::watchdog::{Watch, watch};
-use heddle_scheduler::{Builder, Priority, Scheduler};
+use heddle_scheduler::{Builder, Lanes, Priority, Scheduler};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,9 +93,9 @@ pub fn strict(builder: Builder) -> Builder {
     Priority::ALL.into_iter().fold(builder, |builder, priority| builder.max_wait(priority, Duration::MAX))
 }
 
-/// Runs `body` on schedulers of these sizes and so many lanes, with options.
+/// Runs `body` on schedulers of these sizes and these lanes, or so many, with options.
 pub fn with_lanes(
-    lanes: usize,
+    lanes: impl Into<Lanes> + fmt::Debug + Copy,
     workers: &[usize],
     options: &impl Fn(Builder) -> Builder,
     body: &impl Fn(&Rig),
@@ -102,8 +103,8 @@ pub fn with_lanes(
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
     for &workers in workers {
-        println!("with {workers} workers, lanes: {lanes}");
-        let watch = watch(format!("{test} with {workers} workers, lanes: {lanes}"));
+        println!("with {workers} workers, lanes: {lanes:?}");
+        let watch = watch(format!("{test} with {workers} workers, lanes: {lanes:?}"));
         // Most tests keep workers with fibers that block; for those about what is done then, see `options`.
         let builder = options(Scheduler::builder().workers(workers).lanes(lanes).spares(0).name("rig"));
         let scheduler = Arc::new(builder.build().expect("the options are good"));
