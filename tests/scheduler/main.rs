@@ -20,6 +20,7 @@ mod mutex;
 mod hogs;
 mod steward;
 mod placement;
+mod lanes;
 
 use heddle_scheduler::Scheduler;
 use heddle_tests::{Rig, eventually};

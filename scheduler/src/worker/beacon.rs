@@ -140,7 +140,7 @@ impl Beacon {
         }
         self.searching.store(0, Ordering::Relaxed);
         self.manned.store(regular as u32, Ordering::Relaxed);
-        self.word.store(regular as u32 * SLEEPER, Ordering::Relaxed);
+        self.word.store((regular as u32 * SLEEPER) | HUNGRY, Ordering::Relaxed);
     }
 
     #[inline]

@@ -79,6 +79,9 @@ impl Worker {
             if self.visible_levels() != 0 {
                 self.wake_one();
             }
+        } else if self.lane == Lane::Urgent && self.beacon().has_sleepers() {
+            // Nobody searches here, and those who sleep have asked once, if ever.
+            self.beacon().raise_hunger();
         }
         work
     }
