@@ -337,12 +337,12 @@ pub struct LaneStats {
     /// The priorities that ride in it; none if its threads could not be made, and then they ride in the
     /// ordinary lane.
     pub priorities: Vec<Priority>,
-    /// How many threads it has, without spares.
+    /// How many threads it has, without spares; none if they could not all be made.
     pub threads: usize,
     /// How many spare workers it has now.
     pub spares: usize,
-    /// How the kernel schedules the first of them, read back and not what was asked for. Each thread's is in
-    /// its worker's [`policy`](WorkerStats::policy).
+    /// How the kernel schedules the first of them, read back and not what was asked for; unknown before that
+    /// thread has begun. Each thread's is in its worker's [`policy`](WorkerStats::policy).
     pub policy: ThreadPolicy,
 }
 

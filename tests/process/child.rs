@@ -68,3 +68,47 @@ pub(crate) fn limit(which: libc::__rlimit_resource_t, most: u64) {
     let result = unsafe { libc::setrlimit(which, &limit) };
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
+
+/// Lowers or raises the soft limit, as often as one likes.
+pub(crate) fn soft_limit(which: libc::__rlimit_resource_t, most: u64) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: writes the struct.
+    assert_eq!(unsafe { libc::getrlimit(which, &mut limit) }, 0);
+    limit.rlim_cur = most.min(limit.rlim_max);
+    // SAFETY: the struct is complete.
+    let result = unsafe { libc::setrlimit(which, &limit) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Makes this process one of a user who has no other, and no rights. `false`, and says so: we have no right to
+/// do that.
+pub(crate) fn become_nobody() -> bool {
+    // SAFETY: the call takes a number.
+    let done = unsafe { libc::setuid(64_000 + std::process::id() % 1000) } == 0;
+    if !done {
+        println!("SKIPPED: only root can become another user");
+    }
+    done
+}
+
+/// From now on the kernel refuses these system calls to this thread and those that it makes. `false`, and
+/// says so: there are no such filters here.
+pub(crate) fn refuse_calls(calls: &[libc::c_long]) -> bool {
+    let rule = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut rules = vec![rule(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    for &call in calls {
+        rules.push(rule(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, call as u32));
+        rules.push(rule(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    }
+    rules.push(rule(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW));
+    let program = libc::sock_fprog { len: rules.len() as u16, filter: rules.as_mut_ptr() };
+    // SAFETY: the program lives until the calls return, and is as long as it says.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
+    };
+    if !done {
+        println!("SKIPPED: no system call filters: {}", std::io::Error::last_os_error());
+    }
+    done
+}

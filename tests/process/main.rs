@@ -7,3 +7,5 @@ mod overflow;
 mod memory;
 mod panics;
 mod helpers;
+mod lanes;
+mod cpus;

@@ -21,6 +21,7 @@ mod hogs;
 mod steward;
 mod placement;
 mod lanes;
+mod lane_hogs;
 
 use heddle_scheduler::Scheduler;
 use heddle_tests::{Rig, eventually};

@@ -16,7 +16,7 @@ pub enum ThreadPolicy {
     Idle,
     /// Before all that is not real-time (`SCHED_FIFO`), at this priority.
     RealTime(i32),
-    /// The system does not say.
+    /// The system does not say, or the thread has not begun.
     Unknown,
 }
 
@@ -62,7 +62,9 @@ pub(crate) fn join_lane(lane: Lane, lanes: &Lanes) -> ThreadPolicy {
             Raise::Nice(nice) => system::set_nice(nice),
             Raise::RealTime(priority) => system::set_real_time(priority),
         },
-        Lane::Ordinary if lanes.nice() > 0 => system::set_nice((system::nice() + lanes.nice()).min(NICE_MAX)),
+        Lane::Ordinary if lanes.nice() > 0 => {
+            system::set_nice((system::nice().unwrap_or(0) + lanes.nice()).min(NICE_MAX));
+        }
         Lane::Ordinary => {}
         Lane::Background => {
             // Where a container forbids it, the next best: a fifteenth of the ordinary lane's weight or less.
@@ -131,10 +133,14 @@ mod system {
     use super::ThreadPolicy;
     use std::mem::MaybeUninit;
 
-    /// Nice value of the calling thread: Linux keeps one a thread.
-    pub(super) fn nice() -> i32 {
+    /// Nice value of the calling thread: Linux keeps one a thread. `None`: the system does not say.
+    pub(super) fn nice() -> Option<i32> {
+        // SAFETY: the place of this thread's own error number; -1 is a nice value too.
+        let error = unsafe { &mut *libc::__errno_location() };
+        *error = 0;
         // SAFETY: takes integers; 0 is the calling thread.
-        unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+        let nice = unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) };
+        (*error == 0).then_some(nice)
     }
 
     pub(super) fn set_nice(nice: i32) {
@@ -176,7 +182,7 @@ mod system {
                 unsafe { libc::sched_getparam(0, &mut param) };
                 ThreadPolicy::RealTime(param.sched_priority)
             }
-            _ => ThreadPolicy::Nice(nice()),
+            _ => nice().map_or(ThreadPolicy::Unknown, ThreadPolicy::Nice),
         }
     }
 
@@ -233,8 +239,8 @@ mod system {
 mod system {
     use super::ThreadPolicy;
 
-    pub(super) fn nice() -> i32 {
-        0
+    pub(super) fn nice() -> Option<i32> {
+        None
     }
 
     pub(super) fn set_nice(_: i32) {}
@@ -317,7 +323,7 @@ mod tests {
     fn a_thread_becomes_what_its_lane_asks_for() {
         std::thread::spawn(|| {
             let lanes = Lanes::three();
-            let before = system::nice();
+            let before = system::nice().unwrap();
             assert_eq!(join_lane(Lane::Urgent, &lanes), ThreadPolicy::Nice(before));
             assert_eq!(join_lane(Lane::Ordinary, &lanes), ThreadPolicy::Nice((before + 10).min(19)));
             assert_eq!(join_lane(Lane::Background, &lanes), ThreadPolicy::Idle);

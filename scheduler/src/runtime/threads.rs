@@ -6,14 +6,14 @@
 //!                  threads wait        inboxes open          workers end their fibers     inboxes closed
 //! ```
 //!
-//! The threads of the urgent and the background lane are made first. A lane whose threads cannot all be
-//! made goes without: its levels ride in the ordinary lane, and `stats()` says so.
+//! The threads of the ordinary lane are made first. Another lane whose threads cannot all be made goes
+//! without: its levels ride in the ordinary lane, and `stats()` says so.
 //!
 //! The monitor's thread is made last; the scheduler works without, too. It makes and joins the threads of
 //! spares while the scheduler runs, and ends when all workers have left.
 //!
-//! A worker leaves when it has no live fiber and nothing in its deques. It closes its mailbox behind
-//! it; the inboxes are closed when all have left. Between two runs the deques wait in [`Threads`].
+//! A worker leaves when it has no live fiber and nothing in its deques. It closes its mailbox behind it, and
+//! the last one of a lane the lane's inboxes. Between two runs the deques wait in [`Threads`].
 
 use crate::error::Error;
 use crate::hog::MonitorState;
@@ -125,7 +125,7 @@ impl Staff for Recruiter {
         if !shared.is_running() || !shared.remotes[worker].duty.begin() {
             return Manned::NotNow;
         }
-        if !shared.join_in() {
+        if !shared.join_in(shared.remotes[worker].lane) {
             shared.remotes[worker].duty.vacate();
             return Manned::NotNow;
         }
@@ -137,7 +137,7 @@ impl Staff for Recruiter {
             Err(_) => {
                 crew.beacon.unman();
                 shared.remotes[worker].duty.vacate();
-                shared.leave();
+                shared.leave(shared.remotes[worker].lane);
                 Manned::Refused
             }
         }
@@ -166,28 +166,33 @@ impl Staff for Recruiter {
 
 /// Makes the threads. The result says which lanes have theirs.
 fn start_lanes(shared: &Arc<Shared>, slots: &mut [Slot]) -> Result<[bool; LANES], Error> {
-    let mut manned = [true; LANES];
-    let mut missing = 0;
-    for lane in [Lane::Background, Lane::Urgent, Lane::Ordinary] {
+    let mut manned = [false; LANES];
+    // Without the ordinary lane's there is no scheduler, so they are not to lack what others have taken.
+    for lane in [Lane::Ordinary, Lane::Urgent, Lane::Background] {
         let seats = shared.crews[lane as usize].seats.clone();
         manned[lane as usize] = !seats.is_empty();
-        for index in seats.clone() {
-            match start_one(shared, index, &mut slots[index]) {
-                Ok(()) => {}
-                Err(error) => {
-                    missing += seats.end - index;
-                    if lane == Lane::Ordinary {
-                        shared.excuse(missing);
-                        return Err(error);
-                    }
-                    manned[lane as usize] = false;
-                    break;
-                }
+        if let Err((missing, error)) = start_lane(shared, lane, slots) {
+            shared.excuse(lane, missing);
+            if lane == Lane::Ordinary {
+                let others = Lane::ALL.into_iter().filter(|&other| other != lane);
+                others.for_each(|other| shared.excuse(other, shared.crews[other as usize].seats.len()));
+                return Err(error);
             }
+            manned[lane as usize] = false;
+            shared.dismiss(lane);
+            slots[seats].iter_mut().for_each(join_one);
         }
     }
-    shared.excuse(missing);
     Ok(manned)
+}
+
+/// Makes the threads of one lane. The error says how many are missing, too.
+fn start_lane(shared: &Arc<Shared>, lane: Lane, slots: &mut [Slot]) -> Result<(), (usize, Error)> {
+    let seats = shared.crews[lane as usize].seats.clone();
+    for index in seats.clone() {
+        start_one(shared, index, &mut slots[index]).map_err(|error| (seats.end - index, error))?;
+    }
+    Ok(())
 }
 
 fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), Error> {
@@ -228,29 +233,20 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     let cpu = crew.cpu(seat).filter(|&cpu| tie_to_cpu(cpu));
     remote.attach(join_lane(remote.lane, &shared.config.lanes), cpu);
     shared.config.hooks.call_start(index);
-    let searching = shared.wait_for_work(index);
+    let needed = shared.wait_for_work(index);
     shared.watchman.stir();
     let worker = Worker::new(shared.clone(), index, deques);
     current::enter(&worker, || {
-        worker.run(searching);
+        if let Some(searching) = needed {
+            worker.run(searching);
+        }
         worker.close();
     });
     crew.beacon.unman();
-    shared.leave();
+    shared.leave(crew.lane);
     let deques = worker.into_deques();
     shared.config.hooks.call_stop(index);
     deques
-}
-
-fn join_one(slot: &mut Slot) {
-    *slot = match std::mem::replace(slot, Slot::Moving) {
-        Slot::Running(handle) => match handle.join() {
-            Ok(deques) => Slot::Waiting(deques),
-            // A worker's thread runs our code only; its panic is a bug that must not be hidden.
-            Err(panic) => std::panic::resume_unwind(panic),
-        },
-        other => other,
-    };
 }
 
 fn join_all(shared: &Shared, roster: &mut Roster) {
@@ -265,4 +261,16 @@ fn join_all(shared: &Shared, roster: &mut Roster) {
         crew.set_reach(crew.seats.len());
     }
     shared.close_inboxes();
+}
+
+/// Waits until the thread has ended, if there is one.
+fn join_one(slot: &mut Slot) {
+    *slot = match std::mem::replace(slot, Slot::Moving) {
+        Slot::Running(handle) => match handle.join() {
+            Ok(deques) => Slot::Waiting(deques),
+            // A worker's thread runs our code only; its panic is a bug that must not be hidden.
+            Err(panic) => std::panic::resume_unwind(panic),
+        },
+        other => other,
+    };
 }

@@ -8,6 +8,7 @@
 //! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
 //! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
 //! | `hogged`  | the monitor                                 | the crew                   |
+//! | `serving` | `start`, each thread that ends              | the last thread that ends  |
 
 use super::beacon::{Beacon, Ways};
 use crate::fiber::Header;
@@ -34,6 +35,8 @@ pub(crate) struct Crew {
     reach: AtomicUsize,
     /// Seats whose workers do not come back, modulo 64: a hint.
     hogged: AtomicU64,
+    /// Threads that may take from the inboxes.
+    serving: AtomicUsize,
 }
 
 impl Crew {
@@ -56,6 +59,7 @@ impl Crew {
             levels: AtomicU32::new(0),
             reach: AtomicUsize::new(seats.len()),
             hogged: AtomicU64::new(0),
+            serving: AtomicUsize::new(0),
             seats,
             spares,
         }
@@ -120,6 +124,25 @@ impl Crew {
         if self.hogged.load(Ordering::Relaxed) != seats {
             self.hogged.store(seats, Ordering::Relaxed);
         }
+    }
+
+    /// The threads of a new run may be made.
+    pub(crate) fn begin(&self) {
+        self.serving.store(self.seats.len(), Ordering::Relaxed);
+        self.beacon.begin(self.seats.len());
+    }
+
+    /// One thread more. `false`: all have left.
+    pub(crate) fn join_in(&self) -> bool {
+        let one_more = |serving: usize| (serving > 0).then_some(serving + 1);
+        self.serving.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// A thread leaves. `true`: it was the last one, and closes the inboxes.
+    #[must_use]
+    pub(crate) fn leave(&self) -> bool {
+        // ORDERING: AcqRel: the last one's look into the inboxes comes after everybody else's.
+        self.serving.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
     /// The CPU to which the worker at a seat is tied, if it is.

@@ -15,6 +15,7 @@ use crate::fiber::FiberRef;
 use crate::fiber::memory::{StackSource, StackSpec};
 use crate::fiber::state::Claim;
 use crate::lane::{LANES, Lane};
+use crate::machine::thread::ThreadPolicy;
 use crate::machine::{barrier, clock};
 use crate::primitive::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::{LEVELS, Priority};
@@ -46,7 +47,7 @@ pub(crate) struct Shared {
     pub(super) boosts: Boosts,
     pub(crate) limit: Option<FiberLimit>,
     phase: AtomicU8,
-    /// Threads that may take from the inboxes.
+    /// Threads that have not left, in all lanes.
     serving: AtomicUsize,
     pub(crate) watchman: Watchman,
 }
@@ -110,19 +111,21 @@ impl Shared {
         self.phase.load(Ordering::Relaxed) == RUNNING
     }
 
-    /// For a new thread of `worker`: waits until it is needed. `true`: as a searcher.
-    pub(crate) fn wait_for_work(&self, worker: usize) -> bool {
+    /// For a new thread of `worker`: waits until it is needed. `true`: as a searcher. `None`: it never will
+    /// be, as its lane could not be manned.
+    pub(crate) fn wait_for_work(&self, worker: usize) -> Option<bool> {
         let (crew, seat) = self.crew_of_worker(worker);
         let remote = &self.remotes[worker];
         remote.counters.parks.add(1);
         loop {
             // ORDERING: Acquire pairs with the release of `open`: the levels of the lanes.
             match self.phase.load(Ordering::Acquire) {
+                STARTING if crew.beacon.is_stop() => return None,
                 STARTING => {}
-                STOPPING => return crew.beacon.rise(seat),
+                STOPPING => return Some(crew.beacon.rise(seat)),
                 _ => {
                     if let Some(searcher) = crew.beacon.wake_up(seat) {
-                        return searcher;
+                        return Some(searcher);
                     }
                 }
             }
@@ -156,7 +159,7 @@ impl Shared {
     pub(crate) fn begin(&self) {
         let regular = self.remotes.iter().filter(|remote| !remote.is_spare).count();
         self.serving.store(regular, Ordering::Relaxed);
-        self.crews.iter().for_each(|crew| crew.beacon.begin(crew.seats.len()));
+        self.crews.iter().for_each(Crew::begin);
         self.phase.store(STARTING, Ordering::Relaxed);
     }
 
@@ -179,29 +182,43 @@ impl Shared {
         self.phase.store(RUNNING, Ordering::Release);
     }
 
-    /// Threads that will not be made count as gone.
-    pub(crate) fn excuse(&self, threads: usize) {
+    /// Threads of a lane that will not be made count as gone.
+    pub(crate) fn excuse(&self, lane: Lane, threads: usize) {
         for _ in 0..threads {
-            self.leave();
+            self.leave(lane);
         }
     }
 
-    /// One thread more, a spare's, may take from the inboxes. `false`: all have left.
-    pub(crate) fn join_in(&self) -> bool {
-        let one_more = |serving: usize| (serving > 0).then_some(serving + 1);
-        self.serving.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    /// One thread more of a lane, a spare's, may take from the inboxes. `false`: all of the lane have left.
+    pub(crate) fn join_in(&self, lane: Lane) -> bool {
+        let joins = self.crews[lane as usize].join_in();
+        if joins {
+            self.serving.fetch_add(1, Ordering::Relaxed);
+        }
+        joins
     }
 
-    /// How many threads may take from the inboxes.
+    /// How many threads have not left.
     pub(crate) fn serving(&self) -> usize {
         self.serving.load(Ordering::Relaxed)
     }
 
-    /// A thread leaves, with nothing in its queues. The last one closes the inboxes behind it.
-    pub(crate) fn leave(&self) {
-        // ORDERING: AcqRel: the last one's look into the inboxes comes after everybody else's.
+    /// The threads of a lane that were made before one could not be are not needed.
+    pub(crate) fn dismiss(&self, lane: Lane) {
+        let crew = &self.crews[lane as usize];
+        crew.beacon.set_stop();
+        crew.seats.clone().for_each(|worker| self.unpark(worker));
+    }
+
+    /// A thread leaves, with nothing in its queues. The last one of its lane closes the inboxes behind it:
+    /// fibers of other lanes may go on making work for it, and wait for that.
+    pub(crate) fn leave(&self, lane: Lane) {
+        let crew = &self.crews[lane as usize];
+        if crew.leave() {
+            self.close_crew(crew);
+        }
+        // ORDERING: AcqRel: what the last one does comes after everybody else's end.
         if self.serving.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.close_inboxes();
             self.watchman.unpark();
         }
     }
@@ -296,14 +313,18 @@ impl Shared {
 
     /// Nobody takes from the queues any more: what is in them ends, and no more is accepted.
     pub(crate) fn close_inboxes(&self) {
-        for (level, inbox) in self.crews.iter().flat_map(|crew| crew.inboxes.iter().enumerate()) {
+        self.crews.iter().for_each(|crew| self.close_crew(crew));
+    }
+
+    /// The same for the queues of one lane.
+    fn close_crew(&self, crew: &Crew) {
+        for (level, inbox) in crew.inboxes.iter().enumerate() {
             for node in inbox.close() {
                 self.reject(FiberRef::from_node(node), level);
             }
         }
-        for (remote, level) in
-            self.remotes.iter().flat_map(|remote| (0..LEVELS).map(move |level| (remote, level)))
-        {
+        let remotes = crew.everyone().map(|worker| &self.remotes[worker]);
+        for (remote, level) in remotes.flat_map(|remote| (0..LEVELS).map(move |level| (remote, level))) {
             for node in remote.piles(level).into_iter().flat_map(Inbox::take_all) {
                 remote.count_piled(-1);
                 self.reject(FiberRef::from_node(node), level);
@@ -391,15 +412,18 @@ impl Shared {
     fn lane_stats(&self) -> Vec<LaneStats> {
         let crews = self.crews.iter().filter(|crew| !crew.seats.is_empty());
         crews
-            .map(|crew| LaneStats {
-                lane: crew.lane,
-                priorities: Priority::ALL
-                    .into_iter()
-                    .filter(|priority| crew.levels() & 1 << priority.level() != 0)
-                    .collect(),
-                threads: crew.seats.len(),
-                spares: crew.spares.clone().filter(|&spare| !self.remotes[spare].duty.is_vacant()).count(),
-                policy: self.remotes[crew.seats.start].policy(),
+            .map(|crew| {
+                let levels = crew.levels();
+                let rides = |priority: &Priority| levels & 1 << priority.level() != 0;
+                let (threads, policy) = match levels {
+                    // They could not be made.
+                    0 => (0, ThreadPolicy::Unknown),
+                    _ => (crew.seats.len(), self.remotes[crew.seats.start].policy()),
+                };
+                let spares =
+                    crew.spares.clone().filter(|&spare| !self.remotes[spare].duty.is_vacant()).count();
+                let priorities = Priority::ALL.into_iter().filter(rides).collect();
+                LaneStats { lane: crew.lane, priorities, threads, spares, policy }
             })
             .collect()
     }
