@@ -5,10 +5,12 @@
 //! |------------|--------------------------------------------------------------------|
 //! | [`world`]  | what the fibers of a round share, and what a fiber does in its life |
 //! | `main.rs`  | rounds: in peace, with stops in the middle, at limits, across two   |
+//!
+//! Each round has other lanes and another policy.
 
 mod world;
 
-use heddle_scheduler::{AtLimit, Builder, Scheduler, StackGuard};
+use heddle_scheduler::{AtLimit, Builder, Lanes, Priority, Scheduler, StackGuard};
 use heddle_tests::{Census, Random, Rig, watchdog};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,12 +31,12 @@ fn rounds(options: impl Fn(Builder, &mut Random) -> Builder, round: impl Fn(&Arc
     while count == 0 || Instant::now() < end {
         count += 1;
         let mut random = random.split();
-        let watch = watchdog::watch(format!("{test}, round {count}"));
         let workers = *random.pick(&[1, 1, 2, 2, 3, 4, 8, 16]);
         // Short enough that fibers which keep their thread for some ms get spares.
         let builder =
             Scheduler::builder().workers(workers).name("stress").hog_after(Duration::from_millis(1));
-        let builder = options(builder, &mut random);
+        let builder = options(policy(builder, &mut random), &mut random);
+        let watch = watchdog::watch(format!("{test}, round {count}: {builder:?}"));
         let scheduler = Arc::new(builder.build().expect("the options are good"));
         watch.add(Arc::downgrade(&scheduler));
         let census = Census::new();
@@ -47,6 +49,33 @@ fn rounds(options: impl Fn(Builder, &mut Random) -> Builder, round: impl Fn(&Arc
         assert_levels_are_empty(&scheduler);
     }
     println!("{count} rounds");
+}
+
+/// Lanes, shares and longest waits: the usual ones, or any.
+fn policy(builder: Builder, random: &mut Random) -> Builder {
+    let lanes = match random.below(4) {
+        0 => Lanes::one(),
+        1 => Lanes::two(),
+        2 => Lanes::three(),
+        _ => {
+            let lanes = Lanes::one().ordinary_nice(random.below(20) as i32);
+            match random.below(3) {
+                0 => lanes.urgent_to(Priority::Critical).background_from(Priority::Normal),
+                1 => lanes.urgent_to(Priority::Normal).background_from(Priority::Background),
+                _ => lanes.urgent_to(*random.pick(&[Priority::Critical, Priority::Low])),
+            }
+        }
+    };
+    let builder = builder.lanes(lanes);
+    if random.chance(70) {
+        return builder;
+    }
+    let weights = std::array::from_fn(|_| *random.pick(&[0, 1, 10, u32::MAX]));
+    let waits = [Duration::ZERO, Duration::from_millis(1), Duration::from_millis(50)];
+    let builder = builder.weights(weights);
+    Priority::ALL
+        .into_iter()
+        .fold(builder, |builder, priority| builder.max_wait(priority, *random.pick(&waits)))
 }
 
 /// Each level by itself: what was counted in was counted out.
