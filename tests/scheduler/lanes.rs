@@ -109,7 +109,8 @@ fn scopes_borrow_across_lanes_and_wait_for_all_of_them() {
                             if n % 3 == 0 {
                                 yield_now();
                             }
-                            assert_eq!(map.here(), lane_of(priority));
+                            // Or in a lane above, if the owner waits already and lends its priority.
+                            assert!(map.here() <= lane_of(priority), "{priority}: {:?}", map.here());
                             count.fetch_add(1, Ordering::Relaxed);
                         });
                     }

@@ -302,7 +302,7 @@ fn set_priority_of_a_finished_fiber_does_nothing() {
 
 #[test]
 fn a_checkpoint_lets_a_more_urgent_fiber_in_and_nobody_else() {
-    on_workers(&[1], |rig| {
+    in_one_lane(&[1], strict, |rig| {
         let log = Log::default();
         let (gate, running) = (Gate::new(), Gate::new());
         let long = rig.go_with_priority(Priority::Low, {

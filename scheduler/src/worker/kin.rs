@@ -23,10 +23,10 @@ use super::loan;
 use super::resumer::Resumer;
 use crate::fiber::FiberRef;
 use crate::fiber::loans::Lender;
+use crate::primitive::{AtomicPtr, AtomicUsize, Ordering};
 use crate::queue::inbox::{Node, Taken};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// It is seen who has ended when there are as many, or more. Picked for a cost that is not felt.
 const LOOK_MIN: usize = 64;
