@@ -168,7 +168,7 @@ fn all_workers_of_all_lanes_run_at_once() {
             .flat_map(|_| RIDERS)
             .map(|(_, priority)| {
                 let all = all.clone();
-                rig.go_with_priority(priority, move || drop(all.wait()))
+                rig.go_with_priority(priority, move || _ = all.wait())
             })
             .collect();
         for fiber in fibers {

@@ -22,6 +22,7 @@ mod steward;
 mod placement;
 mod lanes;
 mod lane_hogs;
+mod shares;
 
 use heddle_scheduler::Scheduler;
 use heddle_tests::{Rig, eventually};

@@ -51,7 +51,8 @@ impl Worker {
             } else if let Some(work) = self.look_for(level) {
                 return Some(work);
             }
-            absent |= 1 << level;
+            // What we knew of our own queue was old; that says nothing about those elsewhere.
+            absent |= !mine & 1 << level;
         }
     }
 
