@@ -18,6 +18,6 @@ pub mod gate;
 pub mod rig;
 
 pub use gate::{Event, Gate, Occupied, eventually, occupy};
-pub use rig::{Rig, WORKERS, everywhere, in_one_lane, on_workers, strict, with_options};
+pub use rig::{Rig, WORKERS, everywhere, in_one_lane, on_workers, strict, with_lanes, with_options};
 pub use seed::Random;
 pub use tracked::{Census, Tracked};

@@ -7,3 +7,4 @@ mod overflow;
 mod memory;
 mod panics;
 mod helpers;
+mod quota;

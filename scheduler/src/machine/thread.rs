@@ -110,6 +110,11 @@ pub(crate) fn number() -> u32 {
     system::number()
 }
 
+/// The CPU time that the process has had, in ns.
+pub(crate) fn process_cpu_time() -> u64 {
+    system::process_cpu_time()
+}
+
 /// Does the thread of that number wait for something other than a CPU? `None`: the system does not say.
 pub(crate) fn is_blocked(number: u32) -> Option<bool> {
     system::is_blocked(number)
@@ -177,6 +182,10 @@ mod system {
     pub(super) fn number() -> u32 {
         // SAFETY: takes nothing and cannot fail.
         unsafe { libc::gettid() as u32 }
+    }
+
+    pub(super) fn process_cpu_time() -> u64 {
+        CpuClock(libc::CLOCK_PROCESS_CPUTIME_ID).read()
     }
 
     pub(super) fn is_blocked(number: u32) -> Option<bool> {
@@ -251,6 +260,10 @@ mod system {
             static MINE: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         MINE.with(|mine| *mine)
+    }
+
+    pub(super) fn process_cpu_time() -> u64 {
+        0
     }
 
     pub(super) fn is_blocked(_: u32) -> Option<bool> {

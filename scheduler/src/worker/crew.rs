@@ -8,6 +8,7 @@
 //! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
 //! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
 //! | `hogged`  | the monitor                                 | the crew                   |
+//! | `held`    | the monitor                                 | the crew                   |
 
 use super::beacon::{Beacon, Ways};
 use crate::fiber::Header;
@@ -34,6 +35,8 @@ pub(crate) struct Crew {
     reach: AtomicUsize,
     /// Seats whose workers do not come back, modulo 64: a hint.
     hogged: AtomicU64,
+    /// Seats whose workers pause, modulo 64.
+    held: AtomicU64,
 }
 
 impl Crew {
@@ -56,6 +59,7 @@ impl Crew {
             levels: AtomicU32::new(0),
             reach: AtomicUsize::new(seats.len()),
             hogged: AtomicU64::new(0),
+            held: AtomicU64::new(0),
             seats,
             spares,
         }
@@ -113,6 +117,21 @@ impl Crew {
     /// May the worker in that seat be one of them?
     pub(crate) fn is_hogged(&self, seat: usize) -> bool {
         self.hogged.load(Ordering::Relaxed) & 1 << (seat % 64) != 0
+    }
+
+    /// Does the worker in that seat pause?
+    pub(crate) fn is_held(&self, seat: usize) -> bool {
+        self.held.load(Ordering::Relaxed) & 1 << (seat % 64) != 0
+    }
+
+    /// Does any?
+    pub(crate) fn has_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed) != 0
+    }
+
+    /// Says which seats' workers pause, modulo 64.
+    pub(crate) fn set_held(&self, seats: u64) {
+        self.held.store(seats, Ordering::Relaxed);
     }
 
     /// Says which seats' workers do not come back, modulo 64.
