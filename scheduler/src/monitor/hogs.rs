@@ -3,7 +3,7 @@
 //! A worker that runs a fiber and has not made another dispatch for `hog_after` is *stuck*: what has not started
 //! in its queues is for others to take. Its fiber is a *hog* if it has burned CPU time or has blocked the
 //! thread meanwhile. A thread that could run, and that the kernel keeps from its CPU for more urgent ones, is
-//! stuck without its fiber's fault, and is not reported.
+//! stuck without its fiber's fault, and is not reported until it has had so much time after all.
 //!
 //! Nothing of a fiber is touched, which may end at any time: its number and level are in the worker's counters.
 
@@ -26,6 +26,8 @@ struct Track {
     since_ticks: u64,
     /// The CPU time of its thread, and when it was read.
     clock: Option<(u64, Instant)>,
+    /// The CPU time of its thread when it was first read.
+    first: u64,
     is_stuck: bool,
     kind: Option<HogKind>,
     /// When to ask the system next what the thread does.
@@ -61,6 +63,7 @@ impl Hogs {
             since: now,
             since_ticks: 0,
             clock: None,
+            first: 0,
             is_stuck: false,
             kind: None,
             ask_at: now,
@@ -111,6 +114,7 @@ impl Hogs {
                 since: now,
                 since_ticks: clock::ticks(),
                 clock: None,
+                first: 0,
                 is_stuck: false,
                 kind: None,
                 ask_at: now,
@@ -120,13 +124,14 @@ impl Hogs {
         let age = now - track.since;
         if age < self.after {
             if track.clock.is_none() {
-                track.clock = Some((remote.cpu_time(), now));
+                track.first = remote.cpu_time();
+                track.clock = Some((track.first, now));
             }
             return false;
         }
         track.is_stuck = true;
         let before = track.kind;
-        track.kind = track.judge(remote.cpu_time(), remote.thread(), now);
+        track.kind = track.judge(remote.cpu_time(), remote.thread(), self.after, now);
         if let Some(kind) = track.kind {
             remote.mark.set(track.since_ticks, dispatches, kind);
             if before.is_none() {
@@ -137,6 +142,11 @@ impl Hogs {
             }
         }
         false
+    }
+
+    /// What keeps a worker.
+    pub(super) fn kind(&self, worker: usize) -> Option<HogKind> {
+        self.tracks[worker].kind
     }
 
     /// How many of a crew do what.
@@ -170,7 +180,10 @@ impl Hogs {
 
 impl Track {
     /// What does a thread do that does not come back? `None`: nothing, as the kernel does not let it.
-    fn judge(&mut self, cpu: u64, thread: u32, now: Instant) -> Option<HogKind> {
+    fn judge(&mut self, cpu: u64, thread: u32, after: Duration, now: Instant) -> Option<HogKind> {
+        if self.clock.is_none() {
+            self.first = cpu;
+        }
         let (before, read) = self.clock.replace((cpu, now)).unwrap_or((cpu, self.since));
         let used = Duration::from_nanos(cpu.saturating_sub(before));
         if used * BURNING_SHARE >= now - read && !used.is_zero() {
@@ -187,6 +200,9 @@ impl Track {
         self.ask_at = now + (now - self.since) / 8;
         match thread::is_blocked(thread) {
             Some(true) => Some(HogKind::Blocked),
+            Some(false) if Duration::from_nanos(cpu.saturating_sub(self.first)) >= after => {
+                Some(HogKind::Burning)
+            }
             Some(false) => self.kind,
             // Where the system does not say, there is no CPU time to read either.
             None => Some(HogKind::Burning),

@@ -9,7 +9,8 @@
 //! bit  5     ASIDE     somebody stands aside for a lower lane (a hint)
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
-//! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint)
+//! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint); in the
+//!                      background lane, where there is none below: some of its workers pause
 //! bits 9..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
 //! ```
 //!
@@ -255,16 +256,16 @@ impl Beacon {
         (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == BECKONED)
     }
 
-    /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`says_stop`](Self::says_stop).
+    /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`is_special`](Self::is_special).
     #[inline]
     pub(crate) fn signs(&self) -> u32 {
         self.word.load(Ordering::Relaxed)
     }
 
-    /// Do the signs say that the scheduler stops?
-    #[inline]
-    pub(crate) fn says_stop(signs: u32) -> bool {
-        signs & STOP != 0
+    /// The signs that a running fiber has to look up for, besides levels; also those to pause, if its worker may
+    /// have to.
+    pub(crate) fn interrupts(pauses: bool) -> u32 {
+        if pauses { STOP | MAKE_WAY } else { STOP }
     }
 
     /// Do the signs ask for something but work?

@@ -71,7 +71,10 @@ impl Worker {
         if self.shared.is_stopping() {
             self.begin_stop();
         } else if Beacon::says_make_way(signs) {
-            self.make_way();
+            match self.lane {
+                Lane::Background => drop(self.pause(false)),
+                _ => self.make_way(),
+            }
         }
     }
 
