@@ -43,6 +43,7 @@ impl Worker {
         let counters = &self.remote().counters;
         // So that others do not leave it a CPU that it would not use.
         let running = counters.show_idle();
+        self.shared.before_sleep();
         self.beacon().step_aside(self.seat);
         while self.must_pause() {
             if !self.remote().park(Some(PAUSE_MAX)) {
