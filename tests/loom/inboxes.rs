@@ -8,7 +8,7 @@ use loom::thread;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-struct Letter {
+pub(crate) struct Letter {
     value: UnsafeCell<u32>,
     link: AtomicPtr<Letter>,
     /// Written whenever the link is used: only one may have the link at a time.
@@ -31,12 +31,19 @@ fn letter() -> NonNull<Letter> {
     NonNull::from(Box::leak(Box::new(letter)))
 }
 
-/// Writes a value into a new letter and pushes it.
-fn send(inbox: &Inbox<Letter>, value: u32) -> bool {
+/// A new one with this value.
+pub(crate) fn letter_with(value: u32) -> NonNull<Letter> {
     let letter = letter();
     // SAFETY: it is new and ours.
+    unsafe { letter.as_ref().value.with_mut(|cell| *cell = value) };
+    letter
+}
+
+/// Writes a value into a new letter and pushes it.
+fn send(inbox: &Inbox<Letter>, value: u32) -> bool {
+    let letter = letter_with(value);
+    // SAFETY: it is new and ours.
     unsafe {
-        letter.as_ref().value.with_mut(|cell| *cell = value);
         let sent = inbox.push(letter).is_ok();
         if !sent {
             // It is ours still.
@@ -53,7 +60,7 @@ unsafe fn free(letter: NonNull<Letter>) {
 }
 
 /// Reads and frees.
-fn receive(letter: NonNull<Letter>) -> u32 {
+pub(crate) fn receive(letter: NonNull<Letter>) -> u32 {
     // SAFETY: it was taken, so it is ours.
     unsafe {
         let value = letter.as_ref().value.with_mut(|cell| std::mem::take(&mut *cell));

@@ -15,6 +15,9 @@
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
 //! | [`locks`]     | a lock is had by one at a time; its loans, and the end of who had it      |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
+//! | [`frozen`]    | a thread of a lower lane that stops between two of its steps robs nobody  |
+//! | [`aside`]     | who stands aside comes back for its mail, and robs no sleeper             |
+//! | [`piles`]     | the queues of the background lane: owner, thieves, and what they put back |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | [`spares`]    | a spare that leaves takes no wake-up along; the monitor sleeps and wakes  |
 //! | [`tables`]    | an entry that others look at is dropped once, when the last one is out    |
@@ -44,6 +47,7 @@ mod inbox;
 #[path = "../../scheduler/src/worker/limit.rs"]
 mod limit;
 mod machine;
+mod mortal;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/loans.rs"]
 mod loans;
@@ -71,8 +75,10 @@ mod wait_list;
 #[path = "../../scheduler/src/worker/vigil.rs"]
 mod vigil;
 
+mod aside;
 mod fiber;
 mod fronts;
+mod frozen;
 mod inboxes;
 mod lending;
 mod letters;
@@ -80,6 +86,7 @@ mod locks;
 mod limits;
 mod lives;
 mod parkers;
+mod piles;
 mod sleepers;
 mod stacks;
 mod spares;

@@ -64,8 +64,8 @@ mutate() { # file, line, kind, sed expression
         */state.rs) models=(lives letters lending) ;;
         */loans.rs) models=(lending) ;;
         */sync/*) models=(locks) ;;
-        */inbox.rs) models=(inboxes letters locks) ;;
-        */beacon.rs) models=(sleepers) ;;
+        */inbox.rs) models=(inboxes piles letters locks) ;;
+        */beacon.rs) models=(sleepers aside frozen) ;;
         */front.rs) models=(fronts) ;;
         */park.rs) models=(parkers) ;;
         */vigil.rs) models=(spares) ;;

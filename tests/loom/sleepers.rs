@@ -10,7 +10,7 @@ use loom::thread::{self, Thread};
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex};
 
-const LEVEL: usize = 2;
+pub(crate) const LEVEL: usize = 2;
 
 struct Letter {
     link: AtomicPtr<Letter>,
@@ -25,72 +25,89 @@ unsafe impl Node for Letter {
 }
 
 /// A beacon, a queue of which only the length matters, and the workers' threads.
-struct Loom {
-    beacon: Beacon,
-    queued: AtomicU32,
+pub(crate) struct Loom {
+    pub(crate) beacon: Beacon,
+    pub(crate) queued: AtomicU32,
     mail: Inbox<Letter>,
     /// Who to unpark; written before anybody can be found asleep.
     threads: Mutex<Vec<Option<Thread>>>,
 }
 
 impl Loom {
-    fn new(workers: usize) -> Arc<Loom> {
+    pub(crate) fn new(workers: usize) -> Arc<Loom> {
+        Loom::with(workers, Ways::default())
+    }
+
+    pub(crate) fn with(workers: usize, ways: Ways) -> Arc<Loom> {
         Arc::new(Loom {
-            beacon: Beacon::new(workers, Ways::default(), &[]),
+            beacon: Beacon::new(workers, ways, &[]),
             queued: AtomicU32::new(0),
             mail: Inbox::new(),
             threads: Mutex::new((0..workers).map(|_| None).collect()),
         })
     }
 
-    fn unpark(&self, who: usize) {
+    pub(crate) fn unpark(&self, who: usize) {
         // One that has no thread in a model is only looked at in the end.
         if let Some(thread) = &self.threads.lock().unwrap()[who] {
             thread.unpark();
         }
     }
 
+    /// The calling thread is that worker.
+    pub(crate) fn know(&self, me: usize) {
+        self.threads.lock().unwrap()[me] = Some(thread::current());
+    }
+
     /// P1 to P4. The queues themselves order nothing here.
-    fn push(&self) {
+    pub(crate) fn push(&self) {
         self.queued.fetch_add(1, Ordering::Relaxed);
         if let Some(sleeper) = self.beacon.announce(LEVEL) {
             self.unpark(sleeper);
         }
     }
 
-    fn post(&self) {
-        let letter = Box::new(Letter { link: AtomicPtr::new(ptr::null_mut()) });
-        // SAFETY: it is new, and whoever takes it frees it.
-        assert!(unsafe { self.mail.push(NonNull::from(Box::leak(letter))) }.is_ok());
+    pub(crate) fn post(&self) {
+        self.put_mail();
         if self.beacon.call(0) {
             self.unpark(0);
         }
     }
 
-    fn read_mail(&self) -> bool {
+    pub(crate) fn put_mail(&self) {
+        let letter = Box::new(Letter { link: AtomicPtr::new(ptr::null_mut()) });
+        // SAFETY: it is new, and whoever takes it frees it.
+        assert!(unsafe { self.mail.push(NonNull::from(Box::leak(letter))) }.is_ok());
+    }
+
+    pub(crate) fn mail_is_empty(&self) -> bool {
+        self.mail.looks_empty()
+    }
+
+    pub(crate) fn read_mail(&self) -> bool {
         // SAFETY: each letter was leaked by `post` and is taken once.
         self.mail.take_all().map(|letter| drop(unsafe { Box::from_raw(letter.as_ptr()) })).count() > 0
     }
 
-    fn visible(&self) -> u32 {
+    pub(crate) fn visible(&self) -> u32 {
         u32::from(self.queued.load(Ordering::Relaxed) > 0) << LEVEL
     }
 
     /// Takes one out of the queue. Like the real queues it may find none where there is one by now.
-    fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         let queued = self.queued.load(Ordering::Relaxed);
         queued > 0
             && self.queued.compare_exchange(queued, queued - 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// A worker until it has found one. Not for a model's first thread: loom's `unpark` ends a `join`, too.
-    fn work(&self, me: usize) {
+    pub(crate) fn work(&self, me: usize) {
         self.work_as(me, false);
     }
 
     /// The same from where it may be a searcher.
-    fn work_as(&self, me: usize, mut searching: bool) {
-        self.threads.lock().unwrap()[me] = Some(thread::current());
+    pub(crate) fn work_as(&self, me: usize, mut searching: bool) {
+        self.know(me);
         loop {
             if self.take() || (me == 0 && self.read_mail()) {
                 if searching
@@ -122,25 +139,91 @@ impl Loom {
     }
 }
 
-fn spawn(loom: &Arc<Loom>, body: impl FnOnce(&Loom) + 'static) -> thread::JoinHandle<()> {
+pub(crate) fn spawn(loom: &Arc<Loom>, body: impl FnOnce(&Loom) + 'static) -> thread::JoinHandle<()> {
     let loom = loom.clone();
     thread::spawn(move || body(&loom))
 }
 
+/// The beacons of the three lanes.
+pub(crate) const ALL_WAYS: [Ways; 3] = [
+    Ways { eager: true, symmetric: false },
+    Ways { eager: false, symmetric: false },
+    Ways { eager: false, symmetric: true },
+];
+
+/// As [`explore`], for the beacon of each lane.
+pub(crate) fn explore_all_ways(preemptions: usize, model: impl Fn(Ways) + Copy + Send + Sync + 'static) {
+    for ways in ALL_WAYS {
+        explore(preemptions, move || model(ways));
+    }
+}
+
 #[test]
 fn who_queues_wakes_who_falls_asleep() {
-    explore(3, || {
-        let loom = Loom::new(1);
+    explore_all_ways(3, |ways| {
+        let loom = Loom::with(1, ways);
         let worker = spawn(&loom, |loom| loom.work(0));
         loom.push();
         worker.join().unwrap();
     });
 }
 
+/// The threads of a lane are made parked, and whoever is needed is unparked. The steps of `begin`, `open`
+/// and `wait_for_work` in `worker/shared.rs`; fibers may be queued as soon as the inboxes are open.
+#[test]
+fn who_is_needed_is_woken_however_early() {
+    explore_all_ways(2, |ways| {
+        const STARTING: u32 = 0;
+        let loom = Loom::with(1, ways);
+        loom.beacon.begin();
+        let (phase, inbox) = (Arc::new(AtomicU32::new(STARTING)), Arc::new(AtomicU32::new(0)));
+        let running = phase.clone();
+        let worker = spawn(&loom, move |loom| {
+            let searching = loop {
+                // ORDERING: Acquire, as in production.
+                if running.load(Ordering::Acquire) != STARTING
+                    && let Some(searching) = loom.beacon.wake_up(0)
+                {
+                    break searching;
+                }
+                thread::park();
+            };
+            loom.work_as(0, searching);
+        });
+        loom.threads.lock().unwrap()[0] = Some(worker.thread().clone());
+        let open = inbox.clone();
+        let pusher = spawn(&loom, move |loom| {
+            if open.load(Ordering::Relaxed) != 0 {
+                loom.push();
+            }
+        });
+        inbox.store(1, Ordering::Relaxed);
+        // ORDERING: Release, as in production.
+        phase.store(1, Ordering::Release);
+        loom.unpark(0);
+        loom.push();
+        pusher.join().unwrap();
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn each_that_is_queued_wakes_a_sleeper_of_an_eager_lane() {
+    explore(2, || {
+        let loom = Loom::with(2, Ways { eager: true, symmetric: false });
+        let workers = [0, 1].map(|me| spawn(&loom, move |loom| loom.work(me)));
+        loom.push();
+        loom.push();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
 #[test]
 fn two_who_queue_are_both_served() {
-    explore(2, || {
-        let loom = Loom::new(1);
+    explore_all_ways(2, |ways| {
+        let loom = Loom::with(1, ways);
         let worker = spawn(&loom, |loom| {
             loom.work(0);
             loom.work(0);
@@ -183,8 +266,8 @@ fn a_searcher_whose_last_look_finds_work_wakes_the_next_for_what_is_left() {
 
 #[test]
 fn mail_wakes_its_worker() {
-    explore(3, || {
-        let loom = Loom::new(1);
+    explore_all_ways(3, |ways| {
+        let loom = Loom::with(1, ways);
         let worker = spawn(&loom, |loom| loom.work(0));
         loom.post();
         worker.join().unwrap();
@@ -209,8 +292,8 @@ fn mail_and_work_together_lose_neither() {
 /// The hint of a level is cleared only if there is no work, or set again.
 #[test]
 fn a_level_is_not_forgotten_while_it_has_work() {
-    explore(3, || {
-        let loom = Loom::new(1);
+    explore_all_ways(3, |ways| {
+        let loom = Loom::with(1, ways);
         loom.beacon.remember(1 << LEVEL);
         let forgetful = spawn(&loom, |loom| loom.beacon.forget(1 << LEVEL, || loom.visible()));
         loom.push();

@@ -53,7 +53,7 @@
 //! PARKED             a waker -> SENT; whoever has mail for it, or itself -> CALLED;
 //!                    a waker of a lower lane -> BECKONED
 //! SENT, CALLED       itself -> AWAKE; SENT counts as a searcher from the start
-//! BECKONED           itself -> AWAKE; its waker, when it has unparked it -> CALLED
+//! BECKONED           itself -> AWAKE
 //! STANDING           (of its own will, for a lower lane, with a time-out) itself -> AWAKE
 //! ```
 //!
@@ -62,8 +62,9 @@
 //! The kernel may stop a thread of the background lane anywhere, for seconds. Between its choice of a
 //! sleeper and the system call that wakes it, everybody else would think that somebody comes. So such
 //! a thread never counts a searcher in another lane's beacon, and says BECKONED for what it is about to
-//! unpark: whoever meets that unparks the sleeper once more, for itself, and the count of sleepers is
-//! corrected last. (A count that is too high costs a look; one that is too low costs a wake-up.)
+//! unpark: whoever meets that before the sleeper is up unparks it once more, for itself. The waker does
+//! not take it back: when it goes on, it may be another's, who has not unparked it yet. And the count of
+//! sleepers is corrected last. (A count that is too high costs a look; one that is too low costs a wake-up.)
 //!
 //! Each Critical fiber that is queued wakes a sleeper if there is one: a searcher may be on its way to
 //! something else. An *eager* beacon, the urgent lane's, has no searchers at all, and does so for each level. And a *symmetric* one, the background lane's, uses plain fences on both sides: its threads
@@ -205,7 +206,7 @@ impl Beacon {
     /// As [`call`](Self::call), by a thread of a lower lane that may be stopped in the middle.
     pub(crate) fn call_from_below(&self, who: usize, unpark: impl Fn(usize)) {
         self.light_barrier();
-        if !self.beckon(who, &unpark) && self.sleep[who].load(Ordering::Relaxed) == BECKONED {
+        if !self.beckon(who, &unpark) && self.is_beckoned(who) {
             unpark(who);
         }
     }
@@ -214,7 +215,6 @@ impl Beacon {
         let taken = self.take(who, BECKONED);
         if taken {
             unpark(who);
-            let _ = self.sleep[who].compare_exchange(BECKONED, CALLED, Ordering::Relaxed, Ordering::Relaxed);
             self.word.fetch_sub(SLEEPER, Ordering::Relaxed);
         }
         taken
@@ -253,7 +253,11 @@ impl Beacon {
 
     /// A worker that somebody is about to unpark, who may have been stopped.
     fn beckoned(&self) -> Option<usize> {
-        (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == BECKONED)
+        (0..self.sleep.len()).find(|&who| self.is_beckoned(who))
+    }
+
+    fn is_beckoned(&self, who: usize) -> bool {
+        self.sleep[who].load(Ordering::Relaxed) == BECKONED
     }
 
     /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`is_special`](Self::is_special).
@@ -427,7 +431,8 @@ impl Beacon {
     pub(crate) fn call(&self, who: usize) -> bool {
         self.light_barrier();
         match self.sleep[who].load(Ordering::Relaxed) {
-            PARKED => self.take(who, CALLED),
+            // One below may have been faster, and is stopped before it unparks it.
+            PARKED => self.take(who, CALLED) || self.is_beckoned(who),
             sleep => sleep == BECKONED,
         }
     }

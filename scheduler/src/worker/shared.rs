@@ -180,6 +180,8 @@ impl Shared {
         }
         // ORDERING: Release pairs with the acquire of `wait_for_work`.
         self.phase.store(RUNNING, Ordering::Release);
+        // Whoever found an inbox open before this has unparked threads that then saw STARTING.
+        self.remotes.iter().for_each(Remote::unpark);
     }
 
     /// Threads of a lane that will not be made count as gone.
