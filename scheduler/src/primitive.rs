@@ -6,7 +6,7 @@
 pub(crate) use crate::machine::barrier::{heavy_barrier, light_barrier};
 pub(crate) use crate::machine::thread::current_cpu;
 pub(crate) use crate::steps::{
-    AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, fence, system_call,
+    AtomicBool, AtomicI64, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Mutex, fence, system_call,
 };
 pub(crate) use std::sync::atomic::Ordering;
 

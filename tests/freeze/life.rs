@@ -66,6 +66,7 @@ pub(crate) fn live(world: &Arc<World>) {
     crowd();
     share_a_lock();
     be_someone_else();
+    go_elsewhere(world);
     drop(world.scheduler.stats());
 }
 
@@ -199,4 +200,15 @@ fn be_someone_else() {
     set_priority(Priority::High).expect("this is a fiber");
     yield_now();
     set_priority(before).expect("this is a fiber");
+}
+
+/// To another scheduler, which has a limit, and which others wait for to be empty.
+fn go_elsewhere(world: &World) {
+    for _ in 0..2 {
+        drop(world.other.go(|| {}));
+    }
+    let fiber = world.other.go(|| {});
+    fiber.set_priority(Priority::High);
+    fiber.join().expect("nobody cancels it");
+    world.other.wait_all().expect("nobody cancels us");
 }

@@ -42,6 +42,8 @@ const WORKERS: usize = 2;
 const VICTIM: usize = 2 * WORKERS;
 /// Fibers that live a [`life`], so many that the victim surely gets some.
 const LIVES: usize = 3;
+/// Never reached, but counted to.
+const FIBERS: usize = 100_000;
 /// The end is reached when so many runs in a row had no such step: the threads interleave as they like,
 /// so not every run has as many.
 const MISSES: usize = 20;
@@ -66,6 +68,7 @@ impl Run {
             .name("freeze")
             .spin(Duration::ZERO)
             .warm_stacks(2)
+            .max_fibers(FIBERS)
             .on_thread_start(move |worker| {
                 if worker >= VICTIM {
                     world::leave_idle_policy();

@@ -128,6 +128,7 @@ fn work(world: &World) {
         }
     })
     .expect("this is a fiber");
+    joined(world.other.go(|| {}));
     let burst: Vec<_> = (0..BURST).map(|_| go(|| {})).collect();
     burst.into_iter().for_each(joined);
     let numbers: Vec<u64> = world.echoes.iter().map(|(echo, _)| echo.ask()).collect();

@@ -1,13 +1,16 @@
 //! What the background lane and the others reach: fibers of the urgent and the ordinary lane.
 
 use heddle_scheduler::suspend::{Resumer, suspend};
-use heddle_scheduler::{JoinHandle, Priority, Scheduler};
+use heddle_scheduler::{AtLimit, JoinHandle, Priority, Scheduler};
 use heddle_tests::eventually;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// The levels whose fibers have another lane than the background one.
 pub(crate) const ABOVE: [Priority; 3] = [Priority::Critical, Priority::High, Priority::Normal];
+
+/// Of the other scheduler: one may be held by who is frozen.
+const PLACES: usize = 2;
 
 /// A fiber that waits, and answers who has asked and resumed it.
 #[derive(Default)]
@@ -56,6 +59,8 @@ pub(crate) type Target = Arc<JoinHandle<()>>;
 
 pub(crate) struct World {
     pub(crate) scheduler: Arc<Scheduler>,
+    /// Another one, with few places, for which one waits.
+    pub(crate) other: Scheduler,
     pub(crate) echoes: Vec<(Arc<Echo>, OnceLock<JoinHandle<()>>)>,
     /// Never locked while a step is taken.
     targets: Mutex<Vec<(&'static str, Target)>>,
@@ -64,7 +69,9 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(scheduler: Arc<Scheduler>) -> World {
         let echoes = ABOVE.iter().map(|_| Default::default()).collect();
-        World { scheduler, echoes, targets: Mutex::default() }
+        let other = Scheduler::builder().workers(1).lanes(1).name("other").max_fibers(PLACES);
+        let other = other.at_limit(AtLimit::Wait).build().expect("the options are good");
+        World { scheduler, other, echoes, targets: Mutex::default() }
     }
 
     /// The echoes wait.

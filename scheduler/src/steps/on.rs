@@ -149,7 +149,7 @@ impl<T> Mutex<T> {
 
     #[track_caller]
     pub(crate) fn try_lock(&self) -> Option<parking_lot::MutexGuard<'_, T>> {
-        system_call("lock");
+        step();
         let guard = self.0.try_lock();
         step();
         guard
@@ -208,6 +208,7 @@ macro_rules! number {
                     fetch_or(value: $value, order: Ordering) -> $value;
                     fetch_and(value: $value, order: Ordering) -> $value;
                     fetch_max(value: $value, order: Ordering) -> $value;
+                    fetch_min(value: $value, order: Ordering) -> $value;
                 }
 
                 #[track_caller]
@@ -236,6 +237,7 @@ number! {
     AtomicU8: u8;
     AtomicU32: u32;
     AtomicU64: u64;
+    AtomicI64: i64;
     AtomicUsize: usize;
 }
 

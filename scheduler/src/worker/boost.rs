@@ -19,8 +19,8 @@ use super::Worker;
 use super::remote::Remote;
 use super::shared::Shared;
 use crate::lane::Lane;
+use crate::primitive::{AtomicU32, Ordering};
 use crate::priority::LEVELS;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The level that a worker's fibers were lent; [`NONE`]: none above its lane.
 pub(super) struct Boost(AtomicU32);

@@ -15,11 +15,11 @@ use super::shared::Shared;
 use crate::fiber::{FiberId, FiberRef};
 use crate::hog::{Hog, HogKind};
 use crate::machine::clock;
+use crate::primitive::Mutex;
+use crate::primitive::{AtomicBool, AtomicU64, Ordering};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
-use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// See the module's documentation.

@@ -28,12 +28,12 @@ use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
 use crate::machine::thread::{self, CpuClock, ThreadPolicy, decode, encode};
+use crate::primitive::{AtomicBool, AtomicI64};
 use crate::primitive::{AtomicU32, AtomicU64, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::{Closed, Inbox, Taken};
 use crate::stats::Counters;
 use crossbeam_deque::Stealer;
-use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 /// Two cache lines, as processors fetch them in pairs.

@@ -15,8 +15,8 @@ use super::vigil::Vigil;
 use crate::hog::{MonitorState, MonitorStats, QuotaStats};
 use crate::machine::park::Parker;
 use crate::machine::thread;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::primitive::Mutex;
+use crate::primitive::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 const OFF: u8 = 0;
