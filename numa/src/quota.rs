@@ -29,6 +29,24 @@ pub struct Quota {
 }
 
 impl Quota {
+    /// The tightest quota on this process now, under a file-system root: `/`, or a fixture's. It reads a few small
+    /// files, without looking at the rest of the machine as [`Topology`](crate::Topology) does.
+    ///
+    /// # Errors
+    /// A group's limit is garbled.
+    pub fn in_force(root: &Path) -> Result<Option<Quota>> {
+        read(root)
+    }
+
+    /// CPU time that the group has used so far, in microseconds. `None` where the group does not tell: in
+    /// version 1 that is another controller's business, which may be mounted elsewhere.
+    pub fn used_us(&self) -> Option<u64> {
+        let read = |name: &str| fs::read_to_string(self.group.join(name)).ok();
+        let version_2 = || value_of(&read("cpu.stat")?, "usage_usec");
+        let version_1 = || read("cpuacct.usage")?.trim().parse::<u64>().ok().map(|ns| ns / 1000);
+        version_2().or_else(version_1)
+    }
+
     /// CPU time allowed in a period, in microseconds.
     pub fn quota_us(&self) -> u64 {
         self.quota_us
@@ -60,10 +78,7 @@ impl Quota {
         let text = fs::read_to_string(&path).map_err(|os| {
             Error::system(format!("cannot read {}: has the control group been removed?", path.display()), os)
         })?;
-        let value = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-            line.and_then(|value| value.trim().parse::<u64>().ok())
-        };
+        let value = |name: &str| value_of(&text, name);
         Ok(Throttling {
             periods: value("nr_periods").unwrap_or(0),
             throttled_periods: value("nr_throttled").unwrap_or(0),
@@ -73,6 +88,12 @@ impl Quota {
                 .unwrap_or(0),
         })
     }
+}
+
+/// The number after a name that begins a line.
+fn value_of(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|value| value.trim().parse().ok())
 }
 
 /// What a quota has cost so far; see [`Quota::throttling`].

@@ -3,7 +3,7 @@
 mod fixture;
 
 use fixture::{Fixture, shapes};
-use heddle_numa::{Topology, default_workers};
+use heddle_numa::{Quota, Topology, default_workers};
 
 fn v2(files: &[(&str, &str)]) -> Fixture {
     files.iter().fold(shapes::no_nodes().cgroup2("/outer/inner"), |machine, (group, max)| {
@@ -91,4 +91,25 @@ fn a_garbled_quota_is_an_error_that_names_the_group() {
     let machine = v2(&[("outer/inner/", "lots 100000")]);
     let error = Topology::from_sysfs(machine.root()).unwrap_err();
     assert!(error.is_invalid_input() && error.to_string().contains("outer/inner"), "{error}");
+}
+
+#[test]
+fn what_the_group_has_used_is_read_where_it_tells() {
+    let machine = v2(&[("outer/inner/", "100000 100000")])
+        .file("sys/fs/cgroup/outer/inner/cpu.stat", "usage_usec 4321\n");
+    assert_eq!(Quota::in_force(machine.root()).unwrap().unwrap().used_us(), Some(4321));
+    let version_1 = |stat: &str| {
+        let dir = "sys/fs/cgroup/cpu/job";
+        let machine = shapes::no_nodes()
+            .file("proc/self/cgroup", "4:cpu,cpuacct:/job")
+            .file("proc/self/mountinfo", "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct")
+            .file(&format!("{dir}/cpu.cfs_quota_us"), "50000")
+            .file(&format!("{dir}/cpu.cfs_period_us"), "100000")
+            .file(&format!("{dir}/cpu.stat"), "nr_periods 1\nnr_throttled 0\nthrottled_time 0");
+        if stat.is_empty() { machine } else { machine.file(&format!("{dir}/cpuacct.usage"), stat) }
+    };
+    let machine = version_1("7000999\n");
+    assert_eq!(Quota::in_force(machine.root()).unwrap().unwrap().used_us(), Some(7000));
+    let machine = version_1("");
+    assert_eq!(Quota::in_force(machine.root()).unwrap().unwrap().used_us(), None);
 }

@@ -7,6 +7,7 @@ use crate::lane::{Lane, Lanes};
 use crate::policy::Terms;
 use crate::priority::Priority;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,8 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     /// In each lane.
     pub(crate) spares: usize,
+    /// Where the system's files about control groups are.
+    pub(crate) quota_root: PathBuf,
     /// `None`: there is no monitor.
     pub(crate) hog_after: Option<Duration>,
     pub(crate) lanes: Lanes,

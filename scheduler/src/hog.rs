@@ -103,6 +103,27 @@ pub struct MonitorStats {
     pub spares_refused: u64,
     /// How many stacks it has mapped for the background lane, whose threads do not do that themselves.
     pub stacks_supplied: u64,
+    /// The control group's CPU quota, if one is in force that is less than the CPUs.
+    pub quota: Option<QuotaStats>,
+}
+
+/// A CPU quota, which all lanes share. What the others need of it is kept for them: background workers pause at
+/// their next dispatch or [`checkpoint`](crate::checkpoint) until the next period begins.
+///
+/// Background code that reaches neither cannot be paused. While there is such code, only so many background
+/// workers run that one CPU of the quota is left to others, but at least one: with a quota of less than two
+/// CPUs, such code may get the whole group throttled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct QuotaStats {
+    /// The quota in CPUs.
+    pub cpus: f64,
+    /// In how many periods the group was throttled, since the quota was first seen.
+    pub throttled_periods: u64,
+    /// For how long, summed over CPUs.
+    pub throttled: Duration,
+    /// For how long background workers were held back.
+    pub held: Duration,
 }
 
 impl fmt::Display for MonitorStats {
@@ -116,6 +137,14 @@ impl fmt::Display for MonitorStats {
             f,
             "; {} hogs seen, {} spare workers (*) made, {} retired, {} refused; {} stacks supplied",
             self.hogs_seen, self.spares_made, self.spares_retired, self.spares_refused, self.stacks_supplied
-        )
+        )?;
+        match self.quota {
+            None => Ok(()),
+            Some(quota) => write!(
+                f,
+                "; quota of {} CPUs: throttled in {} periods, for {:.0?}, background held for {:.0?}",
+                quota.cpus, quota.throttled_periods, quota.throttled, quota.held
+            ),
+        }
     }
 }

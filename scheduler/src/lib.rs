@@ -80,7 +80,7 @@ pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
-pub use hog::{Hog, HogKind, MonitorState, MonitorStats};
+pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use lane::{Lane, Lanes, Raise};
 pub use machine::thread::ThreadPolicy;
 pub use priority::{ParsePriorityError, Priority};

@@ -3,6 +3,7 @@
 
 use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
+use crate::fiber::shown::Shown;
 use crate::hog::{Hog, MonitorStats};
 use crate::lane::Lane;
 use crate::machine::clock;
@@ -187,8 +188,10 @@ pub(crate) struct Counters {
     pub(crate) live: Counter,
     /// Stacks kept warm by this worker.
     pub(crate) warm: Counter,
-    /// The fiber that runs now, its number above and its level plus one in the last three bits; 0: none.
+    /// The fiber that runs now, as a word of [`Shown`].
     running: Counter,
+    /// Checkpoints that looked closer.
+    pub(crate) checkpoints: Counter,
     /// Letters taken out of the mailbox.
     pub(crate) letters: Counter,
     /// Fibers taken from each other worker.
@@ -209,26 +212,33 @@ impl Counters {
             live: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
+            checkpoints: Counter::default(),
             letters: Counter::default(),
             stolen_from: (0..workers).map(|_| Counter::default()).collect(),
         }
     }
 
-    /// That fiber goes on now, at `level`; only by the worker.
-    #[inline]
-    pub(crate) fn show_running(&self, fiber: FiberId, level: usize) {
-        self.running.set(fiber.0 << 3 | (level as u64 + 1));
+    /// That fiber goes on now; only by the worker.
+    #[inline(always)]
+    pub(crate) fn show_running(&self, shown: Shown) {
+        self.running.set(shown.into_word());
     }
 
-    /// The worker has nothing to run.
-    pub(crate) fn show_idle(&self) {
+    /// The worker has nothing to run. The result is who it was.
+    pub(crate) fn show_idle(&self) -> u64 {
+        let word = self.running.get();
         self.running.set(0);
+        word
+    }
+
+    /// It goes on after all.
+    pub(crate) fn show_again(&self, word: u64) {
+        self.running.set(word);
     }
 
     /// The fiber that runs, or ran until the worker began to look for another; and its level.
     pub(crate) fn running_fiber(&self) -> Option<(FiberId, usize)> {
-        let word = self.running.get();
-        (word != 0).then(|| (FiberId(word >> 3), (word & 7) as usize - 1))
+        Shown::read(self.running.get())
     }
 }
 

@@ -9,3 +9,4 @@ mod panics;
 mod helpers;
 mod lanes;
 mod cpus;
+mod quota;

@@ -19,6 +19,7 @@ mod inheritance;
 mod mutex;
 mod hogs;
 mod steward;
+mod quota;
 mod placement;
 mod lanes;
 mod lane_hogs;

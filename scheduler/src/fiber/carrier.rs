@@ -13,7 +13,8 @@
 
 use super::loans::Lender;
 use super::memory::{StackMemory, StackSource};
-use super::{FiberId, FiberRef, Header};
+use super::shown::Shown;
+use super::{FiberRef, Header};
 use crate::fiber::branches::Branches;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::{Cell, UnsafeCell};
@@ -42,10 +43,8 @@ pub(crate) struct Carrier {
     yielder: Cell<*const Yielder<(), Switch>>,
     /// The fiber it runs; null: none.
     pub(crate) fiber: Cell<*mut Header>,
-    /// The number of that fiber.
-    pub(crate) id: Cell<FiberId>,
-    /// It has a name.
-    pub(crate) is_named: Cell<bool>,
+    /// That fiber, as it is shown while it runs.
+    pub(crate) shown: Cell<Shown>,
     pub(crate) next: Cell<*mut Carrier>,
     pub(crate) previous: Cell<*mut Carrier>,
     pub(crate) queued: Cell<Queued>,
@@ -88,8 +87,7 @@ impl Carrier {
             coroutine: UnsafeCell::new(coroutine),
             yielder: Cell::new(ptr::null()),
             fiber: Cell::new(ptr::null_mut()),
-            id: Cell::new(FiberId(0)),
-            is_named: Cell::new(false),
+            shown: Cell::new(Shown::NOBODY),
             next: Cell::new(ptr::null_mut()),
             previous: Cell::new(ptr::null_mut()),
             queued: Cell::new(Queued::No),

@@ -29,6 +29,7 @@ pub(crate) mod loans;
 pub(crate) mod block;
 pub(crate) mod memory;
 pub(crate) mod branches;
+pub(crate) mod shown;
 pub(crate) mod carrier;
 
 use crate::error::JoinError;

@@ -112,6 +112,11 @@ pub(crate) fn number() -> u32 {
     system::number()
 }
 
+/// The CPU time that the process has had, in ns.
+pub(crate) fn process_cpu_time() -> u64 {
+    system::process_cpu_time()
+}
+
 /// Does the thread of that number wait for something other than a CPU? `None`: the system does not say.
 pub(crate) fn is_blocked(number: u32) -> Option<bool> {
     system::is_blocked(number)
@@ -191,6 +196,10 @@ mod system {
         unsafe { libc::gettid() as u32 }
     }
 
+    pub(super) fn process_cpu_time() -> u64 {
+        CpuClock(libc::CLOCK_PROCESS_CPUTIME_ID).read()
+    }
+
     pub(super) fn is_blocked(number: u32) -> Option<bool> {
         let stat = std::fs::read_to_string(format!("/proc/self/task/{number}/stat")).ok()?;
         // "7 (name) S ...", where the name may have any characters in it.
@@ -267,6 +276,10 @@ mod system {
             static MINE: u32 = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         MINE.with(|mine| *mine)
+    }
+
+    pub(super) fn process_cpu_time() -> u64 {
+        0
     }
 
     pub(super) fn is_blocked(_: u32) -> Option<bool> {

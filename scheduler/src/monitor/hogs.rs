@@ -1,9 +1,11 @@
 //! Finding workers that do not come back.
 //!
-//! A worker that runs a fiber and has not made another dispatch for `hog_after` is *stuck*: what has not started
+//! A worker that runs a fiber, and has neither made another dispatch nor reached a checkpoint for `hog_after`, is
+//! *stuck*. (A checkpoint costs a few loads and is counted only when the monitor asks, by a *roll call* in the
+//! beacon: for those that have not dispatched for half of that time, and for [`ANSWER`] if they all answer.) What has not started
 //! in its queues is for others to take. Its fiber is a *hog* if it has burned CPU time or has blocked the
 //! thread meanwhile. A thread that could run, and that the kernel keeps from its CPU for more urgent ones, is
-//! stuck without its fiber's fault, and is not reported.
+//! stuck without its fiber's fault, and is not reported until it has had so much time after all.
 //!
 //! Nothing of a fiber is touched, which may end at any time: its number and level are in the worker's counters.
 
@@ -14,6 +16,9 @@ use crate::worker::shared::Shared;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// How long a worker that reaches checkpoints has to answer, before its lane is asked until the next look.
+pub(super) const ANSWER: Duration = Duration::from_micros(500);
+
 /// A thread that gets at least this share of a CPU burns it.
 const BURNING_SHARE: u32 = 4;
 
@@ -21,11 +26,14 @@ const BURNING_SHARE: u32 = 4;
 #[derive(Clone, Copy)]
 struct Track {
     dispatches: u64,
+    checkpoints: u64,
     /// When that dispatch was first seen, by two clocks.
     since: Instant,
     since_ticks: u64,
     /// The CPU time of its thread, and when it was read.
     clock: Option<(u64, Instant)>,
+    /// The CPU time of its thread when it was first read.
+    first: u64,
     is_stuck: bool,
     kind: Option<HogKind>,
     /// When to ask the system next what the thread does.
@@ -58,9 +66,11 @@ impl Hogs {
         let now = Instant::now();
         let track = Track {
             dispatches: 0,
+            checkpoints: 0,
             since: now,
             since_ticks: 0,
             clock: None,
+            first: 0,
             is_stuck: false,
             kind: None,
             ask_at: now,
@@ -87,6 +97,35 @@ impl Hogs {
         progress
     }
 
+    /// After a look: is anybody asked for a sign of life?
+    pub(super) fn call_roll(&self, shared: &Shared) -> bool {
+        let mut asked = false;
+        for crew in &shared.crews {
+            let asks = crew.everyone().any(|worker| self.tracks[worker].clock.is_some());
+            asked |= asks;
+            if asks {
+                crew.beacon.set_roll_call(true);
+            }
+        }
+        asked
+    }
+
+    /// Ends it in the crews where all have answered, or, with `at_once`, everywhere.
+    pub(super) fn end_roll_call(&self, shared: &Shared, at_once: bool) {
+        for crew in &shared.crews {
+            let owes = |worker: usize| {
+                let (track, counters) = (&self.tracks[worker], &shared.remotes[worker].counters);
+                track.clock.is_some()
+                    && !track.is_stuck
+                    && track.dispatches == counters.dispatches.get()
+                    && track.checkpoints == counters.checkpoints.get()
+            };
+            if at_once || !crew.everyone().any(owes) {
+                crew.beacon.set_roll_call(false);
+            }
+        }
+    }
+
     /// What is in the queues of those who are stuck is for those who sleep.
     fn wake_for(&self, shared: &Shared, crew: &Crew) {
         let stuck = crew.everyone().filter(|&worker| self.tracks[worker].is_stuck);
@@ -99,8 +138,9 @@ impl Hogs {
         let remote = &shared.remotes[worker];
         let (crew, seat) = shared.crew_of_worker(worker);
         let dispatches = remote.counters.dispatches.get();
+        let checkpoints = remote.counters.checkpoints.get();
         let track = &mut self.tracks[worker];
-        let progress = dispatches != track.dispatches;
+        let progress = dispatches != track.dispatches || checkpoints != track.checkpoints;
         // It may stand aside for a lower lane for a while: then its fiber waits for that, not the other way.
         if progress || remote.counters.running_fiber().is_none() || crew.beacon.stands_aside(seat) {
             if track.is_stuck {
@@ -108,9 +148,11 @@ impl Hogs {
             }
             *track = Track {
                 dispatches,
+                checkpoints,
                 since: now,
                 since_ticks: clock::ticks(),
                 clock: None,
+                first: 0,
                 is_stuck: false,
                 kind: None,
                 ask_at: now,
@@ -120,13 +162,14 @@ impl Hogs {
         let age = now - track.since;
         if age < self.after {
             if track.clock.is_none() {
-                track.clock = Some((remote.cpu_time(), now));
+                track.first = remote.cpu_time();
+                track.clock = Some((track.first, now));
             }
             return false;
         }
         track.is_stuck = true;
         let before = track.kind;
-        track.kind = track.judge(remote.cpu_time(), remote.thread(), now);
+        track.kind = track.judge(remote.cpu_time(), remote.thread(), self.after, now);
         if let Some(kind) = track.kind {
             remote.mark.set(track.since_ticks, dispatches, kind);
             if before.is_none() {
@@ -137,6 +180,11 @@ impl Hogs {
             }
         }
         false
+    }
+
+    /// What keeps a worker.
+    pub(super) fn kind(&self, worker: usize) -> Option<HogKind> {
+        self.tracks[worker].kind
     }
 
     /// How many of a crew do what.
@@ -170,7 +218,10 @@ impl Hogs {
 
 impl Track {
     /// What does a thread do that does not come back? `None`: nothing, as the kernel does not let it.
-    fn judge(&mut self, cpu: u64, thread: u32, now: Instant) -> Option<HogKind> {
+    fn judge(&mut self, cpu: u64, thread: u32, after: Duration, now: Instant) -> Option<HogKind> {
+        if self.clock.is_none() {
+            self.first = cpu;
+        }
         let (before, read) = self.clock.replace((cpu, now)).unwrap_or((cpu, self.since));
         let used = Duration::from_nanos(cpu.saturating_sub(before));
         if used * BURNING_SHARE >= now - read && !used.is_zero() {
@@ -187,6 +238,9 @@ impl Track {
         self.ask_at = now + (now - self.since) / 8;
         match thread::is_blocked(thread) {
             Some(true) => Some(HogKind::Blocked),
+            Some(false) if Duration::from_nanos(cpu.saturating_sub(self.first)) >= after => {
+                Some(HogKind::Burning)
+            }
             Some(false) => self.kind,
             // Where the system does not say, there is no CPU time to read either.
             None => Some(HogKind::Burning),

@@ -6,6 +6,7 @@
 //! | [`hogs`]   | workers that do not come back: finding, marking and reporting them        |
 //! | [`spares`] | workers in their stead: when, how many, and when no more                  |
 //! | [`steward`]| stacks for the background lane                                            |
+//! | [`purse`]  | a CPU quota that must last for all lanes                                  |
 //!
 //! It looks twice in [`hog_after`](crate::Builder::hog_after) while something runs and for [`LINGER`] after;
 //! then it sleeps, without a timer, until a worker gets up ([`vigil`](crate::worker::vigil)). It waits for no
@@ -13,11 +14,13 @@
 //! stopped does not keep it from helping the other lanes.
 
 mod hogs;
+mod purse;
 mod spares;
 mod steward;
 
 use crate::worker::shared::Shared;
 use hogs::Hogs;
+use purse::Purse;
 use spares::Spares;
 use std::time::{Duration, Instant};
 use steward::Steward;
@@ -55,17 +58,24 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
     let mut hogs = Hogs::new(shared, hog_after);
     let mut spares = Spares::new(hog_after);
     let mut steward = Steward::new();
+    let mut purse = Purse::new(period);
     let mut busy = Instant::now();
     while !shared.all_have_left() {
         let now = Instant::now();
         steward.look(shared);
         let sighted = hogs.look(shared, now);
         spares.look(shared, &hogs, staff, now);
+        let soon = purse.look(shared, &hogs, now);
         if sighted || !shared.is_all_quiet() {
             busy = now;
         }
         if now - busy < LINGER {
-            shared.watchman.park(period);
+            if hogs.call_roll(shared) {
+                shared.watchman.park(hogs::ANSWER);
+                hogs.end_roll_call(shared, false);
+            }
+            shared.watchman.park(soon.unwrap_or(period));
+            hogs.end_roll_call(shared, true);
         } else {
             steward.rest(shared);
             shared.watchman.sleep(|| shared.is_all_quiet() && !shared.all_have_left());

@@ -6,6 +6,7 @@
 
 use super::hogs::{Census, Hogs};
 use super::{Manned, Staff};
+use crate::lane::Lane;
 use crate::worker::crew::Crew;
 use crate::worker::shared::Shared;
 use std::sync::atomic::Ordering;
@@ -71,6 +72,10 @@ impl Spares {
         }
         for crew in shared.crews.iter().filter(|crew| !crew.spares.is_empty() && crew.levels() != 0) {
             let census = hogs.census(shared, crew);
+            // Where a quota is in force, fewer of these run at once, not more.
+            if crew.lane == Lane::Background && census.blocked == 0 && shared.watchman.has_quota() {
+                continue;
+            }
             let levels = shared.levels_queued(crew);
             let surplus_since = &mut self.surplus_since[crew.lane as usize];
             match decide(census, levels != 0, is_anyone_free(shared, crew)) {

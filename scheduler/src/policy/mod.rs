@@ -48,6 +48,7 @@ pub(crate) mod aside;
 pub(crate) mod bounds;
 pub(crate) mod ledger;
 pub(crate) mod queues;
+pub(crate) mod quota;
 pub(crate) mod steal;
 pub(crate) mod turns;
 pub(crate) mod weights;

@@ -13,6 +13,7 @@ use crate::policy::{self, Terms, Weights};
 use crate::priority::{LEVELS, Priority};
 use crate::worker::SPIN_MAX;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,7 @@ pub struct Builder {
     workers: Option<usize>,
     spares: Option<usize>,
     hog_after: Duration,
+    quota_root: PathBuf,
     lanes: Lanes,
     weights: Weights,
     max_waits: [Duration; LEVELS],
@@ -77,6 +79,7 @@ impl Builder {
             workers: None,
             spares: None,
             hog_after: HOG_AFTER_DEFAULT,
+            quota_root: PathBuf::from("/"),
             lanes: Lanes::three(),
             weights: Weights::default(),
             max_waits: [policy::MAX_WAIT; LEVELS],
@@ -216,6 +219,13 @@ impl Builder {
         self
     }
 
+    /// Below which directory the monitor looks for the control group's quota, for tests. Default `/`.
+    #[doc(hidden)]
+    pub fn quota_root(mut self, root: impl Into<PathBuf>) -> Builder {
+        self.quota_root = root.into();
+        self
+    }
+
     /// Called for each hog when it is noticed, on the monitor's thread, which looks at nothing else meanwhile. See
     /// [`hog_after`](Self::hog_after).
     pub fn on_hog(mut self, hook: impl Fn(&Hog) + Send + Sync + 'static) -> Builder {
@@ -276,6 +286,7 @@ impl Builder {
             workers,
             spares,
             hog_after,
+            quota_root: self.quota_root,
             lanes: self.lanes,
             cpus: allowed_cpus(),
             stack_size: self.stack_size.next_multiple_of(page_size()),

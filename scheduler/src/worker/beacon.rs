@@ -9,8 +9,10 @@
 //! bit  5     ASIDE     somebody stands aside for a lower lane (a hint)
 //! bit  6     HUNGRY    a worker found nothing: a fork should turn a waiting branch into a fiber
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
-//! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint)
-//! bits 9..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
+//! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint); in the
+//!                      background lane, where there is none below: some of its workers pause
+//! bit  9     ROLL_CALL the monitor asks who reaches checkpoints
+//! bits 10..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
 //! ```
 //!
 //! The sleepers are counted in the word itself. A flag beside a count would have to be cleared and,
@@ -80,7 +82,8 @@ const ASIDE: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
 const STOP: u32 = 1 << 7;
 const MAKE_WAY: u32 = 1 << 8;
-const SLEEPER: u32 = 1 << 9;
+const ROLL_CALL: u32 = 1 << 9;
+const SLEEPER: u32 = 1 << 10;
 const SLEEPERS: u32 = !(SLEEPER - 1);
 
 const AWAKE: u32 = 0;
@@ -255,16 +258,25 @@ impl Beacon {
         (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == BECKONED)
     }
 
-    /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`says_stop`](Self::says_stop).
+    /// The word, for [`LEVEL_BITS`] (levels that may have work somewhere) and [`is_special`](Self::is_special).
     #[inline]
     pub(crate) fn signs(&self) -> u32 {
         self.word.load(Ordering::Relaxed)
     }
 
-    /// Do the signs say that the scheduler stops?
-    #[inline]
-    pub(crate) fn says_stop(signs: u32) -> bool {
-        signs & STOP != 0
+    /// The signs that a running fiber has to look up for, besides levels; also those to pause, if its worker may
+    /// have to.
+    pub(crate) fn interrupts(pauses: bool) -> u32 {
+        if pauses { STOP | ROLL_CALL | MAKE_WAY } else { STOP | ROLL_CALL }
+    }
+
+    /// The monitor wants to know which running fibers reach checkpoints, or has seen enough.
+    pub(crate) fn set_roll_call(&self, on: bool) {
+        if on {
+            self.word.fetch_or(ROLL_CALL, Ordering::Relaxed);
+        } else {
+            self.word.fetch_and(!ROLL_CALL, Ordering::Relaxed);
+        }
     }
 
     /// Do the signs ask for something but work?

@@ -36,6 +36,11 @@ impl Boost {
     fn level(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Was a fiber lent a level above the worker's lane?
+    pub(super) fn is_up(&self) -> bool {
+        self.level() != NONE
+    }
 }
 
 /// How many workers are boosted, and how many others make way for them.
@@ -60,6 +65,11 @@ impl Shared {
         for crew in self.crews.iter().filter(|crew| crew.lane < remote.lane) {
             crew.beacon.set_make_way(true);
         }
+        // It may pause.
+        let (crew, seat) = self.crew_of_worker(worker);
+        if crew.beacon.stands_aside(seat) {
+            remote.unpark();
+        }
     }
 
     /// Nobody has lent anything to `remote`'s fibers any more.
@@ -78,7 +88,8 @@ impl Shared {
         }
         // One that was made meanwhile has lost its sign.
         if last && self.boosts.count.load(Ordering::Relaxed) > 0 {
-            self.crews.iter().for_each(|crew| crew.beacon.set_make_way(true));
+            let above = self.crews.iter().filter(|crew| crew.lane < Lane::Background);
+            above.for_each(|crew| crew.beacon.set_make_way(true));
         }
     }
 }

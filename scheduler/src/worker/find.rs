@@ -70,7 +70,10 @@ impl Worker {
         if self.shared.is_stopping() {
             self.begin_stop();
         } else if Beacon::says_make_way(signs) {
-            self.make_way();
+            match self.lane {
+                Lane::Background => drop(self.pause(false)),
+                _ => self.make_way(),
+            }
         }
     }
 
@@ -326,6 +329,7 @@ impl Worker {
     /// In a checkpoint of the running fiber, of `level`: does it go on?
     #[cold]
     pub(crate) fn checkpoint(&self, level: usize) -> Checkpoint {
+        self.remote().counters.checkpoints.add(1);
         if self.remote().has_mail() || self.shared.is_stopping() {
             return Checkpoint::MakeRoom;
         }

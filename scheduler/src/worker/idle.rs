@@ -27,6 +27,7 @@ impl Worker {
     pub(super) fn idle(&self) -> Option<Work> {
         self.remote().counters.show_idle();
         self.remote().mark.forget_name();
+        self.pause(false);
         // Most waits for another worker are short: then nobody needs to know that we looked.
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
@@ -44,6 +45,9 @@ impl Worker {
                 self.begin_stop();
             }
             self.shared.before_sleep();
+            if self.pause(searching) {
+                searching = false;
+            }
             let leaving = self.is_leaving();
             let found = self.look().or_else(|| if searching && !leaving { self.watch(1) } else { None });
             if let Some(work) = found {
@@ -173,7 +177,7 @@ impl Worker {
         loop {
             match self.timers.until_next() {
                 Some(Duration::ZERO) => return beacon.rise(self.seat),
-                wait => self.remote().park(wait),
+                wait => drop(self.remote().park(wait)),
             }
             if let Some(searcher) = beacon.wake_up(self.seat) {
                 return searcher;

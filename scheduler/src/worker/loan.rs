@@ -130,8 +130,8 @@ fn settle(fiber: FiberRef) {
         worker.turns.level_changed();
         if let Some(carrier) = worker.current() {
             worker.recount(carrier, level);
+            worker.remote().counters.show_running(carrier.shown.get().at(level));
         }
-        worker.remote().counters.show_running(fiber.id, level);
         worker.forget_boost();
         return;
     }

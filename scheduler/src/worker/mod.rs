@@ -12,6 +12,7 @@
 //! | [`rescue`]   | taking from workers that do not come back; spares that leave       |
 //! | [`holders`]  | branches of fibers that wait here                                  |
 //! | [`supply`]   | where stacks come from, and who may map them                       |
+//! | [`pause`]    | background workers that leave a CPU quota to others                |
 //! | [`mark`]     | which workers do not come back                                     |
 //! | [`duty`]     | whether a spare's seat is manned                                   |
 //! | [`watchman`] | what the monitor's thread shares with the workers                  |
@@ -60,6 +61,7 @@ mod pile;
 mod aside;
 mod find;
 mod holders;
+mod pause;
 pub(crate) mod supply;
 mod rescue;
 mod idle;
@@ -70,6 +72,7 @@ use crate::config::PanicReport;
 use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
 use crate::fiber::memory::StackGuard;
+use crate::fiber::shown::Shown;
 use crate::fiber::{FiberRef, Making};
 use crate::lane::Lane;
 use crate::machine::clock;
@@ -121,6 +124,8 @@ pub(crate) struct Worker {
     piled: u32,
     /// Our entry of `shared.remotes`, which stays where it is while `shared` lives.
     remote: *const Remote,
+    /// The signs of the beacon that a running fiber has to look up for.
+    interrupts: u32,
     /// The thread may map and unmap memory.
     may_map: Cell<bool>,
     /// Stacks have canaries to look at.
@@ -194,6 +199,7 @@ impl Worker {
             piled: if background { crew.levels() } else { 0 },
             crew,
             remote: &shared.remotes[index],
+            interrupts: Beacon::interrupts(background),
             may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
             index,
@@ -307,8 +313,7 @@ impl Worker {
         unsafe {
             (*carrier).fiber.set(fiber.as_ptr());
             (*carrier).counted.set(level as u8);
-            (*carrier).id.set(fiber.id);
-            (*carrier).is_named.set(fiber.name.is_some());
+            (*carrier).shown.set(Shown::new(fiber.id, fiber.name.is_some()));
         }
         fiber.carrier.set(carrier);
         self.switch_to(carrier, level);
@@ -332,8 +337,9 @@ impl Worker {
         self.current.set(carrier);
         // SAFETY: it is ours and alive.
         let carrier_ref = unsafe { &*carrier };
-        self.remote().counters.show_running(carrier_ref.id.get(), level);
-        if carrier_ref.is_named.get() {
+        let shown = carrier_ref.shown.get().at(level);
+        self.remote().counters.show_running(shown);
+        if shown.is_named() {
             self.show_name(carrier_ref);
         }
         // SAFETY: it is ours, alive, and nothing else runs on this thread.
@@ -593,7 +599,7 @@ impl Worker {
     pub(crate) fn should_look(&self, level: usize) -> bool {
         let signs = self.beacon().signs();
         let waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
-        self.turns.should_look(level, waiting) || Beacon::says_stop(signs) || self.remote().has_mail()
+        self.turns.should_look(level, waiting) || signs & self.interrupts != 0 || self.remote().has_mail()
     }
 
     // ---- small things --------------------------------------------------------------------------

@@ -199,8 +199,9 @@ impl Remote {
     }
 
     /// Waits until somebody unparks the worker; only on its own thread. It may return for no reason.
-    pub(crate) fn park(&self, timeout: Option<Duration>) {
-        let _ = self.parker.park(timeout);
+    /// `false`: the time is up, or there was no reason.
+    pub(crate) fn park(&self, timeout: Option<Duration>) -> bool {
+        self.parker.park(timeout)
     }
 
     pub(crate) fn unpark(&self) {

@@ -85,7 +85,7 @@ impl Worker {
 
     /// Announces what we can see and do not take: we may have been woken for it, or others may have left
     /// the waking to us as we searched.
-    fn pass_on(&self, searching: bool) {
+    pub(super) fn pass_on(&self, searching: bool) {
         if searching {
             let _ = self.beacon().stop_searching();
         }

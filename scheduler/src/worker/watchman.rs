@@ -12,7 +12,7 @@
 
 use super::shared::Shared;
 use super::vigil::Vigil;
-use crate::hog::{MonitorState, MonitorStats};
+use crate::hog::{MonitorState, MonitorStats, QuotaStats};
 use crate::machine::park::Parker;
 use crate::machine::thread;
 use parking_lot::Mutex;
@@ -35,6 +35,12 @@ pub(crate) struct Watchman {
     pub(crate) spares_retired: AtomicU64,
     pub(crate) spares_refused: AtomicU64,
     pub(crate) stacks_supplied: AtomicU64,
+    /// The quota in force, in us in each so many; 0: none.
+    quota: AtomicU64,
+    period: AtomicU64,
+    throttled_periods: AtomicU64,
+    throttled_us: AtomicU64,
+    pub(crate) held_us: AtomicU64,
 }
 
 impl Watchman {
@@ -50,6 +56,11 @@ impl Watchman {
             spares_retired: AtomicU64::new(0),
             spares_refused: AtomicU64::new(0),
             stacks_supplied: AtomicU64::new(0),
+            quota: AtomicU64::new(0),
+            period: AtomicU64::new(0),
+            throttled_periods: AtomicU64::new(0),
+            throttled_us: AtomicU64::new(0),
+            held_us: AtomicU64::new(0),
         }
     }
 
@@ -106,6 +117,33 @@ impl Watchman {
         self.state.store(number, Ordering::Relaxed);
     }
 
+    /// The quota in force, in us in each so many; 0: none.
+    pub(crate) fn set_quota(&self, quota: u64, period: u64) {
+        self.period.store(period, Ordering::Relaxed);
+        self.quota.store(quota, Ordering::Relaxed);
+    }
+
+    /// Is there one?
+    pub(crate) fn has_quota(&self) -> bool {
+        self.quota.load(Ordering::Relaxed) != 0
+    }
+
+    /// How often and how long the group was throttled since the quota was first seen.
+    pub(crate) fn count_throttling(&self, periods: u64, us: u64) {
+        self.throttled_periods.store(periods, Ordering::Relaxed);
+        self.throttled_us.store(us, Ordering::Relaxed);
+    }
+
+    fn quota_stats(&self) -> Option<QuotaStats> {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        self.has_quota().then(|| QuotaStats {
+            cpus: read(&self.quota) as f64 / read(&self.period).max(1) as f64,
+            throttled_periods: read(&self.throttled_periods),
+            throttled: Duration::from_micros(read(&self.throttled_us)),
+            held: Duration::from_micros(read(&self.held_us)),
+        })
+    }
+
     pub(crate) fn stats(&self) -> MonitorStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         MonitorStats {
@@ -119,6 +157,7 @@ impl Watchman {
             spares_retired: read(&self.spares_retired),
             spares_refused: read(&self.spares_refused),
             stacks_supplied: read(&self.stacks_supplied),
+            quota: self.quota_stats(),
         }
     }
 }

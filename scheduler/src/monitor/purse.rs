@@ -1,0 +1,120 @@
+//! The control group's CPU quota, which all lanes share: the background lane pauses before it is used up.
+//!
+//! The decision is the policy's ([`policy::quota`](crate::policy::quota)); here are the readings. What the group has
+//! used is asked of the group, or, where that does not tell, it is what this process has used.
+//!
+//! Code that reaches no dispatch and no checkpoint cannot be paused without a privilege. Where such code runs in the
+//! background lane, no more of its workers run at once than leave one CPU of the quota to others. With a quota
+//! of less than two CPUs that is not enough: such code may then get the group throttled.
+
+use super::hogs::Hogs;
+use crate::hog::HogKind;
+use crate::lane::Lane;
+use crate::machine::thread;
+use crate::policy::quota::{Meter, Reading, unpausable_max};
+use crate::worker::crew::Crew;
+use crate::worker::shared::Shared;
+use heddle_numa::{Quota, Throttling};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How often to look whether there is a quota, which may change.
+const READ_AGAIN: Duration = Duration::from_secs(1);
+
+/// Looks in a period at least.
+const LOOKS: u32 = 20;
+
+/// What Background burns between two looks should be no more than so small a part of the quota.
+const STEP: u64 = 10;
+
+/// Not more often, at some 20 us a look.
+const INTERVAL_MIN: Duration = Duration::from_millis(2);
+
+pub(super) struct Purse {
+    began: Instant,
+    /// How often the monitor looks anyway.
+    usual: Duration,
+    quota: Option<(Quota, Meter)>,
+    read_at: Option<Instant>,
+    /// What the group had been throttled when the quota was first seen.
+    before: Throttling,
+    looked: Instant,
+}
+
+impl Purse {
+    pub(super) fn new(usual: Duration) -> Purse {
+        let now = Instant::now();
+        Purse { began: now, usual, quota: None, read_at: None, before: Throttling::default(), looked: now }
+    }
+
+    /// The result is the time until the next look, if it should be soon.
+    pub(super) fn look(&mut self, shared: &Shared, hogs: &Hogs, now: Instant) -> Option<Duration> {
+        if self.read_at.is_none_or(|time| now - time >= READ_AGAIN) {
+            self.read_at = Some(now);
+            self.read(shared);
+        }
+        let crew = &shared.crews[Lane::Background as usize];
+        let elapsed = now - std::mem::replace(&mut self.looked, now);
+        let Some((quota, meter)) = &mut self.quota else {
+            if crew.has_held() {
+                shared.hold(crew, 0);
+            }
+            return None;
+        };
+        let threads = || crew.workers().map(|worker| &shared.remotes[worker]);
+        let busy = threads().count().clamp(1, shared.config.cpus.len().max(1)) as u64;
+        let fine = Duration::from_micros(quota.quota_us() / (STEP * busy)).max(INTERVAL_MIN);
+        let interval = fine.min(Duration::from_micros(quota.period_us()) / LOOKS).min(self.usual);
+        let throttling = quota.throttling().unwrap_or_default();
+        shared.watchman.count_throttling(
+            throttling.throttled_periods.saturating_sub(self.before.throttled_periods),
+            throttling.throttled_us.saturating_sub(self.before.throttled_us),
+        );
+        if crew.levels() == 0 {
+            return Some(interval);
+        }
+        let used = quota.used_us().unwrap_or_else(|| thread::process_cpu_time() / 1000);
+        let pauses = meter.look(Reading {
+            now: (now - self.began).as_micros() as u64,
+            used,
+            background: threads().map(|remote| remote.cpu_time() / 1000).sum(),
+            periods: throttling.periods,
+            ahead: busy * interval.as_micros() as u64,
+        });
+        if (0..crew.reach()).any(|seat| crew.is_held(seat) && crew.beacon.stands_aside(seat)) {
+            shared.watchman.held_us.fetch_add(elapsed.as_micros() as u64, Ordering::Relaxed);
+        }
+        let seats = if pauses { u64::MAX } else { surplus(crew, hogs, quota) };
+        shared.hold(crew, seats);
+        Some(interval)
+    }
+
+    /// Is a quota in force that is less than the CPUs?
+    fn read(&mut self, shared: &Shared) {
+        let config = &shared.config;
+        let quota = Quota::in_force(&config.quota_root).ok().flatten();
+        let Some(quota) = quota.filter(|quota| quota.cpus() < config.cpus.len() as f64) else {
+            self.quota = None;
+            shared.watchman.set_quota(0, 0);
+            return;
+        };
+        let numbers = (quota.quota_us(), quota.period_us());
+        if !self.quota.as_ref().is_some_and(|(_, meter)| meter.is_for(numbers.0, numbers.1)) {
+            self.before = quota.throttling().unwrap_or_default();
+            self.quota = Some((quota, Meter::new(numbers.0, numbers.1)));
+            shared.watchman.set_quota(numbers.0, numbers.1);
+        }
+    }
+}
+
+/// Where fibers run that cannot be paused: the seats of the others, but for those that may run besides.
+fn surplus(crew: &Crew, hogs: &Hogs, quota: &Quota) -> u64 {
+    let burns = |seat: &usize| hogs.kind(crew.worker(*seat)) == Some(HogKind::Burning);
+    let burning = (0..crew.reach()).filter(burns).count();
+    if burning == 0 {
+        return 0;
+    }
+    let besides = unpausable_max(quota.quota_us(), quota.period_us()).saturating_sub(burning);
+    let others = (0..crew.reach()).filter(|seat| !burns(seat)).skip(besides);
+    others.fold(0, |seats, seat| seats | 1 << (seat % 64))
+}

@@ -1,0 +1,195 @@
+//! A CPU quota: background work leaves it to the other lanes. The control group is a folder of ours.
+#![cfg(target_os = "linux")]
+
+use heddle_scheduler::sync::Mutex;
+use heddle_scheduler::{Builder, HogKind, Priority, QuotaStats, checkpoint, yield_now};
+use heddle_tests::{Gate, Rig, eventually, with_lanes};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// A file-system root with a control group that has this quota, and has used nothing by itself.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(name: &str, max: &str) -> Group {
+        let root = std::env::temp_dir().join(format!("heddle-{}-{name}", std::process::id()));
+        let file = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        file("proc/self/cgroup", "0::/job\n");
+        file("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
+        file("sys/fs/cgroup/job/cpu.max", max);
+        file("sys/fs/cgroup/job/cpu.stat", "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n");
+        Group(root)
+    }
+
+    fn throttle(&self) {
+        let stat = "usage_usec 0\nnr_periods 9\nnr_throttled 6\nthrottled_usec 1077\n";
+        // Whole or not at all, as the kernel's file is.
+        std::fs::write(self.0.join("new"), stat).unwrap();
+        std::fs::rename(self.0.join("new"), self.0.join("sys/fs/cgroup/job/cpu.stat")).unwrap();
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn under_quota(name: &str, max: &str, workers: &[usize], body: impl Fn(&Rig, &Group)) {
+    let group = Group::new(name, max);
+    let options = |builder: Builder| builder.quota_root(&group.0).hog_after(Duration::from_millis(4));
+    with_lanes(3, workers, &options, &|rig| body(rig, &group));
+}
+
+fn quota(rig: &Rig) -> QuotaStats {
+    rig.stats().monitor.quota.expect("there is one")
+}
+
+/// The monitor has seen it.
+fn await_quota(rig: &Rig) {
+    eventually(|| rig.stats().monitor.quota.is_some());
+}
+
+#[test]
+fn background_work_pauses_when_the_quota_is_nearly_used_and_goes_on_in_the_next_period() {
+    under_quota("period", "5000 100000", &[1, 2], |rig, _| {
+        await_quota(rig);
+        assert_eq!(quota(rig).cpus, 0.05);
+        for pause in [checkpoint as fn(), yield_now] {
+            let (enough, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+            let (theirs, steps) = (enough.clone(), count.clone());
+            let working = rig.go_with_priority(Priority::Background, move || {
+                while !theirs.load(Ordering::Relaxed) {
+                    steps.fetch_add(1, Ordering::Relaxed);
+                    pause();
+                }
+            });
+            for _ in 0..3 {
+                let held = quota(rig).held;
+                eventually(|| quota(rig).held > held);
+                let before = count.load(Ordering::Relaxed);
+                eventually(|| count.load(Ordering::Relaxed) > before + 100);
+            }
+            // Nobody else is held.
+            for priority in [Priority::Critical, Priority::High, Priority::Normal] {
+                assert_eq!(rig.go_with_priority(priority, || 1).join().unwrap(), 1);
+            }
+            enough.store(true, Ordering::Relaxed);
+            working.join().unwrap();
+        }
+    });
+}
+
+/// The period is an hour here: who is held is held for the length of the test.
+#[test]
+fn a_background_fiber_that_holds_what_an_urgent_one_waits_for_is_not_held() {
+    under_quota("lent", "20000 3600000000", &[1, 2], |rig, _| {
+        await_quota(rig);
+        let lock = Arc::new(Mutex::new(0_u64));
+        let (theirs, locked) = (lock.clone(), Gate::new());
+        let has_it = locked.clone();
+        drop(rig.go_with_priority(Priority::Background, move || {
+            let mut guard = theirs.lock();
+            has_it.open();
+            // More than it can do before it is held, and than a dispatch a second would get done.
+            for _ in 0..50_000 {
+                *guard += 1;
+                checkpoint();
+                std::hint::black_box((0..1000).fold(0_u64, |sum, n| sum ^ std::hint::black_box(n)));
+            }
+        }));
+        locked.wait();
+        eventually(|| !quota(rig).held.is_zero());
+        let waits = rig.go_with_priority(Priority::Critical, move || *lock.lock());
+        assert_eq!(waits.join().unwrap(), 50_000);
+    });
+}
+
+#[test]
+fn while_code_that_cannot_be_paused_uses_what_background_may_no_other_background_fiber_starts() {
+    // One and a half CPUs: so one such fiber at once.
+    under_quota("burns", "150000 100000", &[2, 4], |rig, _| {
+        if std::thread::available_parallelism().unwrap().get() < 2 {
+            eprintln!("SKIPPED: a quota of 1.5 CPUs is no limit on a machine with one");
+            return;
+        }
+        await_quota(rig);
+        let enough = Arc::new(AtomicBool::new(false));
+        let theirs = enough.clone();
+        let burning = rig.go_with_priority(Priority::Background, move || {
+            while !theirs.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
+        eventually(|| rig.stats().hogs.iter().any(|hog| hog.kind == HogKind::Burning));
+        // One of these is held, and with it all that come later.
+        let mut probes = Vec::new();
+        eventually_with(
+            || quota(rig).held.is_zero(),
+            || {
+                probes.push(rig.go_with_priority(Priority::Background, || ()));
+            },
+        );
+        let held = quota(rig).held;
+        let last = rig.go_with_priority(Priority::Background, || ());
+        eventually(|| quota(rig).held > held + Duration::from_millis(20));
+        assert!(!last.is_finished(), "{}", rig.stats());
+        assert_eq!(rig.go(|| 1).join().unwrap(), 1);
+        enough.store(true, Ordering::Relaxed);
+        burning.join().unwrap();
+        last.join().unwrap();
+        probes.into_iter().for_each(|probe| probe.join().unwrap());
+    });
+}
+
+/// Does `step` again and again while `still`.
+fn eventually_with(still: impl Fn() -> bool, mut step: impl FnMut()) {
+    while still() {
+        step();
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn throttling_is_counted_from_when_the_quota_was_first_seen() {
+    under_quota("throttled", "50000 100000", &[1], |rig, group| {
+        await_quota(rig);
+        rig.go(|| ()).join().unwrap();
+        assert_eq!(quota(rig).throttled_periods, 0);
+        group.throttle();
+        eventually(|| {
+            rig.go(|| ()).join().unwrap();
+            quota(rig).throttled_periods == 2 && quota(rig).throttled == Duration::from_millis(1)
+        });
+        assert!(rig.stats().to_string().contains("quota of 0.5 CPUs: throttled in 2 periods"));
+    });
+}
+
+#[test]
+fn a_quota_above_the_cpus_is_none_and_a_stop_ends_a_pause() {
+    under_quota("large", "100000000 100000", &[1], |rig, _| {
+        rig.go_with_priority(Priority::Background, || ()).join().unwrap();
+        assert!(rig.stats().monitor.quota.is_none());
+    });
+    under_quota("stop", "1000 3600000000", &[1, 2], |rig, _| {
+        for _ in 0..2 {
+            await_quota(rig);
+            let before = quota(rig).held;
+            let waits = rig.go_with_priority(Priority::Background, || {
+                loop {
+                    checkpoint();
+                }
+            });
+            eventually(|| quota(rig).held > before);
+            rig.stop().unwrap();
+            assert!(waits.join().map(|_: ()| ()).is_err());
+            rig.start().unwrap();
+        }
+    });
+}
