@@ -190,6 +190,8 @@ pub(crate) struct Counters {
     pub(crate) warm: Counter,
     /// The fiber that runs now, as a word of [`Shown`].
     running: Counter,
+    /// Checkpoints that looked closer.
+    pub(crate) checkpoints: Counter,
     /// Letters taken out of the mailbox.
     pub(crate) letters: Counter,
     /// Fibers taken from each other worker.
@@ -210,6 +212,7 @@ impl Counters {
             live: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
+            checkpoints: Counter::default(),
             letters: Counter::default(),
             stolen_from: (0..workers).map(|_| Counter::default()).collect(),
         }

@@ -61,6 +61,8 @@ impl AtomicU32 {
         fetch_sub(value: u32, order: Ordering) -> u32;
         fetch_or(value: u32, order: Ordering) -> u32;
         fetch_and(value: u32, order: Ordering) -> u32;
+        fetch_max(value: u32, order: Ordering) -> u32;
+        fetch_min(value: u32, order: Ordering) -> u32;
         compare_exchange(old: u32, new: u32, won: Ordering, lost: Ordering) -> Result<u32, u32>;
         compare_exchange_weak(old: u32, new: u32, won: Ordering, lost: Ordering) -> Result<u32, u32>;
     }

@@ -1,7 +1,7 @@
 //! Fibers that do not give their thread back: they are found, others' work goes on, and they are told of.
 
 use heddle_scheduler::{
-    Builder, Hog, HogKind, Lane, MonitorState, Priority, Scheduler, Stats, current, go, yield_now,
+    Builder, Hog, HogKind, Lane, MonitorState, Priority, Scheduler, Stats, checkpoint, current, go, yield_now,
 };
 use heddle_tests::{Event, Gate, Rig, eventually, everywhere, in_one_lane, with_options};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -434,6 +434,35 @@ fn wait_all_counts_what_spares_run() {
                 assert!(opener.is_finished());
             }
             assert_eq!(ran.load(Ordering::SeqCst), 300);
+        },
+    );
+}
+
+#[test]
+fn a_fiber_that_reaches_checkpoints_is_no_hog_however_long_it_runs() {
+    with_options(
+        &[1, 2],
+        |builder| builder.hog_after(Duration::from_millis(40)),
+        |rig| {
+            let enough = Arc::new(AtomicBool::new(false));
+            let theirs = enough.clone();
+            let runs = rig.go(move || {
+                while !theirs.load(Ordering::Relaxed) {
+                    checkpoint();
+                }
+            });
+            // A hog beside it, seen for as long again: on a machine with nothing else to do, one is seen as soon
+            // as the other would be.
+            let other = rig.another(1);
+            let gate = Gate::new();
+            let held = gate.clone();
+            drop(other.go(move || held.wait()));
+            eventually(|| other.stats().hogs.first().is_some_and(|hog| hog.age > Duration::from_millis(400)));
+            assert!(rig.stats().hogs.is_empty(), "{}", rig.stats());
+            enough.store(true, Ordering::Relaxed);
+            gate.open();
+            runs.join().unwrap();
+            Rig::retire(&other);
         },
     );
 }

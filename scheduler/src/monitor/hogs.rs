@@ -1,6 +1,8 @@
 //! Finding workers that do not come back.
 //!
-//! A worker that runs a fiber and has not made another dispatch for `hog_after` is *stuck*: what has not started
+//! A worker that runs a fiber, and has neither made another dispatch nor reached a checkpoint for `hog_after`, is
+//! *stuck*. (A checkpoint costs a few loads and is counted only when the monitor asks, by a *roll call* in the
+//! beacon: for those that have not dispatched for half of that time, and for [`ANSWER`] if they all answer.) What has not started
 //! in its queues is for others to take. Its fiber is a *hog* if it has burned CPU time or has blocked the
 //! thread meanwhile. A thread that could run, and that the kernel keeps from its CPU for more urgent ones, is
 //! stuck without its fiber's fault, and is not reported until it has had so much time after all.
@@ -14,6 +16,9 @@ use crate::worker::shared::Shared;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+/// How long a worker that reaches checkpoints has to answer, before its lane is asked until the next look.
+pub(super) const ANSWER: Duration = Duration::from_micros(500);
+
 /// A thread that gets at least this share of a CPU burns it.
 const BURNING_SHARE: u32 = 4;
 
@@ -21,6 +26,7 @@ const BURNING_SHARE: u32 = 4;
 #[derive(Clone, Copy)]
 struct Track {
     dispatches: u64,
+    checkpoints: u64,
     /// When that dispatch was first seen, by two clocks.
     since: Instant,
     since_ticks: u64,
@@ -60,6 +66,7 @@ impl Hogs {
         let now = Instant::now();
         let track = Track {
             dispatches: 0,
+            checkpoints: 0,
             since: now,
             since_ticks: 0,
             clock: None,
@@ -90,6 +97,35 @@ impl Hogs {
         progress
     }
 
+    /// After a look: is anybody asked for a sign of life?
+    pub(super) fn call_roll(&self, shared: &Shared) -> bool {
+        let mut asked = false;
+        for crew in &shared.crews {
+            let asks = crew.everyone().any(|worker| self.tracks[worker].clock.is_some());
+            asked |= asks;
+            if asks {
+                crew.beacon.set_roll_call(true);
+            }
+        }
+        asked
+    }
+
+    /// Ends it in the crews where all have answered, or, with `at_once`, everywhere.
+    pub(super) fn end_roll_call(&self, shared: &Shared, at_once: bool) {
+        for crew in &shared.crews {
+            let owes = |worker: usize| {
+                let (track, counters) = (&self.tracks[worker], &shared.remotes[worker].counters);
+                track.clock.is_some()
+                    && !track.is_stuck
+                    && track.dispatches == counters.dispatches.get()
+                    && track.checkpoints == counters.checkpoints.get()
+            };
+            if at_once || !crew.everyone().any(owes) {
+                crew.beacon.set_roll_call(false);
+            }
+        }
+    }
+
     /// What is in the queues of those who are stuck is for those who sleep.
     fn wake_for(&self, shared: &Shared, crew: &Crew) {
         let stuck = crew.everyone().filter(|&worker| self.tracks[worker].is_stuck);
@@ -102,8 +138,9 @@ impl Hogs {
         let remote = &shared.remotes[worker];
         let (crew, seat) = shared.crew_of_worker(worker);
         let dispatches = remote.counters.dispatches.get();
+        let checkpoints = remote.counters.checkpoints.get();
         let track = &mut self.tracks[worker];
-        let progress = dispatches != track.dispatches;
+        let progress = dispatches != track.dispatches || checkpoints != track.checkpoints;
         // It may stand aside for a lower lane for a while: then its fiber waits for that, not the other way.
         if progress || remote.counters.running_fiber().is_none() || crew.beacon.stands_aside(seat) {
             if track.is_stuck {
@@ -111,6 +148,7 @@ impl Hogs {
             }
             *track = Track {
                 dispatches,
+                checkpoints,
                 since: now,
                 since_ticks: clock::ticks(),
                 clock: None,

@@ -70,7 +70,12 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
             busy = now;
         }
         if now - busy < LINGER {
+            if hogs.call_roll(shared) {
+                shared.watchman.park(hogs::ANSWER);
+                hogs.end_roll_call(shared, false);
+            }
             shared.watchman.park(soon.unwrap_or(period));
+            hogs.end_roll_call(shared, true);
         } else {
             steward.rest(shared);
             shared.watchman.sleep(|| shared.is_all_quiet() && !shared.all_have_left());

@@ -11,7 +11,8 @@
 //! bit  7     STOP      the scheduler stops: every worker should look up from its queues
 //! bit  8     MAKE_WAY  a started fiber in a lane below was lent a level of ours or above (a hint); in the
 //!                      background lane, where there is none below: some of its workers pause
-//! bits 9..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
+//! bit  9     ROLL_CALL the monitor asks who reaches checkpoints
+//! bits 10..32 SLEEPERS  how many are PARKED: if any, whoever queues work should wake one
 //! ```
 //!
 //! The sleepers are counted in the word itself. A flag beside a count would have to be cleared and,
@@ -82,7 +83,8 @@ const ASIDE: u32 = 1 << 5;
 const HUNGRY: u32 = 1 << 6;
 const STOP: u32 = 1 << 7;
 const MAKE_WAY: u32 = 1 << 8;
-const SLEEPER: u32 = 1 << 9;
+const ROLL_CALL: u32 = 1 << 9;
+const SLEEPER: u32 = 1 << 10;
 const SLEEPERS: u32 = !(SLEEPER - 1);
 
 const AWAKE: u32 = 0;
@@ -269,7 +271,16 @@ impl Beacon {
     /// The signs that a running fiber has to look up for, besides levels; also those to pause, if its worker may
     /// have to.
     pub(crate) fn interrupts(pauses: bool) -> u32 {
-        if pauses { STOP | MAKE_WAY } else { STOP }
+        if pauses { STOP | ROLL_CALL | MAKE_WAY } else { STOP | ROLL_CALL }
+    }
+
+    /// The monitor wants to know which running fibers reach checkpoints, or has seen enough.
+    pub(crate) fn set_roll_call(&self, on: bool) {
+        if on {
+            self.word.fetch_or(ROLL_CALL, Ordering::Relaxed);
+        } else {
+            self.word.fetch_and(!ROLL_CALL, Ordering::Relaxed);
+        }
     }
 
     /// Do the signs ask for something but work?

@@ -330,6 +330,7 @@ impl Worker {
     /// In a checkpoint of the running fiber, of `level`: does it go on?
     #[cold]
     pub(crate) fn checkpoint(&self, level: usize) -> Checkpoint {
+        self.remote().counters.checkpoints.add(1);
         if self.remote().has_mail() || self.shared.is_stopping() {
             return Checkpoint::MakeRoom;
         }

@@ -40,10 +40,10 @@ impl Worker {
             return false;
         }
         self.pass_on(searching);
+        self.shared.before_sleep();
         let counters = &self.remote().counters;
         // So that others do not leave it a CPU that it would not use.
         let running = counters.show_idle();
-        self.shared.before_sleep();
         self.beacon().step_aside(self.seat);
         while self.must_pause() {
             if !self.remote().park(Some(PAUSE_MAX)) {

@@ -50,6 +50,7 @@ impl Worker {
         }
         // What ran before is not what keeps the thread now.
         self.remote().counters.show_idle();
+        self.shared.before_sleep();
         loop {
             if self.beacon().is_stop() {
                 return Err(Error::stopped());
