@@ -175,7 +175,7 @@ fn who_is_needed_is_woken_however_early() {
     explore_all_ways(2, |ways| {
         const STARTING: u32 = 0;
         let loom = Loom::with(1, ways);
-        loom.beacon.begin();
+        loom.beacon.begin(1);
         let (phase, inbox) = (Arc::new(AtomicU32::new(STARTING)), Arc::new(AtomicU32::new(0)));
         let running = phase.clone();
         let worker = spawn(&loom, move |loom| {
