@@ -271,7 +271,7 @@ fn a_fiber_changes_its_own_priority_inside() {
 
 #[test]
 fn a_fiber_that_lowers_itself_lets_the_others_go_first() {
-    on_workers(&[1], |rig| {
+    in_one_lane(&[1], strict, |rig| {
         let log = Log::default();
         let theirs = log.clone();
         rig.go(move || {
