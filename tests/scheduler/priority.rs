@@ -5,9 +5,7 @@
 use heddle_scheduler::{
     Priority, Scheduler, checkpoint, current, go, go_with_priority, set_priority, yield_now,
 };
-use heddle_tests::{
-    Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, on_workers, strict,
-};
+use heddle_tests::{Event, Gate, Random, Rig, WORKERS, eventually, everywhere, in_one_lane, occupy, strict};
 use std::sync::{Arc, Mutex};
 
 /// What ran, in its order.
