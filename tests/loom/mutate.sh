@@ -68,7 +68,7 @@ mutate() { # file, line, kind, sed expression
         */beacon.rs) models=(sleepers aside frozen) ;;
         */front.rs) models=(fronts) ;;
         */park.rs) models=(parkers) ;;
-        */vigil.rs) models=(spares) ;;
+        */vigil.rs | */duty.rs) models=(spares) ;;
         */slots.rs | */shelf.rs) models=(stacks) ;;
         */table.rs) models=(tables) ;;
         */limit.rs) models=(limits) ;;
