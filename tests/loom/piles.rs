@@ -101,6 +101,24 @@ fn what_was_put_back_is_visible_to_who_takes_it_next() {
     });
 }
 
+/// `turn_over`: the links were written anew by who puts the list back, not by who made it.
+#[test]
+fn a_pile_that_was_turned_over_is_walked_in_its_new_order() {
+    explore(3, || {
+        let (ours, elders) = (pile([1, 2, 3]), pile([]));
+        let thief = {
+            let (elders, own) = (elders.clone(), pile([]));
+            thread::spawn(move || {
+                take_handful(&elders, &own, 3);
+                own
+            })
+        };
+        restore(&elders, &ours, ours.take_all().oldest_first());
+        let own = thief.join().unwrap();
+        expect(drain([&ours, &elders, &own]), &[1, 2, 3]);
+    });
+}
+
 #[test]
 fn a_list_is_cut_where_it_was_asked_for() {
     explore(1, || {
