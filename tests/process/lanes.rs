@@ -1,8 +1,9 @@
 //! Lanes where the system refuses something: scheduling policies, nice values, threads.
 
 use super::child;
-use heddle_scheduler::{Lane, Lanes, Priority, Raise, Scheduler, ThreadPolicy, current};
+use heddle_scheduler::{Builder, Lane, Lanes, Priority, Raise, Scheduler, ThreadPolicy, current};
 use heddle_tests::{Hogs, Rig, eventually, kernel};
+use std::time::Duration;
 
 /// What the kernel says in a fiber of each priority. `stats()` must say the same, of the worker too.
 fn policies(scheduler: &Scheduler) -> [ThreadPolicy; 5] {
@@ -221,25 +222,30 @@ fn manned(scheduler: &Scheduler) -> ([bool; 3], usize) {
     (lanes, stats.lanes.iter().map(|lane| lane.threads).sum())
 }
 
+/// Three lanes, and no monitor, which would be one thread more.
+fn unwatched(workers: usize) -> Builder {
+    Scheduler::builder().workers(workers).lanes(3).hog_after(Duration::ZERO)
+}
+
 #[test]
 fn wherever_the_creation_of_threads_fails_there_are_fewer_lanes_or_a_typed_error_and_nothing_leaks() {
     if child::is_child() {
         let before = kernel::threads().len();
         // What the first one of a process sets up is there.
-        three().stop().unwrap();
+        unwatched(2).build().unwrap().stop().unwrap();
         if !child::become_nobody() {
             return;
         }
         let allow = |more: usize| child::soft_limit(libc::RLIMIT_NPROC, (before + more) as u64);
         for workers in [1, 2, 3] {
             allow(1000);
-            let again = Scheduler::builder().workers(workers).lanes(3).build().unwrap();
+            let again = unwatched(workers).build().unwrap();
             again.stop().unwrap();
             for n in 0..=3 * workers {
                 eventually(|| kernel::threads().len() == before);
                 allow(n);
                 let expected = [n >= 2 * workers, true, n >= 3 * workers];
-                let new = Scheduler::builder().workers(workers).lanes(3).build();
+                let new = unwatched(workers).build();
                 if n < workers {
                     let error = new.unwrap_err();
                     assert!(error.is_thread(), "{error}");
