@@ -106,8 +106,8 @@ for file in "${FILES[@]}"; do
     while IFS=: read -r line text; do
         case "$text" in
             *fence\(Ordering::SeqCst\)*) mutate "$file" "$line" "no fence" 's/fence(Ordering::SeqCst);//' ;;
-            *light_barrier\(\)*) mutate "$file" "$line" "no light barrier" 's/light_barrier();//' ;;
-            *heavy_barrier\(\)*) mutate "$file" "$line" "no heavy barrier" 's/heavy_barrier();//' ;;
+            *light_barrier\(\)*) mutate "$file" "$line" "no light barrier" 's/\(self\.\)\?light_barrier();//' ;;
+            *heavy_barrier\(\)*) mutate "$file" "$line" "no heavy barrier" 's/\(self\.\)\?heavy_barrier();//' ;;
             *Ordering::AcqRel*)
                 if [ -n "$QUICK" ]; then
                     mutate "$file" "$line" "AcqRel->Relaxed" 's/Ordering::AcqRel/Ordering::Relaxed/'
