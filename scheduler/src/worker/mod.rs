@@ -130,6 +130,8 @@ pub(crate) struct Worker {
     may_map: Cell<bool>,
     /// Stacks have canaries to look at.
     canaries: bool,
+    /// There is a bound on stacks: one that is kept for the next fiber could be missing elsewhere.
+    stacks_are_short: bool,
     deques: Deques,
     levels: [Level; LEVELS],
     /// Levels with something in `ready` or `yielded`.
@@ -202,6 +204,7 @@ impl Worker {
             interrupts: Beacon::interrupts(background),
             may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
+            stacks_are_short: shared.config.max_stacks != usize::MAX,
             index,
             deques,
             levels: std::array::from_fn(level),
@@ -414,6 +417,9 @@ impl Worker {
 
     #[inline]
     fn put_warm(&self, carrier: *mut Carrier) {
+        if self.stacks_are_short {
+            return self.retire(carrier);
+        }
         if self.hot.get().is_null() {
             self.hot.set(carrier);
             return;
