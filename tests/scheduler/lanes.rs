@@ -65,7 +65,6 @@ fn each_priority_runs_in_its_lane_from_outside_and_from_every_lane() {
                 rig.go_with_priority(priority, move || theirs.here()).join().unwrap(),
                 lane_of(priority)
             );
-            // Joined out here: a fiber that waits would lend its priority.
             let theirs = map.clone();
             let children = rig.go_with_priority(priority, move || {
                 let inherited = theirs.clone();
@@ -109,7 +108,6 @@ fn scopes_borrow_across_lanes_and_wait_for_all_of_them() {
                             if n % 3 == 0 {
                                 yield_now();
                             }
-                            // Or in a lane above, if the owner waits already and lends its priority.
                             assert!(map.here() <= lane_of(priority), "{priority}: {:?}", map.here());
                             count.fetch_add(1, Ordering::Relaxed);
                         });
@@ -148,7 +146,6 @@ fn on_an_idle_machine_each_lane_runs_on_all_of_its_workers_at_once() {
                 .map(|_| {
                     let all = all.clone();
                     rig.go_with_priority(priority, move || {
-                        // They block their threads until all are there.
                         all.wait();
                         place()
                     })
@@ -204,7 +201,6 @@ fn forks_inside_a_lane_spread_over_its_workers() {
     fn tree(fork: &mut Fork, depth: u32, seen: &Mutex<HashSet<usize>>) -> u32 {
         seen.lock().unwrap().insert(place().0);
         if depth == 0 {
-            // Leaves the CPU to the others, which may have to share one, without leaving the thread.
             std::thread::sleep(Duration::from_micros(50));
             return 1;
         }
@@ -232,7 +228,6 @@ fn forks_inside_a_lane_spread_over_its_workers() {
 fn started_fibers_stay_on_their_thread_when_their_priority_crosses_lanes() {
     laned(&SIZES, |rig| {
         for first in Priority::ALL {
-            // From inside.
             let inside = rig.go_with_priority(first, || {
                 let home = place();
                 for priority in Priority::ALL.into_iter().chain(Priority::ALL.into_iter().rev()) {
@@ -249,7 +244,6 @@ fn started_fibers_stay_on_their_thread_when_their_priority_crosses_lanes() {
                 }
             });
             inside.join().unwrap();
-            // By its handle, while it waits.
             let events = Priority::ALL.map(|_| Event::new());
             let theirs = events.clone();
             let waits = rig.go_with_priority(first, move || {
@@ -310,7 +304,6 @@ fn a_fiber_that_has_not_started_moves_to_the_lane_of_its_new_priority_whoever_sa
         let callers = RIDERS.map(Some).into_iter().chain([None]);
         for caller in callers {
             for (from, old) in RIDERS {
-                // Nobody can take it where it is now.
                 let block = Gate::new();
                 let changer =
                     caller.map_or_else(Changer::outside, |(_, rider)| Changer::in_fiber(rig, rider));
@@ -335,7 +328,6 @@ fn a_fiber_that_has_not_started_moves_to_the_lane_of_its_new_priority_whoever_sa
                     if !caller_blocks {
                         assert_eq!(handle.join().unwrap(), to, "from {from}, said by {caller:?}");
                     }
-                    // And there and back: it stays where it was.
                     let theirs = map.clone();
                     let handle = rig.go_with_priority(old, move || theirs.here());
                     let handle = changer.change(changer.change(handle, new), new);
