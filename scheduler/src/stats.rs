@@ -224,6 +224,12 @@ impl Counters {
         self.running.set(shown.into_word());
     }
 
+    /// The fiber that was shown has ended, and the worker looks for another: it is as busy as before, with nobody.
+    #[inline(always)]
+    pub(crate) fn show_over(&self, level: usize) {
+        self.running.set(Shown::OVER.at(level).into_word());
+    }
+
     /// The worker has nothing to run. The result is who it was.
     pub(crate) fn show_idle(&self) -> u64 {
         let word = self.running.get();
@@ -236,9 +242,14 @@ impl Counters {
         self.running.set(word);
     }
 
-    /// The fiber that runs, or ran until the worker began to look for another; and its level.
+    /// The fiber that runs and its level.
     pub(crate) fn running_fiber(&self) -> Option<(FiberId, usize)> {
-        Shown::read(self.running.get())
+        Shown::read(self.running.get()).filter(|&(id, _)| id != FiberId::NOBODY)
+    }
+
+    /// The level of the fiber that runs, or ran until the worker began to look for another.
+    pub(crate) fn busy_level(&self) -> Option<usize> {
+        Shown::read(self.running.get()).map(|(_, level)| level)
     }
 }
 
@@ -477,8 +488,7 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
     for counter in counters {
         waits.merge(&counter.levels[level].waits);
     }
-    let busy =
-        counters.iter().filter(|c| c.running_fiber().is_some_and(|(_, at)| at == level)).count() as u64;
+    let busy = counters.iter().filter(|c| c.busy_level() == Some(level)).count() as u64;
     let suspended = sum(|l| &l.suspended);
     // Gauges go up on one worker and down on another; only their sums mean something.
     let alive = counters.iter().fold(0_u64, |sum, c| sum.wrapping_add(c.levels[level].alive.get()));

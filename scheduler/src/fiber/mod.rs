@@ -50,6 +50,11 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FiberId(pub(crate) u64);
 
+impl FiberId {
+    /// No fiber has it.
+    pub(crate) const NOBODY: FiberId = FiberId(0);
+}
+
 impl fmt::Display for FiberId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

@@ -18,6 +18,9 @@ pub(crate) struct Shown(u64);
 impl Shown {
     pub(crate) const NOBODY: Shown = Shown(0);
 
+    /// One that has ended, at no level yet: what remains is that somebody was busy.
+    pub(crate) const OVER: Shown = Shown(FiberId::NOBODY.0 << LEVEL_BITS);
+
     /// A fiber, at no level yet.
     pub(crate) fn new(id: FiberId, is_named: bool) -> Shown {
         Shown(id.0 << LEVEL_BITS & !NAMED | if is_named { NAMED } else { 0 })

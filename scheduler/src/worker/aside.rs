@@ -113,8 +113,8 @@ impl Worker {
     fn levels_below(&self) -> u32 {
         let lower = Lane::ALL.into_iter().filter(|&lane| lane > self.lane);
         lower.fold(0, |mask, lane| {
-            let running = self.neighbours(lane).filter_map(|remote| remote.counters.running_fiber());
-            let running = running.fold(0, |mask, (_, level)| mask | 1 << level);
+            let running = self.neighbours(lane).filter_map(|remote| remote.counters.busy_level());
+            let running = running.fold(0, |mask, level| mask | 1 << level);
             let queued = self.shared.crews[lane as usize].beacon.levels();
             if running == 0 { mask } else { mask | running | queued }
         })
@@ -142,8 +142,7 @@ impl Worker {
 
     /// How many of our lane's neighbours are busy, and share what is owed.
     fn busy_here(&self) -> u64 {
-        let busy =
-            self.neighbours(self.lane).filter(|remote| remote.counters.running_fiber().is_some()).count();
+        let busy = self.neighbours(self.lane).filter(|remote| remote.counters.busy_level().is_some()).count();
         busy.max(1) as u64
     }
 }

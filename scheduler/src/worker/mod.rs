@@ -383,6 +383,8 @@ impl Worker {
         counters.levels[level].alive.add(u64::MAX);
         // SAFETY: its result is in place, and it runs no more.
         unsafe { complete(fiber) };
+        // Before anybody can know that all are done: it is no hog any more.
+        counters.show_over(level);
         counters.levels[level].finished.publish_one();
         self.shared.after_finish();
         self.put_warm(carrier);
