@@ -262,6 +262,11 @@ impl Thread {
         Thread(sys::gettid())
     }
 
+    /// The thread of this process with that number (what `gettid` says there).
+    pub fn numbered(number: u32) -> Thread {
+        Thread(number as sys::RawTid)
+    }
+
     /// The CPUs the thread may run on now.
     pub fn allowed_cpus(self) -> Result<CpuSet> {
         sys::getaffinity(self.0).map_err(|os| {

@@ -5,6 +5,7 @@
 //! * [`affinity`]: pins a thread, and puts it back.
 //! * [`Placement`], [`Seats`], [`default_workers`]: how many workers, on which CPU and node, and who is near whom; pure functions.
 //! * [`memory`]: values and pages on a node, and where pages are.
+//! * [`probe`]: what far memory costs, measured.
 //! * [`draw`]: the machine as text, JSON and SVG.
 //!
 //! Linux is read through `/sys` and raw calls. On any other system the same API answers for one node.
@@ -24,6 +25,7 @@ mod placement;
 mod steal;
 mod reseat;
 pub mod memory;
+pub mod probe;
 pub mod draw;
 
 pub use crate::cpuset::{CpuSet, Id, IdSet, Iter, NodeSet};

@@ -120,6 +120,13 @@ impl Seats {
     }
 }
 
+/// A plan of one's own.
+impl FromIterator<Seat> for Seats {
+    fn from_iter<I: IntoIterator<Item = Seat>>(seats: I) -> Seats {
+        Seats(seats.into_iter().collect())
+    }
+}
+
 impl Index<usize> for Seats {
     type Output = Seat;
     fn index(&self, worker: usize) -> &Seat {

@@ -6,6 +6,7 @@ use crate::hog::Hog;
 use crate::lane::{Lane, Lanes};
 use crate::policy::Terms;
 use crate::priority::Priority;
+use crate::site::Sites;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub(crate) struct Config {
     /// `None`: there is no monitor.
     pub(crate) hog_after: Option<Duration>,
     pub(crate) lanes: Lanes,
+    /// Where its workers belong.
+    pub(crate) sites: Sites,
     /// The CPUs that the process may use.
     pub(crate) cpus: Vec<usize>,
     pub(crate) stack_size: usize,
@@ -107,6 +110,8 @@ pub(crate) struct Config {
     pub(crate) terms: Terms,
     pub(crate) lend_ticks: u64,
     pub(crate) tiny_ticks: u64,
+    /// How long to look near before going far.
+    pub(crate) far_ticks: u64,
     pub(crate) hooks: Hooks,
 }
 

@@ -23,6 +23,7 @@ enum Kind {
     Inside(&'static str),
     Outside(&'static str),
     NoMemory(String),
+    Busy(String),
 }
 
 impl Error {
@@ -52,6 +53,15 @@ impl Error {
 
     pub(crate) fn no_memory(message: impl Into<String>) -> Error {
         Error(Kind::NoMemory(message.into()))
+    }
+
+    pub(crate) fn busy(message: impl Into<String>) -> Error {
+        Error(Kind::Busy(message.into()))
+    }
+
+    /// It cannot be done while fibers run that it would concern.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.0, Kind::Busy(_))
     }
 
     /// An option has a value that cannot work.
@@ -93,7 +103,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Config(message) | Kind::Thread(message) | Kind::NoMemory(message) => f.write_str(message),
+            Kind::Config(message) | Kind::Thread(message) | Kind::NoMemory(message) | Kind::Busy(message) => {
+                f.write_str(message)
+            }
             Kind::Stopped => f.write_str("the scheduler has been stopped; call start() to use it again"),
             Kind::Limit(limit) => write!(
                 f,

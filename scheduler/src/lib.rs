@@ -57,7 +57,9 @@ mod primitive;
 mod queue;
 mod fiber;
 mod hog;
+mod site;
 mod stats;
+mod numa_stats;
 mod config;
 mod timer;
 mod worker;
@@ -80,14 +82,17 @@ pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
+pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use lane::{Lane, Lanes, Raise};
 pub use machine::thread::ThreadPolicy;
+pub use numa_stats::{NodeStats, NumaStats, StackPages, StealStats};
 pub use priority::{ParsePriorityError, Priority};
 pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use site::{Numa, NumaState, Pinning};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
     FiberInfo, checkpoint, current, set_priority, sleep, thread_time, try_checkpoint, try_yield_now,

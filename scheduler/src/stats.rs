@@ -8,7 +8,9 @@ use crate::hog::{Hog, MonitorStats};
 use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::thread::ThreadPolicy;
+use crate::numa_stats::NumaStats;
 use crate::priority::{LEVELS, Priority};
+use heddle_numa::NodeId;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -194,6 +196,8 @@ pub(crate) struct Counters {
     pub(crate) checkpoints: Counter,
     /// Letters taken out of the mailbox.
     pub(crate) letters: Counter,
+    /// Fibers that were made for another site.
+    pub(crate) away: Counter,
     /// Fibers taken from each other worker.
     pub(crate) stolen_from: Box<[Counter]>,
 }
@@ -214,6 +218,7 @@ impl Counters {
             running: Counter::default(),
             checkpoints: Counter::default(),
             letters: Counter::default(),
+            away: Counter::default(),
             stolen_from: (0..workers).map(|_| Counter::default()).collect(),
         }
     }
@@ -293,6 +298,8 @@ pub struct Stats {
     pub hogs: Vec<Hog>,
     /// What the monitor's thread did.
     pub monitor: MonitorStats,
+    /// The machine's nodes, and what went from one to another.
+    pub numa: NumaStats,
 }
 
 /// How often a less urgent fiber was given a CPU while a more urgent one had been ready for longer than
@@ -305,8 +312,8 @@ pub struct Inversions {
     pub waited: Priority,
     /// The priority that ran.
     pub ran: Priority,
-    /// The memory node of the worker.
-    pub node: usize,
+    /// The memory node of the worker; node 0 where nodes are not minded.
+    pub node: NodeId,
     /// How many dispatches.
     pub count: u64,
 }
@@ -325,6 +332,8 @@ pub struct WorkerStats {
     pub policy: ThreadPolicy,
     /// The CPU it is pinned to, if it is.
     pub cpu: Option<u32>,
+    /// The node where it is; `None` where nodes are not minded.
+    pub node: Option<NodeId>,
     /// How often a fiber was given the CPU.
     pub dispatches: u64,
     /// How many fibers it started.
@@ -414,6 +423,11 @@ impl Stats {
         self.lanes.iter().find(|stats| stats.lane == lane)
     }
 
+    /// How many NUMA nodes the machine has.
+    pub fn num_numa_nodes(&self) -> usize {
+        self.numa.num_numa_nodes
+    }
+
     /// Fibers that exist: queued, ready, running or suspended.
     pub fn live(&self) -> u64 {
         self.levels.iter().map(|l| l.queued + l.running + l.ready + l.suspended).sum()
@@ -425,23 +439,31 @@ impl Stats {
         lanes: Vec<LaneStats>,
         stacks: StackStats,
         (hogs, monitor): (Vec<Hog>, MonitorStats),
+        numa: NumaStats,
     ) -> Stats {
+        let inversions = inversions(workers, &numa);
         let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
         let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
         let workers = workers.iter().map(worker_stats).collect();
-        Stats { workers, lanes, levels, stacks, inversions: inversions(&counters), hogs, monitor }
+        Stats { workers, lanes, levels, stacks, inversions, hogs, monitor, numa }
     }
 }
 
-fn inversions(counters: &[&Counters]) -> Vec<Inversions> {
-    let pairs = Priority::ALL.into_iter().flat_map(|waited| Priority::ALL.map(|ran| (waited, ran)));
-    pairs
-        .map(|(waited, ran)| {
-            let count = counters.iter().map(|c| c.inversions[waited.level()][ran.level()].get()).sum();
-            Inversions { waited, ran, node: 0, count }
-        })
-        .filter(|inversions| inversions.count > 0)
-        .collect()
+fn inversions(workers: &[Seen<'_>], numa: &NumaStats) -> Vec<Inversions> {
+    let mut found = Vec::new();
+    for (site, node) in numa.nodes.iter().map(|node| node.node.unwrap_or_default()).enumerate() {
+        let here = || workers.iter().filter(|worker| worker.site == site);
+        for (waited, ran) in
+            Priority::ALL.into_iter().flat_map(|waited| Priority::ALL.map(|ran| (waited, ran)))
+        {
+            let count =
+                here().map(|worker| worker.counters.inversions[waited.level()][ran.level()].get()).sum();
+            if count > 0 {
+                found.push(Inversions { waited, ran, node, count });
+            }
+        }
+    }
+    found
 }
 
 /// A worker, as [`Stats::collect`] sees it.
@@ -451,6 +473,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) lane: Lane,
     pub(crate) policy: ThreadPolicy,
     pub(crate) cpu: Option<u32>,
+    pub(crate) seat: usize,
+    pub(crate) site: usize,
+    pub(crate) node: Option<NodeId>,
     pub(crate) counters: &'a Counters,
 }
 
@@ -466,6 +491,7 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
         lane: seen.lane,
         policy: seen.policy,
         cpu: seen.cpu,
+        node: seen.node,
         dispatches: counters.dispatches.get(),
         started: sum(|l| &l.started),
         finished: sum(|l| &l.finished),
@@ -557,16 +583,12 @@ impl fmt::Display for Stats {
             )?;
         }
         for i in &self.inversions {
-            writeln!(
-                f,
-                "inversions on node {}: {} waited, {} ran, {} times",
-                i.node, i.waited, i.ran, i.count
-            )?;
+            writeln!(f, "inversions on {}: {} waited, {} ran, {} times", i.node, i.waited, i.ran, i.count)?;
         }
         for hog in &self.hogs {
             writeln!(f, "hog: {hog}")?;
         }
-        writeln!(f, "{}", self.monitor)?;
+        writeln!(f, "{}\n{}", self.monitor, self.numa)?;
         let s = &self.stacks;
         write!(
             f,

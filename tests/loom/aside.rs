@@ -50,7 +50,7 @@ fn pressing_work_brings_it_back() {
             assert!(loom.take());
         });
         loom.queued.fetch_add(1, Ordering::Relaxed);
-        if let Some(who) = loom.beacon.announce(PRESSING) {
+        if let Some(who) = loom.beacon.announce(PRESSING, 0) {
             loom.unpark(who);
         }
         aside.join().unwrap();
@@ -70,7 +70,7 @@ fn a_sleeper_beside_one_that_stands_aside_is_woken_for_work() {
                 loom.beacon.step_back(0);
             });
             loom.queued.fetch_add(1, Ordering::Relaxed);
-            if let Some(who) = loom.beacon.announce(level) {
+            if let Some(who) = loom.beacon.announce(level, 0) {
                 loom.unpark(who);
             }
             sleeper.join().unwrap();
@@ -89,6 +89,6 @@ fn one_that_steps_back_leaves_the_sign_of_another() {
             loom.beacon.step_back(0);
         });
         other.join().unwrap();
-        assert_eq!(loom.beacon.announce(PRESSING), Some(1));
+        assert_eq!(loom.beacon.announce(PRESSING, 0), Some(1));
     });
 }

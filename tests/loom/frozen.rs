@@ -21,7 +21,7 @@ fn explore_steps(preemptions: usize, model: impl Fn(Ways, u32) + Copy + Send + S
 
 impl Loom {
     fn announce_from_below(&self) {
-        self.beacon.announce_from_below(LEVEL, |who| self.unpark_from_below(who));
+        self.beacon.announce_from_below(LEVEL, 0, |who| self.unpark_from_below(who));
     }
 
     fn call_from_below(&self) {

@@ -62,7 +62,7 @@ impl Loom {
     /// P1 to P4. The queues themselves order nothing here.
     pub(crate) fn push(&self) {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        if let Some(sleeper) = self.beacon.announce(LEVEL) {
+        if let Some(sleeper) = self.beacon.announce(LEVEL, 0) {
             self.unpark(sleeper);
         }
     }
@@ -113,7 +113,7 @@ impl Loom {
                 if searching
                     && self.beacon.stop_searching()
                     && self.visible() != 0
-                    && let Some(sleeper) = self.beacon.wake_one()
+                    && let Some(sleeper) = self.beacon.wake_one(0)
                 {
                     self.unpark(sleeper);
                 }
@@ -330,11 +330,11 @@ fn a_searcher_and_who_queues_do_not_leave_the_waking_to_each_other() {
                 thread::yield_now();
             }
             if loom.beacon.stop_searching() && loom.visible() != 0 {
-                let _ = loom.beacon.wake_one();
+                let _ = loom.beacon.wake_one(0);
             }
         });
         loom.queued.fetch_add(1, Ordering::Relaxed);
-        let _ = loom.beacon.announce(LEVEL);
+        let _ = loom.beacon.announce(LEVEL, 0);
         searcher.join().unwrap();
         assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
     });
@@ -352,7 +352,7 @@ fn work_is_seen_while_one_gets_up_and_another_lies_down() {
         });
         let pusher = spawn(&loom, |loom| {
             loom.queued.fetch_add(1, Ordering::Relaxed);
-            let _ = loom.beacon.announce(LEVEL);
+            let _ = loom.beacon.announce(LEVEL, 0);
         });
         loom.beacon.lie_down(1, false);
         let seen = loom.visible() != 0;
@@ -371,7 +371,7 @@ fn who_is_sent_by_a_second_look_is_a_searcher_from_the_start() {
         let loom = Loom::new(2);
         // P4 of somebody who saw a sleeper that is gone.
         let waker = spawn(&loom, |loom| {
-            let _ = loom.beacon.wake_one();
+            let _ = loom.beacon.wake_one(0);
         });
         loom.beacon.lie_down(0, false);
         if loom.beacon.wake_up(0) == Some(true) {
@@ -379,7 +379,7 @@ fn who_is_sent_by_a_second_look_is_a_searcher_from_the_start() {
             loom.beacon.lie_down(1, false);
             let _ = loom.beacon.stop_searching();
             loom.queued.fetch_add(1, Ordering::Relaxed);
-            assert_eq!(loom.beacon.wake_one(), Some(1), "work beside a sleeper");
+            assert_eq!(loom.beacon.wake_one(0), Some(1), "work beside a sleeper");
         }
         waker.join().unwrap();
     });
@@ -391,11 +391,11 @@ fn a_phantom_wakes_whom_another_left_to_it() {
     explore(3, || {
         let loom = Loom::new(1);
         let phantom = spawn(&loom, |loom| {
-            let _ = loom.beacon.wake_one();
+            let _ = loom.beacon.wake_one(0);
         });
         let pusher = spawn(&loom, |loom| {
             loom.queued.fetch_add(1, Ordering::Relaxed);
-            let _ = loom.beacon.wake_one();
+            let _ = loom.beacon.wake_one(0);
         });
         loom.beacon.lie_down(0, false);
         let seen = loom.visible() != 0;

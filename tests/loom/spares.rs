@@ -32,7 +32,7 @@ impl Crew {
 
     fn push(&self) {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        let _ = self.beacon.announce(LEVEL);
+        let _ = self.beacon.announce(LEVEL, 0);
     }
 
     fn has_work(&self) -> bool {
@@ -45,7 +45,7 @@ impl Crew {
             let _ = self.beacon.stop_searching();
         }
         if self.has_work() {
-            let _ = self.beacon.announce(LEVEL);
+            let _ = self.beacon.announce(LEVEL, 0);
         }
         self.duty.leave()
     }
@@ -146,7 +146,7 @@ fn a_spare_that_is_called_back_has_gone_or_takes_the_work() {
             }
         });
         assert!(crew.duty.recall());
-        let _ = crew.beacon.announce(LEVEL);
+        let _ = crew.beacon.announce(LEVEL, 0);
         spare.join().unwrap();
         assert!(!crew.beacon.is_parked(SPARE), "it sleeps beside work that it was called for");
     });

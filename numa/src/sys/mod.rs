@@ -25,6 +25,9 @@ pub(crate) use hwloc_absent::*;
 
 use std::path::Path;
 
+mod flush;
+pub(crate) use flush::*;
+
 use crate::cpuset::{CpuSet, NodeSet};
 use crate::id::NodeId;
 

@@ -12,7 +12,7 @@
 //! worker link carriers, since only started fibers can be resumed.
 
 use super::loans::Lender;
-use super::memory::{StackMemory, StackSource};
+use super::memory::{StackMemory, Stacks};
 use super::shown::Shown;
 use super::{FiberRef, Header};
 use crate::fiber::branches::Branches;
@@ -146,15 +146,15 @@ impl Carrier {
 
     /// Looks whether an unguarded stack was overrun.
     #[inline]
-    pub(crate) fn check(&self, source: &StackSource) {
-        if source.guard() == super::memory::StackGuard::Canary {
+    pub(crate) fn check(&self, stacks: &Stacks) {
+        if stacks.guard() == super::memory::StackGuard::Canary {
             // The canary is read through a copy of the bounds: the coroutine may be running.
-            source.check_canary_at(self.guard.start);
+            stacks.check_canary_at(self.guard.start);
         }
     }
 
     /// Ends the coroutine and gives its stack back.
-    pub(crate) fn retire(self, source: &StackSource) {
+    pub(crate) fn retire(self, stacks: &Stacks) {
         debug_assert!(self.fiber.get().is_null());
         let mut coroutine = self.coroutine.into_inner();
         if coroutine.started() {
@@ -164,7 +164,7 @@ impl Carrier {
             // SAFETY: never resumed, its closure has nothing to drop.
             unsafe { coroutine.force_reset() };
         }
-        source.give(coroutine.into_stack());
+        stacks.give(coroutine.into_stack());
     }
 }
 

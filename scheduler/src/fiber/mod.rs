@@ -74,6 +74,8 @@ pub(crate) struct Header {
     pub(crate) is_ticket: bool,
     /// How many locks it has; 255: so many that they are not counted any more.
     held: Cell<u8>,
+    /// The site that it was made for, and one; 0: for none in particular.
+    placed: u8,
     pub(crate) loans: Loans,
     /// A `ScopeState`, or null.
     pub(crate) scope: *const (),
@@ -144,6 +146,13 @@ pub(crate) struct Making {
     pub(crate) id: u64,
     pub(crate) stamp: u64,
     pub(crate) name: Option<Arc<String>>,
+    /// See [`place`].
+    pub(crate) placed: u8,
+}
+
+/// A site, as a fiber that is made for it remembers it. The sites past the 254th are not remembered.
+pub(crate) fn place(site: usize) -> u8 {
+    u8::try_from(site + 1).unwrap_or(0)
 }
 
 /// Makes a fiber that has not started. Its ticket and its handle belong to the caller.
@@ -185,6 +194,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
         (&raw mut (*h).waking).write(AtomicBool::new(false));
         (&raw mut (*h).is_ticket).write(is_ticket);
         (&raw mut (*h).held).write(Cell::new(0));
+        (&raw mut (*h).placed).write(making.placed);
         (&raw mut (*h).loans).write(Loans::new(making.level));
         (&raw mut (*h).scope).write(making.scope);
         (&raw mut (*h).shared).write(making.shared);
@@ -314,6 +324,12 @@ impl FiberRef {
     /// What was chosen for it.
     pub(crate) fn base_priority(self) -> Priority {
         Priority::from_level(self.loans.base())
+    }
+
+    /// The site that it was made for.
+    #[inline]
+    pub(crate) fn site(self) -> Option<usize> {
+        self.placed.checked_sub(1).map(usize::from)
     }
 
     /// It runs, and has taken a lock, whose word names it from now on.
@@ -482,6 +498,7 @@ impl FiberRef {
             id: 0,
             stamp: self.stamp.get(),
             name: None,
+            placed: self.placed,
         };
         let resolve = move || target;
         // SAFETY: it is never run as a fiber, only resolved.

@@ -2,7 +2,7 @@
 //! about the time another one has had.
 
 use crate::lane::{Lane, Lanes, Raise};
-use heddle_numa::{CpuId, affinity};
+use heddle_numa::affinity;
 use std::cell::Cell;
 use std::fmt;
 
@@ -80,11 +80,6 @@ pub(crate) fn join_lane(lane: Lane, lanes: &Lanes) -> ThreadPolicy {
 pub(crate) fn allowed_cpus() -> Vec<usize> {
     affinity::allowed_cpus()
         .map_or_else(|_| Vec::new(), |cpus| cpus.iter().map(|cpu| cpu.0 as usize).collect())
-}
-
-/// Ties the calling thread to a CPU, until it ends. `false`: the system refused.
-pub(crate) fn tie_to_cpu(cpu: usize) -> bool {
-    affinity::pin_to_cpu(CpuId(cpu as u32)).map(affinity::PinGuard::keep).is_ok()
 }
 
 /// The number of the CPU that the caller runs on, for now.

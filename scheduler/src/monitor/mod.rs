@@ -6,6 +6,7 @@
 //! | [`hogs`]   | workers that do not come back: finding, marking and reporting them        |
 //! | [`spares`] | workers in their stead: when, how many, and when no more                  |
 //! | [`steward`]| stacks for the background lane                                            |
+//! | [`warden`] | CPUs that go away and come back                                           |
 //! | [`purse`]  | a CPU quota that must last for all lanes                                  |
 //!
 //! It looks twice in [`hog_after`](crate::Builder::hog_after) while something runs and for [`LINGER`] after;
@@ -17,6 +18,7 @@ mod hogs;
 mod purse;
 mod spares;
 mod steward;
+mod warden;
 
 use crate::worker::shared::Shared;
 use hogs::Hogs;
@@ -24,6 +26,7 @@ use purse::Purse;
 use spares::Spares;
 use std::time::{Duration, Instant};
 use steward::Steward;
+use warden::Warden;
 
 /// How long it goes on looking when nothing runs any more, so that what runs a thousand times a second does
 /// not wake it each time.
@@ -57,12 +60,14 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
     let period = (hog_after / 2).min(PERIOD_MAX);
     let mut hogs = Hogs::new(shared, hog_after);
     let mut spares = Spares::new(hog_after);
-    let mut steward = Steward::new();
+    let mut steward = Steward::new(shared);
     let mut purse = Purse::new(period);
+    let mut warden = Warden::new(Instant::now());
     let mut busy = Instant::now();
     while !shared.all_have_left() {
         let now = Instant::now();
         steward.look(shared);
+        warden.look(shared, now);
         let sighted = hogs.look(shared, now);
         spares.look(shared, &hogs, staff, now);
         let soon = purse.look(shared, &hogs, now);

@@ -14,43 +14,50 @@ const RESERVE: usize = 32;
 const RESERVE_MAX: usize = 4096;
 
 pub(super) struct Steward {
-    /// How many stacks should wait now: more where that was not enough.
-    reserve: usize,
+    /// How many stacks should wait now at each site: more where that was not enough.
+    reserve: Box<[usize]>,
 }
 
 impl Steward {
-    pub(super) fn new() -> Steward {
-        Steward { reserve: RESERVE }
+    pub(super) fn new(shared: &Shared) -> Steward {
+        Steward { reserve: vec![RESERVE; shared.config.sites.all().len()].into() }
     }
 
     pub(super) fn look(&mut self, shared: &Shared) {
         let stacks = &shared.stacks;
-        if stacks.has_many_to_release() {
-            stacks.release();
-        }
         let crew = &shared.crews[Lane::Background as usize];
-        if crew.levels() == 0 || !crew.beacon.is_anyone_up() {
-            return;
-        }
-        let wanted = crew.everyone().filter(|&worker| shared.remotes[worker].wants_stack()).count();
-        if wanted > 0 {
-            self.reserve = (2 * self.reserve).min(RESERVE_MAX);
-        }
-        let missing = stacks.needs(self.reserve);
-        // A refusal is told to those who want one.
-        if missing > 0 && stacks.supply(missing).is_ok() {
-            shared.watchman.stacks_supplied.fetch_add(missing as u64, Ordering::Relaxed);
-        }
-        if wanted > 0 {
-            for worker in crew.everyone().filter(|&worker| shared.remotes[worker].got_stack()) {
-                shared.unpark(worker);
+        let is_up = crew.levels() != 0 && crew.beacon.is_anyone_up();
+        for (site, reserve) in self.reserve.iter_mut().enumerate() {
+            if stacks.has_many_to_release(site) {
+                stacks.release_at(site);
+            }
+            if !is_up {
+                continue;
+            }
+            let here = |worker: &usize| shared.remotes[*worker].site() == site;
+            let wanted =
+                crew.everyone().filter(here).filter(|&worker| shared.remotes[worker].wants_stack()).count();
+            if wanted > 0 {
+                *reserve = (2 * *reserve).min(RESERVE_MAX);
+            }
+            let missing = stacks.needs(site, *reserve);
+            // A refusal is told to those who want one.
+            if missing > 0 && stacks.supply(site, missing).is_ok() {
+                shared.watchman.stacks_supplied.fetch_add(missing as u64, Ordering::Relaxed);
+            }
+            if wanted > 0 {
+                for worker in
+                    crew.everyone().filter(here).filter(|&worker| shared.remotes[worker].got_stack())
+                {
+                    shared.unpark(worker);
+                }
             }
         }
     }
 
     /// Nothing has run for a while.
     pub(super) fn rest(&mut self, shared: &Shared) {
-        self.reserve = RESERVE;
+        self.reserve.fill(RESERVE);
         shared.stacks.release();
     }
 }

@@ -44,6 +44,11 @@ impl Rings {
         Rings { ends, near, order: order.into() }
     }
 
+    /// Are all equally near?
+    pub(crate) fn is_flat(&self) -> bool {
+        self.ends.len() <= 1 && self.near as usize == self.ends.len()
+    }
+
     /// All of them, ring by ring. Inside a ring it begins anywhere, as `random` (any number) says, so that
     /// thieves of one node do not all meet at the same victim.
     pub(crate) fn from(&self, random: u32) -> impl Iterator<Item = usize> + '_ {

@@ -11,7 +11,9 @@ use crate::machine::clock;
 use crate::machine::thread::allowed_cpus;
 use crate::policy::{self, Terms, Weights};
 use crate::priority::{LEVELS, Priority};
+use crate::site::{Numa, Pinning, Sites, Wishes};
 use crate::worker::SPIN_MAX;
+use heddle_numa::{CpuId, NodeId, Placement, Topology};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,6 +62,7 @@ pub struct Builder {
     hog_after: Duration,
     quota_root: PathBuf,
     lanes: Lanes,
+    wishes: Wishes,
     weights: Weights,
     max_waits: [Duration; LEVELS],
     stack_size: usize,
@@ -80,6 +83,7 @@ impl Builder {
             spares: None,
             hog_after: HOG_AFTER_DEFAULT,
             quota_root: PathBuf::from("/"),
+            wishes: Wishes::default(),
             lanes: Lanes::three(),
             weights: Weights::default(),
             max_waits: [policy::MAX_WAIT; LEVELS],
@@ -126,6 +130,60 @@ impl Builder {
     /// or three [`Lanes`]. Default three.
     pub fn lanes(mut self, lanes: impl Into<Lanes>) -> Builder {
         self.lanes = lanes.into();
+        self
+    }
+
+    /// Whether it matters on which NUMA node workers, stacks and work are. Default [`Numa::Auto`].
+    ///
+    /// Where it does, workers are spread over the nodes and stay there, each node has queues of its own for work
+    /// that belongs to it ([`Scheduler::go_on`], [`FiberBuilder::near`](crate::FiberBuilder::near), and what comes
+    /// from a thread that is there), stacks have their memory on the node of their worker, and idle workers look for
+    /// work on their own node before they look elsewhere.
+    pub fn numa(mut self, numa: Numa) -> Builder {
+        self.wishes.numa = numa;
+        self
+    }
+
+    /// [`numa`](Self::numa) in a word: `true` is [`Numa::Auto`], `false` is [`Numa::Off`].
+    pub fn enable_numa_awareness(self, yes: bool) -> Builder {
+        self.numa(if yes { Numa::Auto } else { Numa::Off })
+    }
+
+    /// How workers are laid out over the machine. Default [`Placement::Spread`].
+    ///
+    /// ```
+    /// use heddle_scheduler::{Placement, Scheduler};
+    /// let scheduler = Scheduler::builder().workers(1).placement(Placement::Pack).build()?;
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn placement(mut self, placement: Placement) -> Builder {
+        self.wishes.placement = placement;
+        self
+    }
+
+    /// To what workers' threads are tied. Default [`Pinning::Auto`].
+    pub fn pinning(mut self, pinning: Pinning) -> Builder {
+        self.wishes.pinning = pinning;
+        self
+    }
+
+    /// Ties a worker, in all lanes, to a CPU of a node. `worker` is from 0 on, below the number of workers. The
+    /// last word for a worker counts.
+    ///
+    /// ```
+    /// use heddle_scheduler::{CpuId, NodeId, Scheduler};
+    /// let wrong = Scheduler::builder().workers(1).set_worker_affinity(0, CpuId(1_000_000), NodeId(0)).build();
+    /// assert!(wrong.unwrap_err().to_string().contains("CPU 1000000"));
+    /// ```
+    pub fn set_worker_affinity(mut self, worker: usize, cpu: CpuId, node: NodeId) -> Builder {
+        self.wishes.affinities.push((worker, cpu, node));
+        self
+    }
+
+    /// What the machine looks like, for those who have asked already, or know better. Default:
+    /// [`Topology::detect`].
+    pub fn topology(mut self, machine: Topology) -> Builder {
+        self.wishes.machine = Some(Arc::new(machine));
         self
     }
 
@@ -241,8 +299,14 @@ impl Builder {
         Scheduler::from_config(self.check()?)
     }
 
-    fn check(self) -> Result<Config, Error> {
-        let cpus = usable_cpus();
+    fn check(mut self) -> Result<Config, Error> {
+        if self.wishes.machine.is_none() {
+            self.wishes.machine = Topology::detect().ok().map(Arc::new);
+        }
+        let cpus = match &self.wishes.machine {
+            Some(machine) => heddle_numa::default_workers(machine),
+            None => std::thread::available_parallelism().map_or(1, usize::from),
+        };
         let workers = self.workers.unwrap_or(cpus);
         if workers == 0 {
             return Err(Error::config(
@@ -288,6 +352,7 @@ impl Builder {
             hog_after,
             quota_root: self.quota_root,
             lanes: self.lanes,
+            sites: Sites::plan(&self.wishes, workers, spares)?,
             cpus: allowed_cpus(),
             stack_size: self.stack_size.next_multiple_of(page_size()),
             stack_guard: self.stack_guard,
@@ -299,6 +364,7 @@ impl Builder {
             terms: Terms::new(self.weights, self.max_waits, clock::ticks_in),
             lend_ticks: clock::ticks_in(policy::LEND_MAX),
             tiny_ticks: clock::ticks_in(policy::TINY),
+            far_ticks: clock::ticks_in(policy::FAR_BACKOFF),
             hooks: self.hooks,
         })
     }
@@ -325,14 +391,6 @@ fn check_spares(asked: Option<usize>, workers: usize, monitored: bool) -> Result
         _ if !monitored => Ok(0),
         Some(spares) => Ok(spares),
         None => Ok(workers.min(room)),
-    }
-}
-
-/// How many CPUs the process may keep busy: its cpuset, bounded by the control group's quota.
-fn usable_cpus() -> usize {
-    match heddle_numa::Topology::detect() {
-        Ok(topology) => heddle_numa::default_workers(&topology),
-        Err(_) => std::thread::available_parallelism().map_or(1, usize::from),
     }
 }
 

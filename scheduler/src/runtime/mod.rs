@@ -15,11 +15,13 @@ pub(crate) mod scope;
 
 use crate::config::Config;
 use crate::error::{Cancelled, Error};
+use crate::numa_stats::StackPages;
 use crate::stats::Stats;
 use crate::suspend::{Resumer, suspend};
 use crate::worker::shared::Shared;
 use crate::worker::{current, registry};
 use builder::Builder;
+use heddle_numa::{CpuId, NodeId};
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
@@ -100,6 +102,34 @@ impl Scheduler {
     /// How many workers each of its lanes has.
     pub fn workers(&self) -> usize {
         self.shared.config.workers
+    }
+
+    /// Ties a worker, in all lanes, to a CPU of a node, as the option of the same name does
+    /// ([`Builder::set_worker_affinity`]); on a running scheduler too. Fibers that have started stay on their thread.
+    ///
+    /// # Errors
+    /// There is no such worker, CPU or node, or the CPU is not on the node, or not ours to use. Or (`is_busy`) the node
+    /// is another one than now and fibers have started on that worker, whose stacks are on the old node.
+    ///
+    /// ```
+    /// use heddle_scheduler::{CpuId, NodeId, Scheduler};
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let error = scheduler.set_worker_affinity(7, CpuId(0), NodeId(0)).unwrap_err();
+    /// assert!(error.to_string().contains("worker 7"));
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn set_worker_affinity(&self, worker: usize, cpu: CpuId, node: NodeId) -> Result<(), Error> {
+        self.shared.move_worker(worker, cpu, node)
+    }
+
+    /// Asks the kernel where the memory of all fibers' stacks is: for each node with workers, on which nodes the pages
+    /// are that its fibers have touched. It looks at every page, some 100 ns each,
+    /// and new stacks wait meanwhile: for tests and for finding out, not for a Background fiber that may be stopped in it.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn stack_pages(&self) -> Result<Vec<StackPages>, heddle_numa::Error> {
+        self.shared.stack_pages()
     }
 
     /// What happens and has happened in it.

@@ -94,7 +94,7 @@ impl<'scope> Scope<'scope, '_> {
     {
         self.state.child_made();
         let scope = Arc::as_ptr(&self.state).cast();
-        let origin = Origin { priority, scope, kept: self.state.lends(), name: None };
+        let origin = Origin { scope, kept: self.state.lends(), ..Origin::plain(priority) };
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
         let fiber = unsafe {

@@ -12,6 +12,7 @@ use crate::suspend::{Resumer, suspend};
 use crate::worker::finish::complete;
 use crate::worker::shared::{FiberLimit, Shared, id_block};
 use crate::worker::{Worker, current};
+use heddle_numa::NodeId;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
@@ -25,11 +26,13 @@ pub(crate) struct Origin {
     /// With a hold that is the scope's.
     pub(crate) kept: bool,
     pub(crate) name: Option<Arc<String>>,
+    /// The site that it is for.
+    pub(crate) site: Option<usize>,
 }
 
 impl Origin {
-    fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), kept: false, name: None }
+    pub(crate) fn plain(priority: Option<Priority>) -> Origin {
+        Origin { priority, scope: ptr::null(), kept: false, name: None, site: None }
     }
 }
 
@@ -64,10 +67,11 @@ where
         // SAFETY: the caller's promise.
         Some(worker) if Arc::ptr_eq(&worker.shared, shared) => unsafe { spawn_inside(worker, origin, f) },
         _ => {
+            let site = origin.site.unwrap_or_else(|| shared.site_here());
             let (making, level) = making_outside(shared, origin);
             // SAFETY: the caller's promise.
             let fiber = unsafe { fiber::make(f, making) };
-            shared.push_outside(fiber, level);
+            shared.push_outside(fiber, level, site);
             fiber
         }
     }
@@ -81,10 +85,15 @@ where
     T: Send,
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
-    let making = Making { scope: origin.scope, kept: origin.kept, name: origin.name, ..worker.making(level) };
+    let placed = origin.site.map_or(0, fiber::place);
+    let making =
+        Making { scope: origin.scope, kept: origin.kept, name: origin.name, placed, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
-    worker.push_fresh(fiber, level);
+    match origin.site {
+        Some(site) if site != worker.site.get() => worker.shared.push_outside(fiber, level, site),
+        _ => worker.push_fresh(fiber, level),
+    }
     fiber
 }
 
@@ -128,6 +137,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
         id,
         stamp: if timed { clock::ticks() } else { 0 },
         name: origin.name,
+        placed: origin.site.map_or(0, fiber::place),
     };
     (making, level)
 }
@@ -268,7 +278,29 @@ impl Scheduler {
     /// # Ok::<(), heddle_scheduler::Error>(())
     /// ```
     pub fn fiber(&self) -> FiberBuilder<'_> {
-        FiberBuilder { scheduler: self, origin: Origin::plain(None) }
+        FiberBuilder { scheduler: self, origin: Origin::plain(None), refusal: None }
+    }
+
+    /// Runs `f` as a fiber on that node, where its data is: it waits in the node's own queue, and gets a stack
+    /// there. Workers of other nodes take it only when they have nothing else to do, or when it is so urgent that
+    /// waiting would cost more than distance. For a node without workers it is the nearest with some.
+    ///
+    /// If there is no such node, the handle's `join` returns the error.
+    ///
+    /// ```
+    /// use heddle_scheduler::{NodeId, Scheduler};
+    /// let scheduler = Scheduler::builder().workers(2).build()?;
+    /// let answer = scheduler.go_on(NodeId(0), || 6 * 7);
+    /// assert_eq!(answer.join().unwrap(), 42);
+    /// assert!(scheduler.go_on(NodeId(9999), || ()).join().unwrap_err().to_string().contains("node 9999"));
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn go_on<F, T>(&self, node: NodeId, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.fiber().on(node).go(f)
     }
 }
 
@@ -277,6 +309,8 @@ impl Scheduler {
 pub struct FiberBuilder<'a> {
     scheduler: &'a Scheduler,
     origin: Origin,
+    /// An option that cannot be.
+    refusal: Option<Error>,
 }
 
 impl FiberBuilder<'_> {
@@ -292,14 +326,70 @@ impl FiberBuilder<'_> {
         self
     }
 
+    /// On that node: see [`Scheduler::go_on`].
+    pub fn on(mut self, node: NodeId) -> Self {
+        let sites = &self.scheduler.shared.config.sites;
+        match sites.of_node(node) {
+            Some(site) => self.origin.site = Some(site),
+            None => {
+                let known = sites.known_nodes();
+                let message =
+                    format!("there is no {node} to run a fiber on: this machine's nodes are {known}");
+                self.refusal = Some(Error::config(message));
+            }
+        }
+        self
+    }
+
+    /// On the node that has the first byte of `data`, if the system says which one that is: see
+    /// [`Scheduler::go_on`]. Asking costs a system call, about a microsecond, where nodes are minded at all.
+    ///
+    /// ```
+    /// use heddle_scheduler::Scheduler;
+    /// use std::sync::Arc;
+    /// let scheduler = Scheduler::builder().workers(2).build()?;
+    /// let table: Arc<[u64]> = (0..1000).collect();
+    /// let sum = scheduler.fiber().near(&table[..]).go({
+    ///     let table = table.clone();
+    ///     move || table.iter().sum::<u64>()
+    /// });
+    /// assert_eq!(sum.join().unwrap(), 499_500);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn near<D: ?Sized>(mut self, data: &D) -> Self {
+        let sites = &self.scheduler.shared.config.sites;
+        if !sites.is_one()
+            && let Ok(Some(node)) = heddle_numa::memory::node_of(data)
+            && let Some(site) = sites.of_node(node)
+        {
+            self.origin.site = Some(site);
+        }
+        self
+    }
+
+    /// On the node of the fiber that makes it, or of the thread: see [`Scheduler::go_on`]. (Without this it begins
+    /// there too, and nobody counts if it ends up elsewhere.)
+    pub fn same_node(mut self) -> Self {
+        let shared = &self.scheduler.shared;
+        let here = current::worker().filter(|worker| Arc::ptr_eq(&worker.shared, shared));
+        self.origin.site = Some(here.map_or_else(|| shared.site_here(), |worker| worker.site.get()));
+        self
+    }
+
     /// As [`Scheduler::go`].
     pub fn go<F, T>(self, f: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let shared = &self.scheduler.shared;
         // SAFETY: as in `Scheduler::go`.
-        unsafe { JoinHandle::new(spawn(&self.scheduler.shared, self.origin, f)) }
+        unsafe {
+            JoinHandle::new(match self.refusal {
+                None => spawn(shared, self.origin, f),
+                Some(error) => refuse(shared, self.origin, f, error),
+            })
+        }
     }
 
     /// As [`Scheduler::try_go`].
@@ -312,6 +402,9 @@ impl FiberBuilder<'_> {
         T: Send + 'static,
     {
         let shared = &self.scheduler.shared;
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
         if !shared.is_running() {
             return Err(Error::stopped());
         }
@@ -379,8 +472,9 @@ where
 {
     let (id, _) = next_outside();
     let level = Priority::Normal.level();
+    let shared = ptr::null();
     let making =
-        Making { level, shared: ptr::null(), scope: ptr::null(), kept: false, id, stamp: 0, name: None };
+        Making { level, shared, scope: ptr::null(), kept: false, id, stamp: 0, name: None, placed: 0 };
     // SAFETY: nothing is borrowed.
     let fiber = unsafe { fiber::make(f, making) };
     fiber.state.withdraw();

@@ -18,10 +18,11 @@
 use crate::error::Error;
 use crate::hog::MonitorState;
 use crate::lane::{LANES, Lane};
-use crate::machine::thread::{join_lane, tie_to_cpu};
+use crate::machine::thread::join_lane;
 use crate::monitor::{self, Manned, Staff};
 use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
+use heddle_numa::affinity;
 use parking_lot::Mutex;
 use std::ptr;
 use std::sync::Arc;
@@ -206,6 +207,10 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
         let deques = theirs.lock().take().expect("put there above");
         serve(for_thread, index, deques)
     };
+    // A thread's stack begins where its maker is.
+    let sites = &shared.config.sites;
+    let site = shared.remotes[index].site();
+    let _there = (!sites.is_one()).then(|| affinity::pin_to_set(&sites.all()[site].cpus));
     match std::thread::Builder::new().name(thread_name(shared, index)).spawn(body) {
         Ok(handle) => {
             *slot = Slot::Running(handle);
@@ -228,9 +233,8 @@ fn thread_name(shared: &Shared, index: usize) -> String {
 
 fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     let remote = &shared.remotes[index];
-    let (crew, seat) = shared.crew_of_worker(index);
-    // If the system refuses, the thread goes where there is room, like those of other lanes.
-    let cpu = crew.cpu(seat).filter(|&cpu| tie_to_cpu(cpu));
+    let (crew, _) = shared.crew_of_worker(index);
+    let cpu = shared.tie_here(index);
     remote.attach(join_lane(remote.lane, &shared.config.lanes), cpu);
     shared.config.hooks.call_start(index);
     let needed = shared.wait_for_work(index);
@@ -242,6 +246,7 @@ fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
         }
         worker.close();
     });
+    remote.detach();
     crew.beacon.unman();
     shared.leave(crew.lane);
     let deques = worker.into_deques();

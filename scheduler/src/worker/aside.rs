@@ -123,7 +123,7 @@ impl Worker {
     fn neighbours(&self, lane: Lane) -> impl Iterator<Item = &Remote> {
         let seats = &self.shared.crews[lane as usize].seats;
         let first = self.seat - self.seat % NEIGHBOURS;
-        self.shared.remotes[seats.clone()].iter().skip(first).take(NEIGHBOURS)
+        self.shared.remotes[seats.clone()].iter().skip(first).take(NEIGHBOURS).map(|remote| &**remote)
     }
 
     /// CPU times in ns: of our neighbours in our lane, in those below and in those above.

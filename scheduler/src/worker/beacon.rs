@@ -114,6 +114,10 @@ pub(crate) struct Beacon {
     ways: Ways,
     /// The seat of the worker that is tied to a CPU, by the CPU's number; empty where none is.
     seat_on: Box<[u32]>,
+    /// For each site the seats in the order in which they are woken for work there.
+    orders: Box<[Box<[u32]>]>,
+    /// The site of each seat; empty where there is but one.
+    site_of: Box<[u16]>,
     /// How many seats have a thread.
     manned: AtomicU32,
     sleep: Box<[AtomicU32]>,
@@ -131,9 +135,19 @@ impl Beacon {
             word: AtomicU32::new(0),
             searching: AtomicU32::new(0),
             ways,
+            orders: Box::new([(0..workers as u32).collect()]),
+            site_of: Box::default(),
             manned: AtomicU32::new(0),
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
         }
+    }
+
+    /// The seats are at several sites: at which each is, and for each site all of them from near to far.
+    pub(crate) fn over_sites(mut self, site_of: Box<[u16]>, orders: Box<[Box<[u32]>]>) -> Beacon {
+        debug_assert!(orders.iter().all(|order| order.len() == self.sleep.len()));
+        self.site_of = site_of;
+        self.orders = orders;
+        self
     }
 
     /// No thread is there yet: the first `regular` workers are parked, and whoever is needed is unparked. The
@@ -166,39 +180,38 @@ impl Beacon {
         }
     }
 
-    /// Work was put into a queue of `level`. The result is a worker to unpark.
+    /// Work was put into a queue of `level` at a site. The result is a worker to unpark.
     #[inline]
     #[must_use]
-    pub(crate) fn announce(&self, level: usize) -> Option<usize> {
+    pub(crate) fn announce(&self, level: usize, site: usize) -> Option<usize> {
         self.light_barrier();
         let word = self.word.load(Ordering::Relaxed);
         if word & (1 << level | SLEEPERS | ASIDE) == 1 << level {
             None
         } else {
-            self.announce_slowly(level, word)
+            self.announce_slowly(level, site, word)
         }
     }
 
     #[cold]
-    fn announce_slowly(&self, level: usize, word: u32) -> Option<usize> {
+    fn announce_slowly(&self, level: usize, site: usize, word: u32) -> Option<usize> {
         if word & 1 << level == 0 {
             self.word.fetch_or(1 << level, Ordering::Relaxed);
         }
         match word & SLEEPERS {
             0 if word & ASIDE != 0 && self.is_pressing(level) => self.standing(),
             0 => None,
-            _ if self.ways.eager || level == 0 => self.take_any(CALLED).or_else(|| self.beckoned()),
-            _ => self.wake_one(),
+            _ if self.ways.eager || level == 0 => self.take_any(CALLED, site).or_else(|| self.beckoned()),
+            _ => self.wake_one(site),
         }
     }
 
     /// As [`announce`](Self::announce), by a thread of a lower lane that may be stopped in the middle.
     /// `unpark` unparks a worker.
-    pub(crate) fn announce_from_below(&self, level: usize, unpark: impl Fn(usize)) {
+    pub(crate) fn announce_from_below(&self, level: usize, site: usize, unpark: impl Fn(usize)) {
         self.light_barrier();
         self.remember(1 << level);
-        let seats = 0..self.sleep.len();
-        if !seats.clone().any(|who| self.beckon(who, &unpark))
+        if !self.orders[site].iter().any(|&who| self.beckon(who as usize, &unpark))
             && let Some(who) = self.beckoned()
         {
             unpark(who);
@@ -403,9 +416,9 @@ impl Beacon {
         self.has_sleepers() || self.searching.load(Ordering::Relaxed) > 0
     }
 
-    /// P4: chooses a parked worker to unpark, unless somebody is searching already.
+    /// P4 for work at a site: chooses a parked worker to unpark, unless somebody is searching already.
     #[must_use]
-    pub(crate) fn wake_one(&self) -> Option<usize> {
+    pub(crate) fn wake_one(&self, site: usize) -> Option<usize> {
         loop {
             // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
             // by that searcher's last look, or we see that it no longer searches.
@@ -413,7 +426,7 @@ impl Beacon {
             // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make
             // us see it PARKED, or it the work.
             self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-            if let Some(woken) = self.take_any(SENT) {
+            if let Some(woken) = self.take_any(SENT, site) {
                 return Some(woken);
             }
             self.searching.fetch_sub(1, Ordering::Relaxed);
@@ -426,14 +439,16 @@ impl Beacon {
         }
     }
 
-    /// Chooses a sleeper: first the one that is tied to this CPU, which needs no interrupt of another one
-    /// to come up, several us on a virtual machine.
-    fn take_any(&self, sleep: u32) -> Option<usize> {
-        let first = match self.seat_on.is_empty() {
-            true => 0,
-            false => self.seat_on.get(current_cpu()).map_or(0, |&seat| seat as usize),
+    /// Chooses a sleeper for work at a site, from near to far; first the one that is tied to this CPU if it is at that
+    /// site: it needs no interrupt of another CPU to come up, several us on a virtual machine.
+    fn take_any(&self, sleep: u32, site: usize) -> Option<usize> {
+        let here = match self.seat_on.is_empty() {
+            true => None,
+            false => self.seat_on.get(current_cpu()).map(|&seat| seat as usize),
         };
-        (first..self.sleep.len()).chain(0..first).find(|&who| self.take(who, sleep))
+        let here = here.filter(|&seat| self.site_of.get(seat).is_none_or(|&of| usize::from(of) == site));
+        let nearest = self.orders[site].iter().map(|&who| who as usize);
+        here.into_iter().chain(nearest).find(|&who| self.take(who, sleep))
     }
 
     /// There is mail for `who`. `true`: unpark it.

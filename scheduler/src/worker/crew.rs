@@ -1,10 +1,12 @@
 //! The workers of one lane, and what they share. A fiber that has not started is in the queues of the
-//! crew that its level belongs to: of the workers, or in the crew's inbox, which anybody may push to.
+//! crew that its level belongs to: of the workers, or in one of the crew's inboxes, which anybody may push to: one a
+//! site and level.
 //!
 //! | field     | written by                                  | read by                    |
 //! |-----------|---------------------------------------------|----------------------------|
 //! | `beacon`  | see its own table                           | everyone                   |
 //! | `inboxes` | whoever is not of the crew                  | the crew                   |
+//! | `served`  | the crew                                    | the crew                   |
 //! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
 //! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
 //! | `hogged`  | the monitor                                 | the crew                   |
@@ -17,19 +19,23 @@ use crate::lane::Lane;
 use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::Inbox;
+use crate::site::{Post, Sites, Tie};
 use std::ops::Range;
 
 /// See the module's documentation.
 pub(crate) struct Crew {
     pub(crate) lane: Lane,
     pub(crate) beacon: Beacon,
-    pub(crate) inboxes: [Inbox<Header>; LEVELS],
+    /// One set a site.
+    inboxes: Box<[[Inbox<Header>; LEVELS]]>,
+    /// How often each site's workers have taken something from its inboxes.
+    served: Box<[AtomicU32]>,
     /// Its workers' numbers.
     pub(crate) seats: Range<usize>,
     /// The numbers of its spare workers, whose seats come after those.
     pub(crate) spares: Range<usize>,
-    /// The CPU to which the worker at a seat is tied; empty if they are not.
-    cpus: Box<[usize]>,
+    /// Each is tied to its seat's CPU.
+    is_tied: bool,
     /// The levels that are queued here, as a mask.
     levels: AtomicU32,
     /// Seats from here on have no thread, and nothing in their queues.
@@ -43,22 +49,32 @@ pub(crate) struct Crew {
 }
 
 impl Crew {
-    /// `cpus` are those that the process may use.
-    pub(crate) fn new(lane: Lane, seats: Range<usize>, spares: Range<usize>, cpus: &[usize]) -> Crew {
+    /// `cpus`: how many the process may use.
+    pub(crate) fn new(
+        lane: Lane,
+        seats: Range<usize>,
+        spares: Range<usize>,
+        cpus: usize,
+        sites: &Sites,
+    ) -> Crew {
         let ways = Ways { eager: lane == Lane::Urgent, symmetric: lane == Lane::Background };
         // The urgent lane's threads are tied to CPUs, if there are enough of them for all: each preempts what
         // runs on its own, where the kernel would let some wait for each other. Other lanes' go where there is
         // room.
-        let tied = lane == Lane::Urgent && !cpus.is_empty() && seats.len() >= cpus.len();
-        let cpus: Box<[usize]> = match tied {
-            true => cpus.iter().copied().cycle().take(seats.len()).collect(),
-            false => Box::default(),
-        };
+        let tied = lane == Lane::Urgent && cpus > 0 && seats.len() >= cpus;
+        let cpus: Box<[usize]> = if tied { sites.cpus(seats.len()) } else { Box::default() };
+        let count = seats.len() + spares.len();
+        let mut beacon = Beacon::new(count, ways, &cpus);
+        if !sites.is_one() && count > 0 {
+            let site_of = (0..count).map(|seat| sites.site(seat) as u16).collect();
+            beacon = beacon.over_sites(site_of, sites.orders().into());
+        }
         Crew {
             lane,
-            beacon: Beacon::new(seats.len() + spares.len(), ways, &cpus),
-            cpus,
-            inboxes: std::array::from_fn(|_| Inbox::new()),
+            beacon,
+            is_tied: !cpus.is_empty(),
+            inboxes: sites.all().iter().map(|_| std::array::from_fn(|_| Inbox::new())).collect(),
+            served: sites.all().iter().map(|_| AtomicU32::new(0)).collect(),
             levels: AtomicU32::new(0),
             reach: AtomicUsize::new(seats.len()),
             hogged: AtomicU64::new(0),
@@ -164,15 +180,36 @@ impl Crew {
         self.serving.fetch_sub(1, Ordering::AcqRel) == 1
     }
 
-    /// The CPU to which the worker at a seat is tied, if it is.
-    pub(crate) fn cpu(&self, seat: usize) -> Option<usize> {
-        self.cpus.get(seat).copied()
+    /// To what a seat's thread is tied here.
+    pub(crate) fn tie(&self, post: &Post) -> Tie {
+        if self.is_tied && post.cpu.is_some() { Tie::Cpu } else { post.tie }
+    }
+
+    /// Where fibers of a level wait that are for a site.
+    #[inline]
+    pub(crate) fn inbox(&self, site: usize, level: usize) -> &Inbox<Header> {
+        &self.inboxes[site][level]
+    }
+
+    /// A worker of the site takes something from an inbox there.
+    pub(crate) fn count_service(&self, site: usize) {
+        self.served[site].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was.
+    pub(crate) fn times_served(&self, site: usize) -> u32 {
+        self.served[site].load(Ordering::Relaxed)
+    }
+
+    /// All inboxes, with their levels.
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = (usize, &Inbox<Header>)> {
+        self.inboxes.iter().flat_map(|of_site| of_site.iter().enumerate())
     }
 
     /// The levels of what is in the inboxes.
     pub(crate) fn queued(&self) -> u32 {
-        let levels = (0..LEVELS).filter(|&level| !self.inboxes[level].looks_empty());
-        levels.fold(0, |mask, level| mask | 1 << level)
+        let filled = self.inboxes().filter(|(_, inbox)| !inbox.looks_empty());
+        filled.fold(0, |mask, (level, _)| mask | 1 << level)
     }
 
     /// The levels that are queued here, as a mask.

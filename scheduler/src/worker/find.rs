@@ -3,15 +3,16 @@
 use super::beacon::{Beacon, LEVEL_BITS};
 use super::remote::Remote;
 use super::{Work, Worker};
-use crate::fiber::FiberRef;
 use crate::fiber::carrier::Queued;
 use crate::fiber::state::Claim;
+use crate::fiber::{FiberRef, Header};
 use crate::lane::Lane;
 use crate::machine::clock;
 use crate::policy::queues::Ageing;
 use crate::policy::turns::Checkpoint;
 use crate::policy::{self, Queue, bounds};
 use crate::priority::{LEVELS, Priority};
+use crate::queue::inbox::Taken;
 use crossbeam_deque::Steal;
 
 /// After so many vain looks for more urgent work, the word's hints are checked and cleared. A look
@@ -113,6 +114,9 @@ impl Worker {
             self.stand_aside_if_owed(tick);
         }
         self.forget_boost();
+        if !self.is_settled() {
+            self.settle();
+        }
         let mine = self.ready_mask.get() | self.fresh_mask.get();
         if mine == 0 {
             return;
@@ -121,6 +125,9 @@ impl Worker {
         self.watch_lanes_above(level);
         // The inbox of our own level would otherwise wait until we have nothing left.
         self.take_inbox(level);
+        if !self.shared.config.sites.is_one() {
+            self.help_sites(level);
+        }
         if self.crew().has_hogs() {
             self.rescue(level);
         }
@@ -196,7 +203,7 @@ impl Worker {
     /// Claims a fiber out of our own deque of `level`: the newest, which keeps trees of fibers small;
     /// once it has had some for too long, now and then the oldest.
     #[inline(always)]
-    fn take_fresh(&self, level: usize) -> Option<FiberRef> {
+    pub(super) fn take_fresh(&self, level: usize) -> Option<FiberRef> {
         if self.remote().counters.live.get() > self.allowance.get() {
             self.lend(level);
         }
@@ -234,7 +241,7 @@ impl Worker {
         // Nobody came: not again for a while.
         if since > policy::LEND_PAUSE * lend {
             self.left_fresh.set(now);
-            if let Some(sleeper) = self.beacon().wake_one() {
+            if let Some(sleeper) = self.beacon().wake_one(self.site.get()) {
                 self.unpark(sleeper);
             }
             return true;
@@ -254,7 +261,7 @@ impl Worker {
             return;
         }
         self.allowance.set(least + policy::LIVE_SLACK);
-        if let Some(sleeper) = self.beacon().wake_one() {
+        if let Some(sleeper) = self.beacon().wake_one(self.site.get()) {
             self.unpark(sleeper);
         }
         let (start, before) = (clock::ticks(), self.deques[level].len());
@@ -307,7 +314,7 @@ impl Worker {
     /// The beacon says that there is work of `level` elsewhere, and it should go first.
     #[inline(never)]
     fn look_for(&self, level: usize) -> Option<Work> {
-        let work = self.take_elsewhere(level);
+        let work = self.take_elsewhere(level, true);
         if work.is_some() {
             self.misses.set(0);
         } else {
@@ -345,9 +352,9 @@ impl Worker {
         self.turns.interrupt(&self.shared.config.terms, level, mine | there, tick, clock::ticks())
     }
 
-    /// Looks for work of `level` in the inbox and at the other workers.
+    /// Looks for work of `level` in the inbox and at the other workers. `instead`: we have less urgent work.
     #[cold]
-    pub(super) fn take_elsewhere(&self, level: usize) -> Option<Work> {
+    pub(super) fn take_elsewhere(&self, level: usize, instead: bool) -> Option<Work> {
         if self.is_leaving() {
             return None;
         }
@@ -356,18 +363,29 @@ impl Worker {
         {
             return Some(Work::Fresh(fiber, level));
         }
+        if self.rings.borrow().is_some() {
+            return self.take_by_distance(level, instead);
+        }
         self.steal(level).map(|fiber| Work::Stolen(fiber, level))
     }
 
     /// Moves what is in the inbox of `level` to our deque, where others can steal it. `false`: nothing.
     fn take_inbox(&self, level: usize) -> bool {
-        let inbox = &self.crew().inboxes[level];
+        let inbox = self.crew().inbox(self.site.get(), level);
         if inbox.looks_empty() {
             return false;
         }
+        if !self.shared.config.sites.is_one() {
+            self.crew().count_service(self.site.get());
+        }
+        self.keep(inbox.take_all(), level)
+    }
+
+    /// Puts what was taken from an inbox into our queue. `false`: that was nothing.
+    pub(super) fn keep(&self, taken: Taken<Header>, level: usize) -> bool {
         // Newest first, so that our end of the deque has the oldest.
         let mut some = false;
-        for node in inbox.take_all() {
+        for node in taken {
             some = true;
             let fiber = FiberRef::from_node(node);
             if self.piled & 1 << level == 0 {
@@ -385,7 +403,7 @@ impl Worker {
             let for_others = self.deques[level].len() > 1
                 || self.piled & 1 << level != 0
                 || self.ready_mask.get() & 1 << level != 0;
-            if for_others && let Some(sleeper) = self.beacon().announce(level) {
+            if for_others && let Some(sleeper) = self.beacon().announce(level, self.site.get()) {
                 self.unpark(sleeper);
             }
         }
@@ -409,6 +427,17 @@ impl Worker {
             }
         }
         None
+    }
+
+    /// Takes the oldest fiber of one other worker's queue of `level`.
+    pub(super) fn steal_at(&self, victim: usize, level: usize) -> Option<FiberRef> {
+        if self.piled & 1 << level != 0 {
+            return self.steal_piled_from(victim, level);
+        }
+        match self.shared.remotes[self.crew().worker(victim)].mask() & 1 << level {
+            0 => None,
+            _ => self.steal_from(victim, level),
+        }
     }
 
     /// Is it worth while to take from a worker that has `waiting` fibers? One that does not dispatch will
@@ -477,7 +506,6 @@ impl Worker {
     /// The levels that have work that this worker could take.
     pub(super) fn visible_levels(&self) -> u32 {
         let crew = self.crew();
-        let inboxes = (0..LEVELS).filter(|&level| !crew.inboxes[level].looks_empty());
         let queues = crew.workers().flat_map(|index| {
             let remote = &self.shared.remotes[index];
             let mask = remote.mask();
@@ -486,7 +514,7 @@ impl Worker {
                 _ => remote.piles(level).into_iter().any(|list| !list.looks_empty()),
             })
         });
-        inboxes.chain(queues).fold(0, |mask, level| mask | 1 << level)
+        queues.fold(crew.queued(), |mask, level| mask | 1 << level)
     }
 
     #[cold]

@@ -27,6 +27,9 @@ impl Worker {
     pub(super) fn idle(&self) -> Option<Work> {
         self.remote().counters.show_idle();
         self.remote().mark.forget_name();
+        if !self.is_settled() {
+            self.settle();
+        }
         self.pause(false);
         // Most waits for another worker are short: then nobody needs to know that we looked.
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
@@ -91,7 +94,7 @@ impl Worker {
     }
 
     fn wake_one(&self) {
-        if let Some(sleeper) = self.beacon().wake_one() {
+        if let Some(sleeper) = self.beacon().wake_one(self.site.get()) {
             self.unpark(sleeper);
         }
     }
@@ -138,11 +141,16 @@ impl Worker {
 
     /// Looks everywhere once, most urgent first.
     fn look(&self) -> Option<Work> {
+        self.look_once().or_else(|| self.look_until_far(|| self.look_once()))
+    }
+
+    fn look_once(&self) -> Option<Work> {
         if let Some(work) = self.next() {
             return Some(work);
         }
         let levels = self.beacon().levels();
-        (0..LEVELS).filter(|level| levels & 1 << level != 0).find_map(|level| self.take_elsewhere(level))
+        let mut waiting = (0..LEVELS).filter(|level| levels & 1 << level != 0);
+        waiting.find_map(|level| self.take_elsewhere(level, false))
     }
 
     /// Sleeps until woken. `true`: woken as a searcher. Work is no reason to get up for a spare that was told

@@ -5,7 +5,9 @@
 //! | file         | what it does                                                       |
 //! |--------------|--------------------------------------------------------------------|
 //! | `mod.rs`     | the dispatch loop: start a fiber, resume one, end one              |
+//! | [`enqueue`]  | putting fibers into queues: new ones, started ones                 |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
+//! | [`afar`]     | taking work from other nodes; moving to another node               |
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
 //! | [`aside`]    | leaving the CPU to the lanes below                                 |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
@@ -21,6 +23,7 @@
 //! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
 //! | [`boost`]    | making way for a fiber below that was lent a level above           |
 //! | [`remote`]   | what others see of a worker: its mailbox, its stealable queues     |
+//! | [`places`]   | where each worker should be, and puts it there                     |
 //! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
 //! | [`ready`]    | the list of started fibers that are runnable                       |
 //! | [`current`]  | the worker of this thread, as fibers and their wakers reach it     |
@@ -43,6 +46,7 @@ pub(crate) mod crew;
 mod boost;
 mod mark;
 pub(crate) mod remote;
+pub(crate) mod places;
 pub(crate) mod limit;
 mod watchman;
 mod quiet;
@@ -58,7 +62,9 @@ pub(crate) mod kin;
 pub(crate) mod family;
 pub(crate) mod finish;
 mod pile;
+mod afar;
 mod aside;
+mod enqueue;
 mod find;
 mod holders;
 mod pause;
@@ -79,9 +85,11 @@ use crate::machine::clock;
 use crate::machine::random::Random;
 use crate::policy;
 use crate::policy::queues::Ageing;
+use crate::policy::steal::{Reach, Rings};
 use crate::policy::turns::Turns;
 use crate::priority::LEVELS;
 use crate::timer::Timers;
+use afar::Sighting;
 use aside::Patience;
 use beacon::{Beacon, LEVEL_BITS};
 use crew::Crew;
@@ -89,7 +97,7 @@ use finish::complete;
 use ready::ReadyList;
 use remote::Remote;
 use shared::Shared;
-use std::cell::{Cell, UnsafeCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
 
@@ -116,6 +124,17 @@ pub(crate) struct Worker {
     is_spare: bool,
     /// Our seat in the crew.
     seat: usize,
+    /// The site where we are.
+    pub(crate) site: Cell<usize>,
+    /// The others of our crew from near to far; `None`: all are equally near.
+    rings: RefCell<Option<Rings>>,
+    /// How many moves of workers to other sites `rings` knows of.
+    moves: Cell<u32>,
+    /// When to look for work at other sites.
+    reach: Reach,
+    /// There may be work at another site for which it was too early.
+    held_back: Cell<bool>,
+    sightings: UnsafeCell<Vec<Sighting>>,
     /// Our entry of `shared.crews`, which stays where it is while `shared` lives.
     crew: *const Crew,
     /// The levels whose fresh fibers we keep in our deques.
@@ -200,7 +219,14 @@ impl Worker {
             stealable: if background { 0 } else { crew.levels() },
             piled: if background { crew.levels() } else { 0 },
             crew,
-            remote: &shared.remotes[index],
+            remote: &*shared.remotes[index],
+            site: Cell::new(0),
+            rings: RefCell::new(None),
+            // None yet, so that the first look at them finds all that was moved.
+            moves: Cell::new(0),
+            reach: Reach::new(),
+            held_back: Cell::new(false),
+            sightings: UnsafeCell::default(),
             interrupts: Beacon::interrupts(background),
             may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
@@ -260,6 +286,7 @@ impl Worker {
     /// the first time, as a searcher or not.
     pub(crate) fn run(&self, searching: bool) {
         self.begin_mapping();
+        self.settle();
         let Some(first) = self.search(searching) else { return };
         self.dispatch_first(first);
         loop {
@@ -307,6 +334,9 @@ impl Worker {
             Ok(carrier) => carrier,
             Err(error) => return self.fail(fiber, level, JoinError::not_started(error)),
         };
+        if fiber.site().is_some_and(|site| site != self.site.get()) {
+            self.remote().counters.away.add(1);
+        }
         let counters = &self.remote().counters;
         counters.levels[level].claimed.add(1);
         counters.levels[level].started.add(1);
@@ -435,135 +465,24 @@ impl Worker {
         }
     }
 
+    /// Gives up all carriers that wait for a fiber.
+    fn cool(&self) {
+        let hot = self.hot.replace(ptr::null_mut());
+        if !hot.is_null() {
+            self.retire(hot);
+        }
+        // SAFETY: as in `carrier`.
+        for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
+            self.retire(carrier);
+        }
+        self.publish_warm();
+    }
+
     /// How many carriers wait for a fiber.
     fn publish_warm(&self) {
         // SAFETY: as in `carrier`.
         let warm = unsafe { (*self.warm.get()).len() } + usize::from(!self.hot.get().is_null());
         self.remote().counters.warm.set(warm as u64);
-    }
-
-    // ---- queueing ------------------------------------------------------------------------------
-
-    /// Queues a fiber that was made on this thread.
-    #[inline]
-    pub(crate) fn push_fresh(&self, fiber: FiberRef, level: usize) {
-        if self.stealable & 1 << level == 0 {
-            return self.push_elsewhere(fiber, level);
-        }
-        self.deques[level].push(fiber);
-        self.pushed(level);
-    }
-
-    /// Queues a fiber that does not belong into our deques.
-    #[inline(never)]
-    fn push_elsewhere(&self, fiber: FiberRef, level: usize) {
-        if self.piled & 1 << level == 0 {
-            return self.shared.push_outside(fiber, level);
-        }
-        self.push_on_pile(fiber, level);
-        self.pushed(level);
-    }
-
-    /// There is one more in our queue of `level`.
-    #[inline(always)]
-    fn pushed(&self, level: usize) {
-        if self.fresh_mask.get() & 1 << level == 0 {
-            self.add_fresh(level);
-        }
-        if let Some(sleeper) = self.beacon().announce(level) {
-            self.unpark(sleeper);
-        }
-    }
-
-    /// There is a first fiber in the deque of `level`.
-    fn add_fresh(&self, level: usize) {
-        self.levels[level].ageing.begin(clock::ticks());
-        self.set_fresh_mask(self.fresh_mask.get() | 1 << level);
-    }
-
-    #[inline]
-    fn set_fresh_mask(&self, mask: u32) {
-        self.fresh_mask.set(mask);
-        self.remote().set_mask(mask);
-    }
-
-    /// Queues a started fiber of ours.
-    #[inline]
-    fn push_ready(&self, carrier: *mut Carrier, queued: Queued, front: bool) {
-        // SAFETY: ours, alive, with a fiber, and in no list.
-        let carrier_ref = unsafe { &*carrier };
-        let level = carrier_ref.fiber().expect("only fibers are queued").state.level();
-        debug_assert_eq!(carrier_ref.queued.get(), Queued::No);
-        carrier_ref.queued.set(queued);
-        carrier_ref.level.set(level as u8);
-        // Who yields chose to wait: of those only some are timed, also of the urgent ones.
-        let timed_as = if queued == Queued::Yielded { LEVELS } else { level };
-        carrier_ref.stamp.set(stamp(timed_as, self.remote().counters.dispatches.get()));
-        let list = self.list(level, queued);
-        // SAFETY: as above.
-        unsafe { if front { list.push_front(carrier) } else { list.push_back(carrier) } };
-        self.ready_mask.set(self.ready_mask.get() | 1 << level);
-    }
-
-    fn list(&self, level: usize, queued: Queued) -> &ReadyList {
-        if queued == Queued::Yielded { &self.levels[level].yielded } else { &self.levels[level].ready }
-    }
-
-    /// Resumes a fiber whose home this is.
-    #[inline]
-    pub(crate) fn resume_here(&self, fiber: FiberRef) {
-        let carrier = fiber.carrier.get();
-        if carrier.is_null() {
-            return;
-        }
-        // SAFETY: a fiber's carrier is alive until the fiber ends, which clears it.
-        let carrier_ref = unsafe { &*carrier };
-        if carrier_ref.parked.replace(false) {
-            let level = carrier_ref.level.get() as usize;
-            self.remote().counters.levels[level].suspended.add(u64::MAX);
-            self.push_ready(carrier, Queued::Ready, false);
-        } else {
-            carrier_ref.token.set(true);
-        }
-    }
-
-    /// Counts a fiber of ours at the level it has now.
-    pub(crate) fn recount(&self, carrier: &Carrier, level: usize) {
-        let levels = &self.remote().counters.levels;
-        let before = carrier.counted.replace(level as u8) as usize;
-        levels[before].alive.add(u64::MAX);
-        levels[level].alive.add(1);
-        if carrier.parked.get() {
-            levels[carrier.level.replace(level as u8) as usize].suspended.add(u64::MAX);
-            levels[level].suspended.add(1);
-        }
-    }
-
-    /// Counts a fiber of ours at the level it has now, and if it is queued, moves it there.
-    pub(crate) fn requeue(&self, fiber: FiberRef) {
-        let carrier = fiber.carrier.get();
-        if carrier.is_null() {
-            return;
-        }
-        // SAFETY: as in `resume_here`.
-        let carrier_ref = unsafe { &*carrier };
-        self.recount(carrier_ref, fiber.state.level());
-        loan::pass_on(carrier_ref, fiber.state.level());
-        let (queued, level) = (carrier_ref.queued.get(), carrier_ref.level.get() as usize);
-        if queued == Queued::No || level == fiber.state.level() {
-            return;
-        }
-        // SAFETY: it is in that list.
-        unsafe { self.list(level, queued).remove(carrier) };
-        carrier_ref.queued.set(Queued::No);
-        self.left_ready(level);
-        self.push_ready(carrier, queued, false);
-    }
-
-    fn left_ready(&self, level: usize) {
-        if self.levels[level].ready.is_empty() && self.levels[level].yielded.is_empty() {
-            self.ready_mask.set(self.ready_mask.get() & !(1 << level));
-        }
     }
 
     // ---- for the fiber that runs ---------------------------------------------------------------
@@ -641,7 +560,8 @@ impl Worker {
         self.remote().counters.levels[level].spawned.add(1);
         let id = self.next_id();
         let shared = Arc::as_ptr(&self.shared).cast();
-        Making { level, shared, scope: ptr::null(), kept: false, id, stamp: stamp(level, id), name: None }
+        let stamp = stamp(level, id);
+        Making { level, shared, scope: ptr::null(), kept: false, id, stamp, name: None, placed: 0 }
     }
 
     /// Runs a claimed fiber without a stack of its own, in the place of the one that runs: for a

@@ -11,6 +11,7 @@
 //! | `boost`    | see its own table         | the same                                   |
 //! | `policy`   | the worker's thread       | `stats()`                                  |
 //! | `cpu`      | the worker's thread       | `stats()`                                  |
+//! | `site`     | the monitor               | the worker; whoever looks where workers are |
 //! | `cpu_clock`| the worker's thread       | workers that may stand aside for it        |
 //! | `thread`   | the worker's thread       | the monitor: its number in the system      |
 //! | `duty`     | see its own table         | of a spare: everyone                       |
@@ -61,6 +62,8 @@ pub(crate) struct Remote {
     policy: AtomicU64,
     /// The CPU that it is tied to, plus one; 0: none.
     cpu: AtomicU32,
+    /// Where it is now.
+    site: AtomicU32,
     /// The clock of its thread's CPU time.
     cpu_clock: AtomicU64,
     thread: AtomicU32,
@@ -79,7 +82,7 @@ impl<T> std::ops::Deref for Apart<T> {
 
 impl Remote {
     /// `seats`: how many workers the crew may have.
-    pub(crate) fn new(lane: Lane, is_spare: bool, deques: &Deques, seats: usize) -> Remote {
+    pub(crate) fn new(lane: Lane, is_spare: bool, deques: &Deques, seats: usize, site: usize) -> Remote {
         Remote {
             lane,
             is_spare,
@@ -95,6 +98,7 @@ impl Remote {
             boost: Boost::none(),
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
             cpu: AtomicU32::new(0),
+            site: AtomicU32::new(site as u32),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
             thread: AtomicU32::new(0),
             hungry: AtomicBool::new(false),
@@ -145,7 +149,7 @@ impl Remote {
 
     /// A new thread, the caller, serves the worker, and is scheduled like this, tied to that CPU or none.
     pub(crate) fn attach(&self, policy: ThreadPolicy, cpu: Option<usize>) {
-        self.cpu.store(cpu.map_or(0, |cpu| cpu as u32 + 1), Ordering::Relaxed);
+        self.set_cpu(cpu);
         self.policy.store(encode(policy), Ordering::Relaxed);
         self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
         self.thread.store(thread::number(), Ordering::Relaxed);
@@ -155,7 +159,12 @@ impl Remote {
         mail.reopen();
     }
 
-    /// The number of its thread in the system.
+    /// The thread is about to end.
+    pub(crate) fn detach(&self) {
+        self.thread.store(0, Ordering::Relaxed);
+    }
+
+    /// The number of its thread in the system; 0: it has none.
     pub(crate) fn thread(&self) -> u32 {
         self.thread.load(Ordering::Relaxed)
     }
@@ -187,6 +196,21 @@ impl Remote {
     /// The CPU that it is tied to.
     pub(crate) fn cpu(&self) -> Option<u32> {
         self.cpu.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// It is tied to that CPU now, or to none.
+    pub(crate) fn set_cpu(&self, cpu: Option<usize>) {
+        self.cpu.store(cpu.map_or(0, |cpu| cpu as u32 + 1), Ordering::Relaxed);
+    }
+
+    /// Where it is now.
+    pub(crate) fn site(&self) -> usize {
+        self.site.load(Ordering::Relaxed) as usize
+    }
+
+    /// It is there from now on; [`Shared::note_moves`](super::shared::Shared::note_moves) says so to all.
+    pub(crate) fn set_site(&self, site: usize) {
+        self.site.store(site as u32, Ordering::Relaxed);
     }
 
     /// How much CPU time its thread has had, in ns.

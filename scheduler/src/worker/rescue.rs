@@ -32,7 +32,7 @@ impl Worker {
             if self.fresh_mask.get() & 1 << level == 0 {
                 self.add_fresh(level);
             }
-            if let Some(sleeper) = self.beacon().announce(level) {
+            if let Some(sleeper) = self.beacon().announce(level, self.site.get()) {
                 self.unpark(sleeper);
             }
         }
@@ -71,12 +71,12 @@ impl Worker {
     pub(super) fn hand_over(&self) {
         for level in 0..LEVELS {
             while let Some(entry) = self.deques[level].pop() {
-                self.shared.push_outside(entry, level);
+                self.shared.push_outside(entry, level, self.site.get());
             }
             for list in self.remote().piles(level) {
                 for node in list.take_all() {
                     self.remote().count_piled(-1);
-                    self.shared.push_outside(FiberRef::from_node(node), level);
+                    self.shared.push_outside(FiberRef::from_node(node), level, self.site.get());
                 }
             }
         }
@@ -90,7 +90,7 @@ impl Worker {
             let _ = self.beacon().stop_searching();
         }
         for level in policy::levels_of(self.visible_levels()) {
-            if let Some(sleeper) = self.beacon().announce(level) {
+            if let Some(sleeper) = self.beacon().announce(level, self.site.get()) {
                 self.unpark(sleeper);
             }
         }
@@ -116,15 +116,7 @@ impl Worker {
                 unsafe { fiber.free() };
             }
         }
-        let hot = self.hot.replace(std::ptr::null_mut());
-        if !hot.is_null() {
-            self.retire(hot);
-        }
-        // SAFETY: as in `carrier`.
-        for carrier in std::mem::take(unsafe { &mut *self.warm.get() }) {
-            self.retire(carrier);
-        }
-        self.publish_warm();
+        self.cool();
         self.remote().mark.forget_name();
     }
 }

@@ -4,6 +4,7 @@ use super::boost::Boosts;
 use super::crew::Crew;
 use super::finish::complete;
 use super::limit::Limit;
+use super::places::Places;
 use super::quiet::{Count, Quiet};
 use super::remote::Remote;
 use super::resumer::Resumer;
@@ -12,15 +13,19 @@ use super::{Deques, current, registry};
 use crate::config::Config;
 use crate::error::{Error, JoinError};
 use crate::fiber::FiberRef;
-use crate::fiber::memory::{StackSource, StackSpec};
+use crate::fiber::memory::{StackSpec, Stacks};
 use crate::fiber::state::Claim;
 use crate::lane::{LANES, Lane};
 use crate::machine::thread::ThreadPolicy;
-use crate::machine::{barrier, clock};
-use crate::primitive::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use crate::machine::{barrier, clock, thread};
+use crate::numa_stats::{NumaStats, StackPages};
+use crate::primitive::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
+use crate::site::Sites;
 use crate::stats::{Counters, LaneStats, Seen, SharedCounters, StackStats, Stats};
+use heddle_numa::memory::PagesByNode;
+use heddle_numa::{NodeBox, affinity};
 use std::ptr;
 
 /// What all workers of a scheduler share.
@@ -40,8 +45,9 @@ pub(crate) struct Shared {
     pub(crate) crews: [Crew; LANES],
     /// The lane whose crew a level is queued at.
     lane_of: [AtomicU8; LEVELS],
-    pub(crate) remotes: Box<[Remote]>,
-    pub(crate) stacks: StackSource,
+    /// Each on the node of its worker.
+    pub(crate) remotes: Box<[NodeBox<Remote>]>,
+    pub(crate) stacks: Stacks,
     pub(crate) counters: SharedCounters,
     pub(crate) quiet: Quiet<Resumer>,
     pub(super) boosts: Boosts,
@@ -50,6 +56,9 @@ pub(crate) struct Shared {
     /// Threads that have not left, in all lanes.
     serving: AtomicUsize,
     pub(crate) watchman: Watchman,
+    /// How often workers have been moved to other sites.
+    moves: AtomicU32,
+    pub(crate) places: Places,
 }
 
 pub(crate) type FiberLimit = Limit<Resumer>;
@@ -75,20 +84,23 @@ impl Shared {
         super::overflow::install();
         let crews = crews(&config);
         let count = crews.iter().map(|crew| crew.seats.len() + crew.spares.len()).sum();
-        let deques: Vec<Deques> =
-            (0..count).map(|_| std::array::from_fn(|_| crossbeam_deque::Worker::new_lifo())).collect();
-        let remote = |(worker, deques)| {
-            let is_spare = crews.iter().any(|crew| crew.spares.contains(&worker));
+        let make = |worker: usize| {
             let crew = crews.iter().find(|crew| crew.everyone().any(|other| other == worker));
-            let lane = crew.map_or(Lane::Ordinary, |crew| crew.lane);
-            Remote::new(lane, is_spare, deques, config.workers + config.spares)
+            let crew = crew.expect("every worker is of a crew");
+            let site = config.sites.site(crew.seat(worker));
+            let deques: Deques = std::array::from_fn(|_| crossbeam_deque::Worker::new_lifo());
+            let is_spare = crew.spares.contains(&worker);
+            let remote = Remote::new(crew.lane, is_spare, &deques, config.workers + config.spares, site);
+            NodeBox::new(config.sites.home(site), remote).map(|remote| (remote, deques))
         };
-        let remotes = deques.iter().enumerate().map(remote).collect();
-        let stacks = StackSource::new(StackSpec {
-            size: config.stack_size,
-            guard: config.stack_guard,
-            most: config.max_stacks,
-        })?;
+        let made = on_sites(&config.sites, count, |worker| site_of(&crews, &config.sites, worker), make);
+        let made: Result<Vec<_>, _> = made.into_iter().collect();
+        let made = made.map_err(|error| Error::no_memory(format!("no memory for a worker: {error}")))?;
+        let (remotes, deques): (Vec<_>, Vec<Deques>) = made.into_iter().unzip();
+        let remotes = remotes.into();
+        let nodes: Vec<_> = config.sites.all().iter().map(|site| site.memory).collect();
+        let (size, guard, most) = (config.stack_size, config.stack_guard, config.max_stacks);
+        let stacks = Stacks::new(&nodes, StackSpec { size, guard, most })?;
         let shared = Shared {
             crews,
             lane_of: std::array::from_fn(|_| AtomicU8::new(Lane::Ordinary as u8)),
@@ -101,9 +113,23 @@ impl Shared {
             phase: AtomicU8::new(STOPPING),
             serving: AtomicUsize::new(0),
             watchman: Watchman::new(),
+            moves: AtomicU32::new(0),
+            places: Places::new(&config.sites),
             config,
         };
         Ok((shared, deques))
+    }
+
+    /// How often workers have been moved to other sites.
+    #[inline]
+    pub(crate) fn moves(&self) -> u32 {
+        self.moves.load(Ordering::Relaxed)
+    }
+
+    /// Some were just now: each worker looks again who is near.
+    pub(crate) fn note_moves(&self) {
+        // ORDERING: Release pairs with the acquire of `Worker::settle`: where they are now.
+        self.moves.fetch_add(1, Ordering::Release);
     }
 
     #[inline]
@@ -175,13 +201,11 @@ impl Shared {
         for (crew, mask) in self.crews.iter().zip(masks) {
             crew.set_levels(mask);
         }
-        for inbox in self.crews.iter().flat_map(|crew| &crew.inboxes) {
-            inbox.reopen();
-        }
+        self.crews.iter().flat_map(Crew::inboxes).for_each(|(_, inbox)| inbox.reopen());
         // ORDERING: Release pairs with the acquire of `wait_for_work`.
         self.phase.store(RUNNING, Ordering::Release);
         // Whoever found an inbox open before this has unparked threads that then saw STARTING.
-        self.remotes.iter().for_each(Remote::unpark);
+        self.remotes.iter().for_each(|remote| remote.unpark());
     }
 
     /// Threads of a lane that will not be made count as gone.
@@ -274,18 +298,25 @@ impl Shared {
         }
     }
 
-    /// Queues a fiber from a thread that is no worker of the crew that its level belongs to.
-    pub(crate) fn push_outside(&self, fiber: FiberRef, level: usize) {
+    /// The site that work of the calling thread is for, which is no worker of ours.
+    #[inline]
+    pub(crate) fn site_here(&self) -> usize {
+        let sites = &self.config.sites;
+        if sites.is_one() { 0 } else { sites.of_cpu(thread::current_cpu()) }
+    }
+
+    /// Queues a fiber from a thread that is no worker of the crew that its level belongs to, or for another site.
+    pub(crate) fn push_outside(&self, fiber: FiberRef, level: usize, site: usize) {
         let crew = self.crew_of(level);
         // SAFETY: the fiber is new, or a new ticket: it is in no list.
-        if unsafe { crew.inboxes[level].push(fiber.node()) }.is_err() {
+        if unsafe { crew.inbox(site, level).push(fiber.node()) }.is_err() {
             return self.reject(fiber, level);
         }
         let unpark = |seat| self.unpark(crew.worker(seat));
         if current::may_be_frozen_by(crew.lane) {
-            crew.beacon.announce_from_below(level, unpark);
+            crew.beacon.announce_from_below(level, site, unpark);
         } else {
-            crew.beacon.announce(level).into_iter().for_each(unpark);
+            crew.beacon.announce(level, site).into_iter().for_each(unpark);
         }
     }
 
@@ -293,7 +324,10 @@ impl Shared {
     pub(crate) fn queue_ticket(&self, ticket: FiberRef, level: usize) {
         match current::worker() {
             Some(worker) if ptr::eq(&*worker.shared, self) => worker.push_fresh(ticket, level),
-            _ => self.push_outside(ticket, level),
+            _ => {
+                let site = ticket.site().unwrap_or_else(|| self.site_here());
+                self.push_outside(ticket, level, site);
+            }
         }
     }
 
@@ -320,7 +354,7 @@ impl Shared {
 
     /// The same for the queues of one lane.
     fn close_crew(&self, crew: &Crew) {
-        for (level, inbox) in crew.inboxes.iter().enumerate() {
+        for (level, inbox) in crew.inboxes() {
             for node in inbox.close() {
                 self.reject(FiberRef::from_node(node), level);
             }
@@ -404,11 +438,32 @@ impl Shared {
                 lane: remote.lane,
                 policy: remote.policy(),
                 cpu: remote.cpu(),
+                seat: self.crews[remote.lane as usize].seat(number),
+                site: remote.site(),
+                node: self.config.sites.all()[remote.site()].node,
                 counters: &remote.counters,
             })
             .collect();
         let watched = (self.hogs(), self.watchman.stats());
-        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks, watched)
+        let bytes = |site: usize| self.stacks.bytes(site);
+        let numa = NumaStats::collect(&self.config.sites, &workers, bytes, self.places.fates());
+        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks, watched, numa)
+    }
+
+    /// Where the stacks of each site's fibers are.
+    pub(crate) fn stack_pages(&self) -> heddle_numa::Result<Vec<StackPages>> {
+        let sites = self.config.sites.all().iter().enumerate();
+        sites
+            .map(|(index, site)| {
+                let mut pages = PagesByNode::default();
+                for slab in self.stacks.pages_by_node(index)? {
+                    pages.absent += slab.absent;
+                    pages.unknown += slab.unknown;
+                    slab.on.into_iter().for_each(|(node, count)| *pages.on.entry(node).or_default() += count);
+                }
+                Ok(StackPages { node: site.node, pages })
+            })
+            .collect()
     }
 
     fn lane_stats(&self) -> Vec<LaneStats> {
@@ -445,6 +500,42 @@ impl Count for Shared {
     }
 }
 
+fn site_of(crews: &[Crew], sites: &Sites, worker: usize) -> usize {
+    let crew = crews.iter().find(|crew| crew.everyone().any(|other| other == worker));
+    crew.map_or(0, |crew| sites.site(crew.seat(worker)))
+}
+
+/// Makes something for each worker: where there are several sites, on a thread that is there, whose heap is too.
+fn on_sites<T: Send>(
+    sites: &Sites,
+    count: usize,
+    site_of: impl Fn(usize) -> usize + Sync,
+    make: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
+    if sites.is_one() {
+        return (0..count).map(make).collect();
+    }
+    let at = |site: usize| {
+        let _pin = affinity::pin_to_set(&sites.all()[site].cpus);
+        let here = (0..count).filter(|&worker| site_of(worker) == site);
+        here.map(|worker| (worker, make(worker))).collect::<Vec<_>>()
+    };
+    let at = &at;
+    let mut made: Vec<(usize, T)> = std::thread::scope(|scope| {
+        let spawn = |site| (site, std::thread::Builder::new().spawn_scoped(scope, move || at(site)));
+        let threads: Vec<_> = (0..sites.all().len()).map(spawn).collect();
+        // Where there can be no more threads, it is made here.
+        let join =
+            |(site, thread): (usize, std::io::Result<std::thread::ScopedJoinHandle<'_, _>>)| match thread {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => at(site),
+            };
+        threads.into_iter().flat_map(join).collect()
+    });
+    made.sort_by_key(|(worker, _)| *worker);
+    made.into_iter().map(|(_, value)| value).collect()
+}
+
 /// The crews, one a lane: the ordinary lane's workers have the first numbers, the spares the last.
 fn crews(config: &Config) -> [Crew; LANES] {
     let count = |lane, each| if config.lanes.has(lane) { each } else { 0 };
@@ -456,8 +547,9 @@ fn crews(config: &Config) -> [Crew; LANES] {
     };
     let seats = order.map(|lane| block(count(lane, config.workers)));
     let spares = order.map(|lane| block(count(lane, config.spares)));
-    let [ordinary, urgent, background] =
-        std::array::from_fn(|k| Crew::new(order[k], seats[k].clone(), spares[k].clone(), &config.cpus));
+    let [ordinary, urgent, background] = std::array::from_fn(|k| {
+        Crew::new(order[k], seats[k].clone(), spares[k].clone(), config.cpus.len(), &config.sites)
+    });
     [urgent, ordinary, background]
 }
 

@@ -32,7 +32,11 @@ impl Worker {
 
     #[cold]
     pub(super) fn new_carrier(&self) -> Result<*mut Carrier, Error> {
-        let memory = if self.may_map.get() { self.shared.stacks.take()? } else { self.wait_for_stack()? };
+        let memory = if self.may_map.get() {
+            self.shared.stacks.take(self.site.get())?
+        } else {
+            self.wait_for_stack()?
+        };
         let carrier = Box::into_raw(Carrier::new(memory));
         // SAFETY: as in `carrier`; the new carrier is ours.
         unsafe {
@@ -45,7 +49,7 @@ impl Worker {
 
     /// A stack, without mapping one.
     fn wait_for_stack(&self) -> Result<StackMemory, Error> {
-        if let Some(memory) = self.shared.stacks.take_ready()? {
+        if let Some(memory) = self.shared.stacks.take_ready(self.site.get())? {
             return Ok(memory);
         }
         // What ran before is not what keeps the thread now.
@@ -57,7 +61,7 @@ impl Worker {
             }
             self.remote().want_stack();
             self.shared.watchman.unpark();
-            if let Some(memory) = self.shared.stacks.take_ready()? {
+            if let Some(memory) = self.shared.stacks.take_ready(self.site.get())? {
                 return Ok(memory);
             }
             self.remote().park(None);
@@ -76,8 +80,8 @@ impl Worker {
             }
             (*Box::from_raw(carrier)).retire(&self.shared.stacks);
         }
-        if self.may_map.get() && self.shared.stacks.has_many_to_release() {
-            self.shared.stacks.release();
+        if self.may_map.get() && self.shared.stacks.has_many_to_release(self.site.get()) {
+            self.shared.stacks.release_at(self.site.get());
         }
     }
 
@@ -85,7 +89,7 @@ impl Worker {
     pub(super) fn give_back(&self) {
         if self.may_map.get() {
             crate::fiber::block::trim();
-            self.shared.stacks.release();
+            self.shared.stacks.release_at(self.site.get());
         }
     }
 }

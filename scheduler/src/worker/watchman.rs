@@ -179,7 +179,7 @@ impl Shared {
     /// Says again that there is work of these levels in a crew's queues, to whoever sleeps there.
     pub(crate) fn announce_again(&self, crew: &super::crew::Crew, levels: u32) {
         for level in crate::policy::levels_of(levels) {
-            if let Some(seat) = crew.beacon.announce(level) {
+            if let Some(seat) = crew.beacon.announce(level, 0) {
                 self.unpark(crew.worker(seat));
             }
         }
@@ -187,8 +187,6 @@ impl Shared {
 
     /// The levels that have work in the queues of a crew, for anybody there.
     pub(crate) fn levels_queued(&self, crew: &super::crew::Crew) -> u32 {
-        let inboxes = crew.inboxes.iter().enumerate().filter(|(_, inbox)| !inbox.looks_empty());
-        let inboxes = inboxes.fold(0, |mask, (level, _)| mask | 1 << level);
-        crew.workers().fold(inboxes, |mask, worker| mask | self.levels_queued_at(worker))
+        crew.workers().fold(crew.queued(), |mask, worker| mask | self.levels_queued_at(worker))
     }
 }

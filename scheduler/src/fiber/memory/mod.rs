@@ -16,6 +16,7 @@
 //!
 //! | file            | what it has                                                             |
 //! |-----------------|-------------------------------------------------------------------------|
+//! | [`stacks`]      | all sources of a scheduler, one a site, and the bound that they share    |
 //! | [`source`]      | taking and giving stacks, by threads that may map and by those that may not |
 //! | [`slots`]       | the lists they wait in, where nobody waits for anybody                  |
 //! | [`system`]      | the calls to the system: `unix.rs`, `other.rs`                          |
@@ -28,10 +29,11 @@ mod system;
 mod system;
 mod slots;
 mod source;
+mod stacks;
 
 use corosensei::stack::{Stack, StackPointer};
 
-pub(crate) use source::StackSource;
+pub(crate) use stacks::Stacks;
 pub(crate) use system::page_size;
 
 /// What protects the memory below a stack.
@@ -65,6 +67,8 @@ pub(crate) struct StackSpec {
 pub(crate) struct StackMemory {
     raw: system::Raw,
     number: slots::Number,
+    /// Which source it belongs to.
+    source: u16,
 }
 
 // SAFETY: a system::Raw is memory of at least `MIN_STACK_SIZE` bytes between `limit` and `base`,
@@ -112,10 +116,44 @@ impl StackMemory {
 mod tests {
     use super::source::DIRTY_MAX;
     use super::*;
+    use crate::error::Error;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn source(guard: StackGuard, most: usize) -> StackSource {
-        StackSource::new(StackSpec { size: 64 * 1024, guard, most }).unwrap()
+    fn source(guard: StackGuard, most: usize) -> Source {
+        Source(Stacks::new(&[None], StackSpec { size: 64 * 1024, guard, most }).unwrap())
+    }
+
+    /// The only source of a scheduler.
+    struct Source(Stacks);
+
+    impl Source {
+        fn take(&self) -> Result<StackMemory, Error> {
+            self.0.take(0)
+        }
+
+        fn take_ready(&self) -> Result<Option<StackMemory>, Error> {
+            self.0.take_ready(0)
+        }
+
+        fn has_many_to_release(&self) -> bool {
+            self.0.has_many_to_release(0)
+        }
+
+        fn needs(&self, reserve: usize) -> usize {
+            self.0.needs(0, reserve)
+        }
+
+        fn supply(&self, count: usize) -> Result<(), Error> {
+            self.0.supply(0, count)
+        }
+    }
+
+    impl std::ops::Deref for Source {
+        type Target = Stacks;
+
+        fn deref(&self) -> &Stacks {
+            &self.0
+        }
     }
 
     #[test]
@@ -194,12 +232,54 @@ mod tests {
     fn who_waits_for_a_supply_that_the_system_refuses_gets_the_error() {
         // More addresses than there are.
         let size = usize::MAX / 1024;
-        let source = StackSource::new(StackSpec { size, guard: StackGuard::Auto, most: usize::MAX }).unwrap();
+        let spec = StackSpec { size, guard: StackGuard::Auto, most: usize::MAX };
+        let source = Source(Stacks::new(&[None], spec).unwrap());
         assert!(source.take_ready().unwrap().is_none());
         let refused = source.supply(1).unwrap_err();
         assert!(refused.is_no_memory(), "{refused}");
         let error = source.take_ready().err().expect("it would wait for ever");
         assert!(error.is_no_memory() && error.to_string().contains("ulimit"), "{error}");
+    }
+
+    #[test]
+    fn the_bound_is_one_for_all_sources_and_a_stack_goes_back_to_its_own() {
+        let spec = StackSpec { size: 64 * 1024, guard: StackGuard::Auto, most: 2 };
+        let stacks = Stacks::new(&[None, None], spec).unwrap();
+        let (first, second) = (stacks.take(0).unwrap(), stacks.take(1).unwrap());
+        assert!(stacks.take(0).is_err_and(|error| error.to_string().contains("max_stacks")));
+        let base = second.base();
+        stacks.give(second);
+        assert_eq!((stacks.taken(), stacks.cold()), (1, 1));
+        let again = stacks.take(1).unwrap();
+        assert_eq!(again.base(), base);
+        stacks.give(first);
+        stacks.give(again);
+        stacks.release();
+        assert_eq!((stacks.taken(), stacks.cold()), (0, 2));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pages_that_should_be_on_a_node_are_there() {
+        use heddle_numa::Topology;
+        let machine = Topology::detect().unwrap();
+        let nodes: Vec<_> = machine.memory_nodes().iter().collect();
+        let spec = StackSpec { size: 64 * 1024, guard: StackGuard::Auto, most: usize::MAX };
+        let places: Vec<_> = nodes.iter().copied().map(Some).collect();
+        let stacks = Stacks::new(&places, spec).unwrap();
+        for (site, &node) in nodes.iter().enumerate() {
+            let held: Vec<_> = (0..3).map(|_| stacks.take(site).unwrap()).collect();
+            for stack in &held {
+                let byte = std::ptr::with_exposed_provenance_mut::<u8>(stack.base().get() - 5000);
+                // SAFETY: the byte is in the stack that we own.
+                unsafe { byte.write(7) };
+            }
+            let seen = stacks.pages_by_node(site).unwrap();
+            assert_eq!(seen.iter().map(|pages| pages.away_from(node)).sum::<usize>(), 0);
+            assert!(seen.iter().map(|pages| pages.present()).sum::<usize>() >= 3, "{seen:?}");
+            assert!(stacks.bytes(site) >= 3 * 64 * 1024);
+            held.into_iter().for_each(|stack| stacks.give(stack));
+        }
     }
 
     #[test]

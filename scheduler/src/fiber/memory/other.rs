@@ -4,6 +4,7 @@ use super::StackGuard;
 use super::slots::{Number, SLOTS_MAX};
 use crate::error::Error;
 use corosensei::stack::{DefaultStack, Stack, StackPointer};
+use heddle_numa::NodeId;
 
 pub(super) struct Raw(DefaultStack);
 
@@ -80,6 +81,11 @@ impl Shape {
         self.guard
     }
 
+    /// Bytes of a stack, with all that belongs to it.
+    pub(super) fn bytes(&self) -> usize {
+        self.size
+    }
+
     /// They come with a guard.
     pub(super) fn protect(&self, _raw: &Raw) -> Result<(), Error> {
         Ok(())
@@ -100,8 +106,13 @@ pub(super) struct Slabs {
 }
 
 impl Slabs {
-    pub(super) fn new(shape: Shape) -> Slabs {
+    pub(super) fn new(shape: Shape, _node: Option<NodeId>) -> Slabs {
         Slabs { size: shape.size, count: 0 }
+    }
+
+    /// They are everywhere.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        std::iter::empty()
     }
 
     pub(super) fn cut(&mut self) -> Result<(Number, Raw), Error> {

@@ -1,4 +1,4 @@
-//! Where the stacks of a scheduler come from and where they go back to.
+//! Where the stacks of one site come from and where they go back to. All sources of a scheduler: [`Stacks`](super::Stacks).
 //!
 //! ```text
 //!            cut                 take                 give
@@ -26,22 +26,29 @@
 //! | `made`      | who may map, in `cut`                  | nobody                               |
 //! | `refused`   | who may map, in `supply`               | nobody                               |
 //!
-//! `taken` is counted with the stack in hand, and never above the bound: whoever finds it reached puts
+//! `taken` is counted with the stack in hand, and never above the [`Bound`]: whoever finds it reached puts
 //! the stack back.
 
 use super::slots::{List, Number, Slots};
+use super::stacks::Bound;
 use super::{StackGuard, StackMemory, StackSpec, canary_died, page_size, system};
 use crate::error::Error;
 use crate::machine::thread;
 use crate::primitive::{AtomicBool, AtomicUsize, Mutex, Ordering};
+use heddle_numa::NodeId;
+use heddle_numa::memory::{self, Pages, PagesByNode};
+use std::sync::Arc;
 
 /// How many given stacks keep their pages until the next release: each release interrupts every CPU
 /// that runs one of our threads.
 pub(super) const DIRTY_MAX: usize = 256;
 
 /// See the module's documentation.
-pub(crate) struct StackSource {
+pub(super) struct StackSource {
+    /// Which of the scheduler's sources this is.
+    index: u16,
     spec: StackSpec,
+    bound: Arc<Bound>,
     shape: system::Shape,
     slots: Slots,
     /// Only addresses: the system has the pages.
@@ -60,7 +67,13 @@ pub(crate) struct StackSource {
 }
 
 impl StackSource {
-    pub(crate) fn new(spec: StackSpec) -> Result<StackSource, Error> {
+    /// `node` is where the pages should be, if that matters.
+    pub(super) fn new(
+        index: u16,
+        node: Option<NodeId>,
+        spec: StackSpec,
+        bound: Arc<Bound>,
+    ) -> Result<StackSource, Error> {
         let guard = match spec.guard {
             StackGuard::Auto if system::has_lightweight_guards() => StackGuard::Lightweight,
             StackGuard::Auto => StackGuard::Mapped,
@@ -73,7 +86,9 @@ impl StackSource {
         };
         let shape = system::Shape::new(spec.size, guard);
         Ok(StackSource {
+            index,
             spec,
+            bound,
             shape,
             slots: Slots::new(),
             cold: List::new(),
@@ -81,24 +96,19 @@ impl StackSource {
             given: AtomicUsize::new(0),
             taken: AtomicUsize::new(0),
             made: AtomicUsize::new(0),
-            slabs: Mutex::new(system::Slabs::new(shape)),
+            slabs: Mutex::new(system::Slabs::new(shape, node)),
             releasing: Mutex::new(()),
             refused: AtomicBool::new(false),
         })
     }
 
     /// The guard in force, never `Auto`.
-    pub(crate) fn guard(&self) -> StackGuard {
+    pub(super) fn guard(&self) -> StackGuard {
         self.shape.guard()
     }
 
-    /// Bytes that a fiber can use of each stack.
-    pub(crate) fn size(&self) -> usize {
-        self.spec.size
-    }
-
     /// A stack, for a thread that may map: one that exists, else a new one.
-    pub(crate) fn take(&self) -> Result<StackMemory, Error> {
+    pub(super) fn take(&self) -> Result<StackMemory, Error> {
         if self.is_exhausted() {
             return Err(self.exhausted());
         }
@@ -114,20 +124,21 @@ impl StackSource {
     }
 
     /// Gives a stack back; the system gets its pages at the next release. Waits for nobody.
-    pub(crate) fn give(&self, memory: StackMemory) {
+    pub(super) fn give(&self, memory: StackMemory) {
         self.put(&self.dirty, memory);
         self.given.fetch_add(1, Ordering::Relaxed);
         self.taken.fetch_sub(1, Ordering::Relaxed);
+        self.bound.leave();
     }
 
     /// Are there enough pages to release that somebody who may map should do it now?
-    pub(crate) fn has_many_to_release(&self) -> bool {
+    pub(super) fn has_many_to_release(&self) -> bool {
         self.given.load(Ordering::Relaxed) >= DIRTY_MAX
     }
 
     /// The system gets the pages of all stacks that were given back, neighbours with one call. The
     /// caller may map, and has nothing to do or has found that there are many.
-    pub(crate) fn release(&self) {
+    pub(super) fn release(&self) {
         thread::assert_may_map();
         if self.dirty.looks_empty() {
             return;
@@ -158,24 +169,24 @@ impl StackSource {
 
     /// Ends the process if the words at `limit`, the low end of a stack with a canary, were
     /// overwritten.
-    pub(crate) fn check_canary_at(&self, limit: usize) {
+    pub(super) fn check_canary_at(&self, limit: usize) {
         if !system::canary_is_intact(limit) {
             canary_died(self.spec.size);
         }
     }
 
     /// How many stacks are in somebody's hands.
-    pub(crate) fn taken(&self) -> usize {
+    pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// How many stacks wait for a fiber.
-    pub(crate) fn cold(&self) -> usize {
+    pub(super) fn cold(&self) -> usize {
         self.made.load(Ordering::Relaxed).saturating_sub(self.taken())
     }
 
     fn is_exhausted(&self) -> bool {
-        self.taken() >= self.spec.most
+        self.bound.is_reached()
     }
 
     #[cold]
@@ -189,12 +200,12 @@ impl StackSource {
 
     /// Counts a stack that the caller has, unless there are too many: then it goes back.
     fn count(&self, memory: StackMemory) -> Result<StackMemory, Error> {
-        let one_more = |taken: usize| (taken < self.spec.most).then_some(taken + 1);
-        if self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+        if !self.bound.enter() {
             // It may have pages.
             self.put(&self.dirty, memory);
             return Err(self.exhausted());
         }
+        self.taken.fetch_add(1, Ordering::Relaxed);
         if self.guard() == StackGuard::Canary {
             memory.raw.write_canary();
         }
@@ -212,7 +223,7 @@ impl StackSource {
         }
         self.slots.prepare(number);
         self.made.fetch_add(1, Ordering::Relaxed);
-        Ok(StackMemory { raw, number })
+        Ok(StackMemory { raw, number, source: self.index })
     }
 
     /// A stack out of the lists.
@@ -230,7 +241,21 @@ impl StackSource {
     fn memory(&self, number: Number) -> StackMemory {
         // SAFETY: it was kept when it was put into the list, and was taken out once.
         let raw = unsafe { self.shape.find_kept(self.slots.kept(number)) };
-        StackMemory { raw, number }
+        StackMemory { raw, number, source: self.index }
+    }
+
+    /// Bytes of its stacks, touched or not.
+    pub(super) fn bytes(&self) -> usize {
+        self.made.load(Ordering::Relaxed) * self.shape.bytes()
+    }
+
+    /// Where the pages that were touched are: asked of the kernel, for each of them.
+    pub(super) fn pages_by_node(&self) -> heddle_numa::Result<Vec<PagesByNode>> {
+        let ranges: Vec<_> = self.slabs.lock().ranges().collect();
+        let pages = |range: &std::ops::Range<usize>| {
+            Pages::around(std::ptr::with_exposed_provenance(range.start), range.len())
+        };
+        ranges.iter().map(|range| memory::pages_by_node(pages(range))).collect()
     }
 }
 
@@ -238,7 +263,7 @@ impl StackSource {
 impl StackSource {
     /// A stack, for a thread that may not map, and never waits. `None`: there is none now, so it waits
     /// for a [`supply`](Self::supply) or somebody's `give`.
-    pub(crate) fn take_ready(&self) -> Result<Option<StackMemory>, Error> {
+    pub(super) fn take_ready(&self) -> Result<Option<StackMemory>, Error> {
         if self.is_exhausted() {
             return Err(self.exhausted());
         }
@@ -254,14 +279,14 @@ impl StackSource {
     }
 
     /// How many stacks somebody should supply so that `reserve` wait for threads that may not map.
-    pub(crate) fn needs(&self, reserve: usize) -> usize {
+    pub(super) fn needs(&self, reserve: usize) -> usize {
         let made = self.made.load(Ordering::Relaxed);
         reserve.saturating_sub(self.cold()).min(self.spec.most.saturating_sub(made))
     }
 
     /// Makes `count` stacks for those who may not. The caller may map. While the last call has failed,
     /// those who would wait get an error instead.
-    pub(crate) fn supply(&self, count: usize) -> Result<(), Error> {
+    pub(super) fn supply(&self, count: usize) -> Result<(), Error> {
         let outcome = (0..count).try_for_each(|_| self.cut().map(|memory| self.put(&self.cold, memory)));
         self.refused.store(outcome.is_err(), Ordering::Relaxed);
         outcome

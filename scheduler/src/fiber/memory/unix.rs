@@ -5,6 +5,8 @@ use super::slots::{Number, SLOTS_MAX};
 use crate::error::Error;
 use crate::primitive::system_call;
 use corosensei::stack::StackPointer;
+use heddle_numa::NodeId;
+use heddle_numa::memory::{self, Existing, Pages};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -110,7 +112,7 @@ pub(crate) fn page_size() -> usize {
 pub(super) fn has_lightweight_guards() -> bool {
     static HAS: OnceLock<bool> = OnceLock::new();
     *HAS.get_or_init(|| {
-        let Ok(page) = map(page_size()) else { return false };
+        let Ok(page) = map(page_size(), libc::PROT_READ | libc::PROT_WRITE) else { return false };
         // SAFETY: the page was mapped just now and nobody else knows it.
         unsafe {
             let has = libc::madvise(page, page_size(), MADV_GUARD_INSTALL) == 0;
@@ -125,15 +127,39 @@ pub(super) fn has_lightweight_guards() -> bool {
     false
 }
 
-fn map(bytes: usize) -> std::io::Result<*mut libc::c_void> {
+/// Maps memory for stacks that comes from `node`. It is closed until the node is set: if it were not, the kernel could
+/// put one huge page behind it and a neighbour's mapping, on the neighbour's node.
+fn map_on(bytes: usize, node: Option<NodeId>) -> std::io::Result<*mut libc::c_void> {
+    let open = libc::PROT_READ | libc::PROT_WRITE;
+    let start = map(bytes, if node.is_some() { libc::PROT_NONE } else { open })?;
+    #[cfg(target_os = "linux")]
+    // SAFETY: the mapping is ours. A huge page would make 512 pages resident for the first one.
+    unsafe {
+        libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
+    }
+    if let Some(node) = node {
+        // Where the system refuses, the pages come from where they are first touched, which is the same node as long
+        // as the worker is on it.
+        let _ = memory::prefer(Pages::around(start.cast(), bytes), node, Existing::Leave);
+        // SAFETY: the mapping is ours and nobody else knows it.
+        if unsafe { libc::mprotect(start, bytes, open) } != 0 {
+            let error = std::io::Error::last_os_error();
+            // SAFETY: as above.
+            unsafe { libc::munmap(start, bytes) };
+            return Err(error);
+        }
+    }
+    Ok(start)
+}
+
+fn map(bytes: usize, rights: libc::c_int) -> std::io::Result<*mut libc::c_void> {
     system_call("mmap");
     #[cfg(target_os = "linux")]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     #[cfg(not(target_os = "linux"))]
     let flags = libc::MAP_PRIVATE | libc::MAP_ANON;
     // SAFETY: a new private mapping, at an address of the kernel's choice, disturbs nobody.
-    let start =
-        unsafe { libc::mmap(ptr::null_mut(), bytes, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0) };
+    let start = unsafe { libc::mmap(ptr::null_mut(), bytes, rights, flags, -1, 0) };
     if start == libc::MAP_FAILED { Err(std::io::Error::last_os_error()) } else { Ok(start) }
 }
 
@@ -155,6 +181,11 @@ impl Shape {
 
     pub(super) fn guard(&self) -> StackGuard {
         self.guard
+    }
+
+    /// Bytes of a stack, with all that belongs to it.
+    pub(super) fn bytes(&self) -> usize {
+        self.slot
     }
 
     fn raw(&self, limit: usize) -> Raw {
@@ -195,6 +226,8 @@ impl Shape {
 pub(super) struct Slabs {
     shape: Shape,
     slabs: Vec<(*mut libc::c_void, usize)>,
+    /// Where their pages should be, if that matters.
+    node: Option<NodeId>,
     /// Slots of the newest slab that were not handed out.
     fresh: std::ops::Range<usize>,
     /// Slots that were handed out and came back without a guard.
@@ -209,9 +242,10 @@ pub(super) struct Slabs {
 unsafe impl Send for Slabs {}
 
 impl Slabs {
-    pub(super) fn new(shape: Shape) -> Slabs {
+    pub(super) fn new(shape: Shape, node: Option<NodeId>) -> Slabs {
         Slabs {
             shape,
+            node,
             slabs: Vec::new(),
             fresh: 0..0,
             unguarded: Vec::new(),
@@ -257,12 +291,17 @@ impl Slabs {
         Ok((number, limit))
     }
 
+    /// The addresses of all slabs.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.slabs.iter().map(|&(start, bytes)| start.addr()..start.addr() + bytes)
+    }
+
     fn grow(&mut self) -> Result<(), Error> {
         let mut bytes = self.shape.slot * SLAB_SLOTS;
-        let start = map(bytes).or_else(|_| {
+        let start = map_on(bytes, self.node).or_else(|_| {
             // Address space or the right to it is short: one stack may still fit.
             bytes = self.shape.slot;
-            map(bytes)
+            map_on(bytes, self.node)
         });
         let start = start.map_err(|error| {
             Error::no_memory(format!(
@@ -271,11 +310,6 @@ impl Slabs {
                 self.shape.slot / 1024
             ))
         })?;
-        #[cfg(target_os = "linux")]
-        // SAFETY: the mapping is ours. A huge page would make 512 pages resident for the first one.
-        unsafe {
-            libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE);
-        }
         self.slabs.push((start, bytes));
         let first = start.expose_provenance();
         self.fresh = first..first + bytes;
