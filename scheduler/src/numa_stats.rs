@@ -15,7 +15,7 @@ pub struct NumaStats {
     pub state: NumaState,
     /// How many nodes the machine has, those without CPUs or memory included.
     pub num_numa_nodes: usize,
-    /// The nodes that have workers; one entry where nodes are not minded.
+    /// The nodes that have CPUs for us; one entry where nodes are not minded.
     pub nodes: Vec<NodeStats>,
     /// Fibers that workers took from each other, by what the two share and by distance, nearest first.
     pub steals: Vec<StealStats>,
@@ -114,12 +114,8 @@ fn steals(sites: &Sites, workers: &[Seen<'_>]) -> Vec<StealStats> {
     counts.into_iter().map(|((nearness, distance), count)| StealStats { nearness, distance, count }).collect()
 }
 
-impl fmt::Display for NumaStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "nodes: {} ({})", self.num_numa_nodes, self.state)?;
-        if self.nodes.len() < 2 {
-            return Ok(());
-        }
+impl NumaStats {
+    fn show_nodes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for site in &self.nodes {
             let (Some(node), stacks) = (site.node, site.stack_bytes / 1024) else { continue };
             write!(f, "\n  {node}: {} workers on {} CPUs, {stacks} KiB for stacks", site.workers, site.cpus)?;
@@ -138,6 +134,16 @@ impl fmt::Display for NumaStats {
         }
         if self.away > 0 {
             write!(f, "\n  {} fibers began away from the node they were made for", self.away)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for NumaStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "nodes: {} ({})", self.num_numa_nodes, self.state)?;
+        if self.nodes.len() > 1 {
+            self.show_nodes(f)?;
         }
         if self.moved + self.displaced + self.surplus > 0 {
             write!(

@@ -5,7 +5,7 @@
 //! looked at on any path that is taken often.
 //!
 //! ```text
-//!  topology + placement -> seats (CPU, node)  -> sites (one a node that has seats)
+//!  topology + placement -> seats (CPU, node)  -> sites (one a node that has CPUs for us)
 //!                                             -> for each site, all seats from near to far: whom to wake
 //!                                             -> for each seat, all others in rings: whom to steal from
 //!                                             -> for each CPU, the nearest site: where foreign threads' work goes
@@ -161,11 +161,10 @@ impl Sites {
             (Pinning::Auto | Pinning::Node | Pinning::Cpu, _) if state == NumaState::On => Tie::Site,
             _ => Tie::Nothing,
         };
-        let mut nodes: Vec<NodeId> = seats.iter().map(|seat| seat.node).collect();
-        nodes.sort_unstable();
-        nodes.dedup();
+        // Also those that have no worker: one may be moved there.
+        let mut nodes: Vec<NodeId> = machine.worker_nodes().iter().collect();
         if state != NumaState::On {
-            nodes.truncate(1);
+            nodes = vec![seats[0].node];
         }
         let site_of = |node: NodeId| nearest(machine, &nodes, node);
         let posts = seats.iter().enumerate().map(|(worker, seat)| Post {
@@ -282,13 +281,13 @@ impl Sites {
         known.unwrap_or_default()
     }
 
-    /// The site for what comes from that CPU.
+    /// The site of a CPU, or the nearest to it.
     #[inline]
     pub(crate) fn of_cpu(&self, cpu: usize) -> usize {
         self.by_cpu.get(cpu).map_or(0, |&site| site as usize)
     }
 
-    /// The site for what belongs to a node: its own or the nearest. `None`: there is no such node.
+    /// The site of a node, or the nearest to it. `None`: there is no such node.
     pub(crate) fn of_node(&self, node: NodeId) -> Option<usize> {
         let Some(machine) = &self.machine else { return (node == NodeId(0)).then_some(0) };
         machine.node(node).ok()?;

@@ -8,6 +8,7 @@ use crate::policy::turns::Checkpoint;
 use crate::priority::Priority;
 use crate::suspend::{suspend, unwind_cancelled};
 use crate::worker::{current, family};
+use heddle_numa::NodeId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -155,6 +156,7 @@ pub struct FiberInfo {
     priority: Priority,
     base_priority: Priority,
     worker: usize,
+    node: Option<NodeId>,
     cancelled: bool,
 }
 
@@ -184,6 +186,11 @@ impl FiberInfo {
         self.worker
     }
 
+    /// The memory node where its worker is, when this was asked; `None` where nodes are not minded.
+    pub fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+
     /// Was it asked to end?
     pub fn is_cancelled(&self) -> bool {
         self.cancelled
@@ -199,6 +206,7 @@ pub fn current() -> Option<FiberInfo> {
         priority: fiber.priority(),
         base_priority: fiber.base_priority(),
         worker: worker.index,
+        node: worker.shared.config.sites.all()[worker.site.get()].node,
         cancelled: fiber.state.is_cancelled(),
     })
 }

@@ -31,10 +31,15 @@ pub fn nice() -> i32 {
 
 /// The CPUs that the calling thread may use.
 pub fn cpus() -> Vec<usize> {
+    cpus_of(0)
+}
+
+/// The CPUs that a thread of this process may use.
+pub fn cpus_of(thread: i32) -> Vec<usize> {
     // SAFETY: all-zero is a valid value of this struct of integers.
     let mut set: libc::cpu_set_t = unsafe { MaybeUninit::zeroed().assume_init() };
     // SAFETY: writes the set, which is as long as we say.
-    let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) };
+    let result = unsafe { libc::sched_getaffinity(thread, size_of::<libc::cpu_set_t>(), &mut set) };
     assert_eq!(result, 0, "{}", io::Error::last_os_error());
     // SAFETY: reads the set, at places in it.
     (0..libc::CPU_SETSIZE as usize).filter(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) }).collect()
@@ -56,4 +61,10 @@ pub fn set_cpus(thread: i32, cpus: &[usize]) -> bool {
 pub fn threads() -> Vec<i32> {
     let tasks = std::fs::read_dir("/proc/self/task").expect("Linux has it");
     tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The thread of this process with that name.
+pub fn thread_named(name: &str) -> Option<i32> {
+    let name_of = |thread: i32| std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).ok();
+    threads().into_iter().find(|&thread| name_of(thread).is_some_and(|found| found.trim_end() == name))
 }

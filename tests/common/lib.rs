@@ -8,6 +8,7 @@
 //! | [`seed`]     | random numbers that can be had again with `SEED=n`                       |
 //! | [`gate`]     | waiting for each other, as threads and as fibers                         |
 //! | [`hogs`]     | fibers that never give their thread away                                 |
+//! | [`machines`] | machines with several memory nodes                                       |
 //! | [`kernel`]   | what the kernel says about a thread                                      |
 //!
 //! A hang is a bug, and so is a test that fails once in a while: there is no retry, and nothing here
@@ -18,6 +19,7 @@ pub mod watchdog;
 pub mod seed;
 pub mod gate;
 pub mod hogs;
+pub mod machines;
 #[cfg(target_os = "linux")]
 pub mod kernel;
 pub mod rig;

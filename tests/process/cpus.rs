@@ -2,8 +2,10 @@
 
 use super::child;
 use super::lanes::assert_works;
-use heddle_scheduler::{Lane, Priority, Scheduler, both, go_with_priority, sleep, yield_now};
-use heddle_tests::{Rig, eventually, kernel};
+use heddle_scheduler::{
+    CpuId, Lane, Pinning, Placement, Priority, Scheduler, both, go_with_priority, sleep, yield_now,
+};
+use heddle_tests::{Hogs, Rig, eventually, kernel};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -182,4 +184,43 @@ fn a_cpuset_that_changes_under_load_loses_nothing() {
     let ended = child::run(&[]);
     ended.assert_passed();
     println!("{}", ended.text);
+}
+
+#[test]
+fn workers_are_put_back_where_they_belong_when_cpus_come_back() {
+    if child::is_child() {
+        let Some([first, second, _]) = some_sets() else { return };
+        let (kept, lost) = (first[0], second[0]);
+        let options = Scheduler::builder().workers(2).name("seats").pinning(Pinning::Cpu);
+        let placement = Placement::Explicit([kept, lost].map(|cpu| CpuId(cpu as u32)).to_vec());
+        let scheduler = options.placement(placement).build().unwrap();
+        let cpus = || scheduler.stats().workers[..2].iter().map(|worker| worker.cpu).collect::<Vec<_>>();
+        // Each of them is somewhere only when its thread has begun.
+        eventually(|| cpus() == [Some(kept as u32), Some(lost as u32)]);
+        let there = |name: &str| kernel::cpus_of(kernel::thread_named(name).unwrap());
+        // The monitor looks while something runs.
+        let busy = Hogs::start(&scheduler, Priority::Normal, 1);
+        // What the process may use is what its untied threads may.
+        let monitor = kernel::thread_named("seats-m").unwrap();
+        assert!(kernel::set_cpus(monitor, &[kept]));
+        eventually(|| scheduler.stats().numa.surplus == 1);
+        assert_eq!(cpus(), [Some(kept as u32), None]);
+        assert_eq!(
+            (there("seats-0"), there("seats-1"), there("seats-u1")),
+            (vec![kept], vec![kept], vec![kept])
+        );
+        assert!(scheduler.stats().to_string().contains("1 share CPUs"));
+        assert!(kernel::set_cpus(monitor, &[kept, lost]));
+        eventually(|| scheduler.stats().numa.surplus == 0);
+        assert_eq!(cpus(), [Some(kept as u32), Some(lost as u32)]);
+        assert_eq!((there("seats-0"), there("seats-1")), (vec![kept], vec![lost]));
+        // Somebody else has untied it.
+        assert!(kernel::set_cpus(kernel::thread_named("seats-1").unwrap(), &[kept, lost]));
+        eventually(|| there("seats-1") == [lost]);
+        drop(busy);
+        assert_works(&scheduler);
+        Rig::retire(&scheduler);
+        return;
+    }
+    child::run(&[]).assert_passed();
 }

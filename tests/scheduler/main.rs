@@ -21,6 +21,7 @@ mod hogs;
 mod steward;
 mod quota;
 mod placement;
+mod nodes;
 mod lanes;
 mod lane_hogs;
 mod shares;

@@ -10,8 +10,8 @@
 
 mod world;
 
-use heddle_scheduler::{AtLimit, Builder, Lanes, Priority, Scheduler, StackGuard};
-use heddle_tests::{Census, Random, Rig, watchdog};
+use heddle_scheduler::{AtLimit, Builder, Lanes, Numa, Pinning, Priority, Scheduler, StackGuard};
+use heddle_tests::{Census, Random, Rig, machines, watchdog};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use world::World;
@@ -67,6 +67,11 @@ fn policy(builder: Builder, random: &mut Random) -> Builder {
         }
     };
     let builder = builder.lanes(lanes);
+    let builder = match random.below(3) {
+        0 => builder.numa(Numa::Always).topology(machines::nodes(2, 1 + random.below(3) as u32)),
+        1 => builder.numa(Numa::Always).topology(machines::nodes(4, 1)).pinning(Pinning::Off),
+        _ => builder,
+    };
     if random.chance(70) {
         return builder;
     }

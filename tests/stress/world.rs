@@ -6,8 +6,8 @@
 
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::{
-    Cancelled, JoinError, JoinHandle, Priority, Scheduler, both, checkpoint, current, scope, set_priority,
-    sleep, yield_now,
+    Cancelled, JoinError, JoinHandle, NodeId, Priority, Scheduler, both, checkpoint, current, scope,
+    set_priority, sleep, yield_now,
 };
 use heddle_tests::{Census, Random};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -86,6 +86,12 @@ impl World {
         let handle = match random.below(3) {
             0 => there.go(life),
             1 => there.go_with_priority(*random.pick(&Priority::ALL), life),
+            // Half of these nodes there is on one machine or another, and node 0 on all.
+            2 if random.chance(50) => match random.below(3) {
+                0 => there.go_on(NodeId(0), life),
+                1 => there.fiber().same_node().go(life),
+                _ => there.fiber().near(&self.known).priority(*random.pick(&Priority::ALL)).go(life),
+            },
             _ => there.fiber().name("living").go(life),
         };
         (expected, handle)

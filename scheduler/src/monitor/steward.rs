@@ -31,10 +31,10 @@ impl Steward {
             if stacks.has_many_to_release(site) {
                 stacks.release_at(site);
             }
-            if !is_up {
+            let here = |worker: &usize| shared.remotes[*worker].site() == site;
+            if !is_up || !crew.everyone().any(|worker| here(&worker)) {
                 continue;
             }
-            let here = |worker: &usize| shared.remotes[*worker].site() == site;
             let wanted =
                 crew.everyone().filter(here).filter(|&worker| shared.remotes[worker].wants_stack()).count();
             if wanted > 0 {

@@ -328,9 +328,10 @@ impl FiberBuilder<'_> {
 
     /// On that node: see [`Scheduler::go_on`].
     pub fn on(mut self, node: NodeId) -> Self {
-        let sites = &self.scheduler.shared.config.sites;
+        let shared = &self.scheduler.shared;
+        let sites = &shared.config.sites;
         match sites.of_node(node) {
-            Some(site) => self.origin.site = Some(site),
+            Some(site) => self.origin.site = Some(shared.places.staffed(site)),
             None => {
                 let known = sites.known_nodes();
                 let message =
@@ -357,12 +358,13 @@ impl FiberBuilder<'_> {
     /// # Ok::<(), heddle_scheduler::Error>(())
     /// ```
     pub fn near<D: ?Sized>(mut self, data: &D) -> Self {
-        let sites = &self.scheduler.shared.config.sites;
+        let shared = &self.scheduler.shared;
+        let sites = &shared.config.sites;
         if !sites.is_one()
             && let Ok(Some(node)) = heddle_numa::memory::node_of(data)
             && let Some(site) = sites.of_node(node)
         {
-            self.origin.site = Some(site);
+            self.origin.site = Some(shared.places.staffed(site));
         }
         self
     }

@@ -150,7 +150,7 @@ impl Worker {
         }
         let levels = self.beacon().levels();
         let mut waiting = (0..LEVELS).filter(|level| levels & 1 << level != 0);
-        waiting.find_map(|level| self.take_elsewhere(level, false))
+        waiting.find_map(|level| self.take_elsewhere(level, levels >> level > 1))
     }
 
     /// Sleeps until woken. `true`: woken as a searcher. Work is no reason to get up for a spare that was told

@@ -8,6 +8,7 @@
 //! |------------|-------------------------------------|-----------------------------------|
 //! | `posts`    | whoever moves a worker              | threads that begin, the monitor   |
 //! | `fates`    | the monitor                         | `stats()`                         |
+//! | `staffed`  | whoever moves a worker              | whoever has work for a site       |
 //! | `moves` (of `Shared`) | whoever moves a worker, last | workers, which look again who is near |
 //!
 //! A worker that is moved to another node takes its started fibers along: they stay on its thread, and their stacks
@@ -17,6 +18,7 @@ use super::crew::Crew;
 use super::remote::Remote;
 use super::shared::Shared;
 use crate::error::Error;
+use crate::lane::Lane;
 use crate::primitive::{AtomicU32, Mutex, Ordering};
 use crate::site::{Post, Sites, Tie, check_affinity};
 use heddle_numa::affinity::{self, PinGuard, Thread};
@@ -27,13 +29,33 @@ pub(crate) struct Places {
     posts: Mutex<Vec<Post>>,
     /// How many seats are not as planned, by [`Fate`]: moved, displaced, surplus.
     fates: [AtomicU32; 3],
+    /// For each site the nearest one that has workers: itself, if it has.
+    staffed: Box<[AtomicU32]>,
 }
 
 impl Places {
     pub(super) fn new(sites: &Sites) -> Places {
-        Places {
+        let places = Places {
             posts: Mutex::new(sites.posts().to_vec()),
             fates: std::array::from_fn(|_| AtomicU32::new(0)),
+            staffed: sites.all().iter().map(|_| AtomicU32::new(0)).collect(),
+        };
+        places.staff(sites, |site| sites.posts().iter().any(|post| post.site == site));
+        places
+    }
+
+    /// The nearest site that has workers.
+    #[inline]
+    pub(crate) fn staffed(&self, site: usize) -> usize {
+        self.staffed[site].load(Ordering::Relaxed) as usize
+    }
+
+    fn staff(&self, sites: &Sites, has_workers: impl Fn(usize) -> bool) {
+        let count = sites.all().len();
+        let open: Vec<usize> = (0..count).filter(|&site| has_workers(site)).collect();
+        for (site, nearest) in self.staffed.iter().enumerate() {
+            let best = open.iter().min_by_key(|&&other| (sites.distance(site, other), other));
+            nearest.store(*best.unwrap_or(&site) as u32, Ordering::Relaxed);
         }
     }
 
@@ -92,8 +114,16 @@ impl Shared {
         for index in seated() {
             self.seat(&self.remotes[index], Some(cpu), site, &CpuSet::of(cpu));
         }
-        self.note_moves();
+        self.tell_moves();
         Ok(())
+    }
+
+    /// Workers have been moved: whoever has work for a site, or looks for some, takes note.
+    fn tell_moves(&self) {
+        let ordinary = &self.crews[Lane::Ordinary as usize];
+        let at = |site: usize| ordinary.seats.clone().any(|worker| self.remotes[worker].site() == site);
+        self.places.staff(&self.config.sites, at);
+        self.note_moves();
     }
 
     /// A worker is to be at a site from now on, its thread on these CPUs, of which `cpu` is its own. `true`: it was
@@ -133,7 +163,7 @@ impl Shared {
             }
         }
         if moved {
-            self.note_moves();
+            self.tell_moves();
         }
         for (count, fate) in self.places.fates.iter().zip([Fate::Moved, Fate::Displaced, Fate::Surplus]) {
             let seats = now[..self.config.workers].iter().filter(|now| now.fate == fate).count();

@@ -302,7 +302,7 @@ impl Shared {
     #[inline]
     pub(crate) fn site_here(&self) -> usize {
         let sites = &self.config.sites;
-        if sites.is_one() { 0 } else { sites.of_cpu(thread::current_cpu()) }
+        if sites.is_one() { 0 } else { self.places.staffed(sites.of_cpu(thread::current_cpu())) }
     }
 
     /// Queues a fiber from a thread that is no worker of the crew that its level belongs to, or for another site.
