@@ -8,6 +8,12 @@ use crate::error::{Error, Kind, Result};
 use crate::id::NodeId;
 use crate::sys::{self, Mode};
 
+/// Pages moved in one system call.
+const BATCH: usize = 4096;
+
+/// What a huge page is nearly everywhere. Where it is more, a range of several moves less evenly.
+const HUGE: usize = 2 << 20;
+
 /// What happens to pages that exist already when a policy is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
@@ -68,6 +74,9 @@ pub fn bind(pages: Pages, nodes: &NodeSet, existing: Existing) -> Result<()> {
 
 /// Lays pages out over these nodes in turn: for data that all nodes read alike.
 ///
+/// Pages that exist already and shall move do so in runs of 2 MiB where there is such a run for each node, since a huge page
+/// moves as a whole, and page by page where the range is smaller. Each of the nodes must then be one that can serve.
+///
 /// ```no_run
 /// use heddle_numa::{Topology, memory::{self, Existing, Pages}};
 /// let machine = Topology::detect()?;
@@ -76,7 +85,29 @@ pub fn bind(pages: Pages, nodes: &NodeSet, existing: Existing) -> Result<()> {
 /// # Ok::<(), heddle_numa::Error>(())
 /// ```
 pub fn interleave(pages: Pages, nodes: &NodeSet, existing: Existing) -> Result<()> {
-    set(pages, Mode::Interleave, nodes, existing)
+    // What is on any of these nodes the kernel would leave there, were it asked to move what exists with the policy.
+    set(pages, Mode::Interleave, nodes, Existing::Leave)?;
+    if existing == Existing::Move { deal_out(pages, nodes) } else { Ok(()) }
+}
+
+/// Moves the pages there are. Which node is whose turn depends on the address alone, so that doing it twice changes nothing.
+fn deal_out(pages: Pages, nodes: &NodeSet) -> Result<()> {
+    let turns: Vec<NodeId> = nodes.iter().collect();
+    let run = if pages.bytes() >= HUGE * turns.len() { HUGE } else { Pages::page_size() };
+    let mut addresses = (pages.start()..pages.start() + pages.bytes()).step_by(Pages::page_size());
+    loop {
+        let batch: Vec<usize> = addresses.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let targets: Vec<NodeId> = batch.iter().map(|page| turns[page / run % turns.len()]).collect();
+        match sys::move_pages(&batch, &targets) {
+            Ok(()) => {}
+            // As in `apply`.
+            Err(os) if os.kind() == io::ErrorKind::Unsupported => return Ok(()),
+            Err(os) => return Err(refused(pages, nodes, os)),
+        }
+    }
 }
 
 /// Takes a policy off again: pages come from where they are first touched.
@@ -136,8 +167,12 @@ fn apply(pages: Pages, mode: Mode, nodes: &NodeSet, existing: Existing) -> Resul
 }
 
 fn refused(pages: Pages, nodes: &NodeSet, os: io::Error) -> Error {
+    // What move_pages says of a node without memory, and of one outside the cpuset; mbind says EINVAL of both.
+    const ENODEV: i32 = 19;
+    const EACCES: i32 = 13;
+    let no_such_node = matches!(os.raw_os_error(), Some(ENODEV | EACCES));
     let (kind, why) = match os.kind() {
-        io::ErrorKind::InvalidInput => (
+        kind if no_such_node || kind == io::ErrorKind::InvalidInput => (
             Kind::NotAllowed,
             "a node is absent, has no memory or is outside the cpuset: choose with Topology::memory_node",
         ),

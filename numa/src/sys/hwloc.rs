@@ -47,6 +47,8 @@ const L5_CACHE: c_int = 8;
 const NUMA_NODE_DEPTH: c_int = -3;
 const MEANS_LATENCY: c_ulong = 1 << 2;
 const INCLUDE_DISALLOWED: c_ulong = 1 << 0;
+/// Known since hwloc 2.5.
+const DONT_CHANGE_BINDING: c_ulong = 1 << 6;
 
 unsafe extern "C" {
     fn hwloc_topology_init(topology: *mut *mut Raw) -> c_int;
@@ -154,7 +156,8 @@ impl Handle {
             return Err(refused());
         }
         // SAFETY: the topology is new and not loaded yet, which is when flags may be set.
-        if unsafe { hwloc_topology_set_flags(handle.0, INCLUDE_DISALLOWED) } != 0 {
+        let set = |flags| unsafe { hwloc_topology_set_flags(handle.0, flags) } == 0;
+        if !set(INCLUDE_DISALLOWED | DONT_CHANGE_BINDING) && !set(INCLUDE_DISALLOWED) {
             return Err(refused());
         }
         // SAFETY: the topology is new, configured, and loaded exactly once.

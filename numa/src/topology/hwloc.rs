@@ -4,6 +4,8 @@
 //! belongs to the node with the fewest CPUs around it, and among equals to the lowest number: ordinary memory comes before the
 //! fast or the slow kind beside it.
 
+use std::thread;
+
 use super::assemble::NodePart;
 use super::{Cache, Fact, Parts, Source};
 use crate::cpuset::CpuSet;
@@ -100,9 +102,14 @@ pub(super) fn second_opinion(parts: &mut Parts) -> CrossCheck {
     if !sys::HWLOC_BUILT {
         return CrossCheck::NotBuilt;
     }
-    match read(HwlocInput::Live) {
-        Ok(view) => compare(parts, view),
-        Err(error) => CrossCheck::Failed(error.to_string()),
+    // To ask each CPU about itself hwloc before 2.5 takes the calling thread there, and at the end pins it to the CPUs it
+    // had: those of that moment. One that is offline then would be lost to the thread for ever, so it is not our caller's.
+    let asked = thread::Builder::new().name("hwloc".into()).spawn(|| read(HwlocInput::Live));
+    match asked.map(thread::JoinHandle::join) {
+        Ok(Ok(Ok(view))) => compare(parts, view),
+        Ok(Ok(Err(error))) => CrossCheck::Failed(error.to_string()),
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(os) => CrossCheck::Failed(format!("no thread can be made to ask it: {os}")),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::ptr::{self, NonNull};
 
 use crate::cpuset::NodeSet;
+use crate::id::NodeId;
 
 /// What the kernel is asked to do with a range of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +123,29 @@ pub(crate) fn nodes_of_pages(pages: &[usize]) -> io::Result<Vec<i32>> {
         )
     };
     if done >= 0 { Ok(status) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Moves each page, named by any address in it, to the node beside it in the list. Pages that are not in memory, and pages
+/// that cannot move, stay as they are.
+pub(crate) fn move_pages(pages: &[usize], nodes: &[NodeId]) -> io::Result<()> {
+    let addresses: Vec<*mut libc::c_void> = pages.iter().map(|page| *page as *mut libc::c_void).collect();
+    let nodes: Vec<libc::c_int> = nodes.iter().map(|node| node.0 as libc::c_int).collect();
+    assert_eq!(addresses.len(), nodes.len(), "a node for each page");
+    let mut status = vec![i32::MIN; pages.len()];
+    // SAFETY: the call changes where pages live, never what they hold, whoever owns them; it reads `addresses` (as numbers,
+    // checked by the kernel) and `nodes`, and writes `status`, all three equally long.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_move_pages,
+            0,
+            addresses.len() as libc::c_ulong,
+            addresses.as_ptr(),
+            nodes.as_ptr(),
+            status.as_mut_ptr(),
+            MPOL_MF_MOVE,
+        )
+    };
+    if done >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether each page of a range is in memory, by its page table entry, without touching it.

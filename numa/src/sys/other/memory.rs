@@ -8,6 +8,7 @@ use std::io;
 use std::ptr::NonNull;
 
 use crate::cpuset::NodeSet;
+use crate::id::NodeId;
 
 /// What would be asked of a range of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,11 @@ pub(crate) fn set_policy(_: usize, _: usize, _: Mode, _: &NodeSet, _: bool) -> i
 
 /// No NUMA.
 pub(crate) fn nodes_of_pages(_pages: &[usize]) -> io::Result<Vec<i32>> {
+    Err(io::Error::from(io::ErrorKind::Unsupported))
+}
+
+/// No NUMA.
+pub(crate) fn move_pages(_pages: &[usize], _nodes: &[NodeId]) -> io::Result<()> {
     Err(io::Error::from(io::ErrorKind::Unsupported))
 }
 
