@@ -4,7 +4,7 @@ use crate::error::JoinError;
 use crate::fiber::state::Cancel;
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
-use crate::suspend::{suspend, suspend_shielded};
+use crate::suspend::{suspend, suspend_shielded, yield_shielded};
 use crate::worker::loan::Loan;
 use crate::worker::wake::{ThreadWaiter, Waiter};
 use crate::worker::{current, family, loan};
@@ -82,16 +82,21 @@ impl<T> JoinHandle<T> {
         family::set_priority(self.fiber, priority);
     }
 
-    /// Asks the fiber to end. If it has not started it never will, and is over when this returns;
-    /// else its next blocking call, or the one it is in, returns an error or unwinds.
+    /// Asks the fiber to end. If it has not started it never will, and is over when this returns; a fiber of
+    /// the background lane leaves that to the lane that the other is queued in, where it is over when
+    /// its turn has come. If it has started, its next blocking call, or the one it is in, returns an error or
+    /// unwinds.
     pub fn cancel(&self) {
-        loan::with_scheduler(self.fiber, |shared| match self.fiber.state.cancel() {
-            Cancel::Done => {}
-            Cancel::Won(level) => {
-                // SAFETY: claimed just now.
-                unsafe { shared.end_unrun(self.fiber, level, JoinError::cancelled()) };
+        let by = current::by();
+        loan::with_scheduler(self.fiber, |shared| {
+            match self.fiber.state.cancel(by, shared.left_to_others(by)) {
+                Cancel::Done => {}
+                Cancel::Won(level) => {
+                    // SAFETY: claimed just now.
+                    unsafe { shared.end_unrun(self.fiber, level, JoinError::cancelled()) };
+                }
+                Cancel::PostTo(home) => shared.post(home, self.fiber, by),
             }
-            Cancel::PostTo(home) => shared.post(home, self.fiber),
         });
     }
 
@@ -173,12 +178,13 @@ fn wait(fiber: FiberRef) -> Result<(), JoinError> {
     Ok(())
 }
 
-/// The end is certain or has come; the finisher may be in the middle of waking us.
+/// The end is certain or has come; the finisher may be in the middle of waking us, and may be stopped there:
+/// so a fiber lets others run meanwhile.
 fn wait_until_over(fiber: FiberRef) {
     let mut spins = 0_u32;
     while !fiber.is_over() {
         spins += 1;
-        if spins.is_multiple_of(64) { std::thread::yield_now() } else { std::hint::spin_loop() }
+        if spins.is_multiple_of(64) { yield_shielded() } else { std::hint::spin_loop() }
     }
 }
 

@@ -34,6 +34,7 @@ use crate::error::Cancelled;
 use crate::fiber::CancelUnwind;
 use crate::fiber::carrier::Carrier;
 use crate::worker::current;
+use crate::worker::sleeper::park_thread;
 
 pub use crate::worker::resumer::Resumer;
 
@@ -61,7 +62,7 @@ pub fn suspend() -> Result<(), Cancelled> {
 fn begin_suspend<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else {
         if !current::cannot_wait() {
-            std::thread::park();
+            park_thread(None);
         }
         return Ok(None);
     };
@@ -83,7 +84,20 @@ pub(crate) fn suspend_shielded() {
                 unsafe { carrier.suspend() };
             }
         }
-        None => std::thread::park(),
+        None => park_thread(None),
+    }
+}
+
+/// Lets others run, also in a fiber that is cancelled: for those who must wait.
+#[cold]
+pub(crate) fn yield_shielded() {
+    match current::in_fiber().and_then(|(worker, _)| Some((worker, worker.current()?))) {
+        Some((worker, carrier)) if !std::thread::panicking() => {
+            worker.prepare_yield(carrier, false);
+            // SAFETY: we run on it.
+            unsafe { carrier.suspend() };
+        }
+        _ => std::thread::yield_now(),
     }
 }
 

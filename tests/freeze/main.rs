@@ -10,6 +10,7 @@
 //! ```
 //!
 //! `HEDDLE_FREEZE_STRIDE=n` takes every nth step only, from a place that depends on `SEED`.
+//! `HEDDLE_FREEZE_FROM=n` begins at the nth step.
 //! `HEDDLE_FREEZE_LIST=1` goes on where the other lanes do not, and lists all those places in the end.
 //!
 //! | file         | what it has                                                            |
@@ -120,8 +121,10 @@ impl Run {
 
 /// The steps to freeze at: all, or those that the environment asks for.
 fn steps() -> impl Iterator<Item = u64> {
-    let stride: u64 = std::env::var("HEDDLE_FREEZE_STRIDE").map_or(1, |n| n.parse().expect("a number"));
-    let first = if stride > 1 { 1 + Random::new().below(stride) } else { 1 };
+    let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect("a number"));
+    let stride = number("HEDDLE_FREEZE_STRIDE").unwrap_or(1).max(1);
+    let first = number("HEDDLE_FREEZE_FROM").unwrap_or(1).max(1);
+    let first = if stride > 1 { first + Random::new().below(stride) } else { first };
     (first..).step_by(stride as usize)
 }
 
@@ -137,6 +140,7 @@ fn the_other_lanes_go_on_wherever_a_background_thread_is_frozen() {
             *places.entry(place.clone()).or_default() += 1;
             let patience = Patience { gives_up: list, place };
             for what in probe::probe(world, &patience) {
+                println!("step {at}: {what}");
                 *stuck.entry(what).or_default() += 1;
             }
         });

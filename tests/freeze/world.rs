@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// The levels whose fibers have another lane than the background one.
 pub(crate) const ABOVE: [Priority; 3] = [Priority::Critical, Priority::High, Priority::Normal];
 
-/// Of the other scheduler: one may be held by who is frozen.
-const PLACES: usize = 2;
+/// Of the other scheduler. Lives on the frozen thread hold some: each one that was granted to it, when it
+/// waited, and that it does not come to use; or that it is about to hand on. One more is left.
+const PLACES: usize = crate::LIVES + 1;
 
 /// A fiber that waits, and answers who has asked and resumed it.
 #[derive(Default)]

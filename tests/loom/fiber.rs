@@ -6,7 +6,7 @@
 
 use crate::inbox::{Inbox, Node};
 use crate::primitive::{AtomicPtr, Ordering};
-use crate::state::{Finish, State};
+use crate::state::{By, Finish, State};
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::AtomicBool;
 use loom::thread::{self, Thread};
@@ -166,18 +166,19 @@ impl Fiber {
         match outcome {
             Finish::Quiet | Finish::Wake => {
                 // From here on the fiber may be freed, unless it was announced.
+                // ORDERING: Release pairs with the acquire of `is_over`, as in production.
+                let free = || self.waking.store(false, Ordering::Release);
                 if outcome == Finish::Wake {
                     let waiter = self.waiter.with(|waiter| {
                         // SAFETY: the joiner has written it and said so; loom watches.
                         unsafe { (*waiter).clone() }.expect("somebody waits")
                     });
                     waiter.frame.with(|_| ());
-                    waiter.thread.unpark();
-                    waiter.frame.with(|_| ());
-                }
-                if announced {
-                    // ORDERING: Release pairs with the acquire of `is_over`, as in production.
-                    self.waking.store(false, Ordering::Release);
+                    let thread = waiter.thread.clone();
+                    free();
+                    thread.unpark();
+                } else if announced {
+                    free();
                 }
             }
             Finish::Unwatched => {
@@ -255,11 +256,11 @@ impl Fiber {
 
     // ---- runtime/mod.rs ------------------------------------------------------------------------
 
-    /// `post`, without the wake-up.
-    pub(crate) fn post(&self, mailbox: &Inbox<Header>) {
-        // SAFETY: MAIL was set by the caller, so the fiber is in no mailbox, and stays.
-        let refused = unsafe { mailbox.push(NonNull::from(&*self.0)) }.is_err();
-        if refused && self.state.open_letter().free {
+    /// `post`, without the wake-up. The letter is the fiber itself, or one from below.
+    pub(crate) fn post(&self, mailbox: &Inbox<Header>, letter: &Fiber, by: By) {
+        // SAFETY: the bit was set by the caller, so the letter is in no mailbox, and stays.
+        let refused = unsafe { mailbox.push(NonNull::from(&*letter.0)) }.is_err();
+        if refused && self.state.open_letter(by).free {
             self.free();
         }
     }

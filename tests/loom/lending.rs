@@ -3,7 +3,7 @@
 
 use crate::explore;
 use crate::loans::{Changed, Loans, settle, settle_at_home};
-use crate::state::{Claim, State};
+use crate::state::{By, Claim, State};
 use loom::thread;
 use std::sync::Arc;
 
@@ -26,8 +26,8 @@ impl Words {
 
     /// `worker/loan.rs`: a change from elsewhere, without what follows for queues.
     fn change(&self, by: impl Fn(&Loans) -> Changed) {
-        if by(&self.loans) == Changed(true) {
-            settle(&self.loans, &self.state, |_, _| {});
+        if by(&self.loans) == Changed(true) || !self.state.is_settled_at(self.loans.level()) {
+            settle(&self.loans, &self.state, By::Anyone, |_, _| {});
         }
     }
 

@@ -3,7 +3,8 @@
 use crate::explore;
 use crate::fiber::{Fiber, Header};
 use crate::inbox::Inbox;
-use crate::state::{Cancel, Claim, SetLevel};
+use crate::mortal::{freeze_before, step};
+use crate::state::{By, Cancel, Claim, SetLevel};
 use loom::cell::UnsafeCell;
 use loom::thread;
 use std::sync::Arc;
@@ -12,9 +13,13 @@ use std::sync::Arc;
 #[derive(Clone)]
 struct Setting {
     fiber: Fiber,
+    /// What is posted from below; BELOW gives it to one at a time.
+    letter: Fiber,
     mailbox: Arc<Inbox<Header>>,
     written: Arc<UnsafeCell<u32>>,
 }
+
+const OPERATIONS: [fn(&Setting, By); 3] = [Setting::resume, Setting::cancel, Setting::raise];
 
 /// What the home has found in its mailbox.
 #[derive(Default)]
@@ -30,6 +35,7 @@ impl Setting {
     fn new() -> Setting {
         Setting {
             fiber: Fiber::started(2),
+            letter: Fiber::new(0),
             mailbox: Arc::new(Inbox::new()),
             written: Arc::new(UnsafeCell::new(0)),
         }
@@ -40,8 +46,10 @@ impl Setting {
         thread::spawn(move || body(&setting))
     }
 
-    fn post(&self) {
-        self.fiber.post(&self.mailbox);
+    fn post(&self, by: By) {
+        step();
+        let letter = if by == By::Anyone { &self.fiber } else { &self.letter };
+        self.fiber.post(&self.mailbox, letter, by);
     }
 
     fn write(&self) {
@@ -54,33 +62,40 @@ impl Setting {
         self.written.with(|written| assert_eq!(unsafe { *written }, 1));
     }
 
-    fn resume(&self) {
-        if let Some(home) = self.fiber.state.resume() {
+    fn resume(&self, by: By) {
+        step();
+        if let Some(home) = self.fiber.state.resume(by) {
             assert_eq!(home, 0);
-            self.post();
+            self.post(by);
         }
     }
 
-    fn cancel(&self) {
-        match self.fiber.state.cancel() {
+    fn cancel(&self, by: By) {
+        step();
+        match self.fiber.state.cancel(by, 0) {
             Cancel::PostTo(home) => {
                 assert_eq!(home, 0);
-                self.post();
+                self.post(by);
             }
             Cancel::Done => {}
             Cancel::Won(_) => panic!("it has started"),
         }
     }
 
-    fn set_level(&self, level: usize) {
-        match self.fiber.state.set_level(level).then {
+    fn set_level(&self, level: usize, by: By) {
+        step();
+        match self.fiber.state.set_level(level, by).then {
             SetLevel::PostTo(home) => {
                 assert_eq!(home, 0);
-                self.post();
+                self.post(by);
             }
             SetLevel::Done | SetLevel::Posted(_) => {}
-            SetLevel::PushTicket => panic!("it has started"),
+            SetLevel::PushTicket | SetLevel::Order => panic!("it has started"),
         }
+    }
+
+    fn raise(&self, by: By) {
+        self.set_level(1, by);
     }
 
     /// `worker/find.rs`: `read_mail`.
@@ -91,8 +106,9 @@ impl Setting {
     }
 
     fn open(&self, mail: std::ptr::NonNull<Header>, found: &mut Found) {
-        assert!(self.fiber.is(mail));
-        let letter = self.fiber.state.open_letter();
+        let from = if self.fiber.is(mail) { By::Anyone } else { By::Below };
+        assert!(from == By::Anyone || self.letter.is(mail));
+        let letter = self.fiber.state.open_letter(from);
         found.letters += 1;
         found.ended |= letter.ended;
         if letter.ended {
@@ -136,11 +152,11 @@ fn a_token_that_joins_a_letter_on_its_way_is_seen_with_what_was_written_before()
         setting.fiber.state.hold();
         let resumer = setting.spawn(|setting| {
             setting.write();
-            setting.resume();
+            setting.resume(By::Anyone);
             setting.fiber.drop_resumer();
         });
         let mover = setting.spawn(|setting| {
-            setting.set_level(1);
+            setting.raise(By::Anyone);
             setting.fiber.drop_handle();
         });
         let mut found = Found::default();
@@ -162,7 +178,7 @@ fn two_resumers_give_a_token_each_or_one_between_them() {
         let resumers = [0, 1].map(|_| {
             setting.fiber.state.hold();
             setting.spawn(|setting| {
-                setting.resume();
+                setting.resume(By::Anyone);
                 setting.fiber.drop_resumer();
             })
         });
@@ -185,7 +201,7 @@ fn a_cancelled_fiber_is_resumed_and_sees_what_the_canceller_wrote() {
         let setting = Setting::new();
         let canceller = setting.spawn(|setting| {
             setting.write();
-            setting.cancel();
+            setting.cancel(By::Anyone);
             setting.fiber.drop_handle();
         });
         let mut found = Found::default();
@@ -206,7 +222,7 @@ fn a_fiber_that_finds_itself_cancelled_sees_what_the_canceller_wrote() {
         let setting = Setting::new();
         let canceller = setting.spawn(|setting| {
             setting.write();
-            setting.cancel();
+            setting.cancel(By::Anyone);
         });
         while !setting.fiber.state.is_cancelled() {
             thread::yield_now();
@@ -219,13 +235,13 @@ fn a_fiber_that_finds_itself_cancelled_sees_what_the_canceller_wrote() {
 /// A letter that was opened gives its link to the next one's sender, whoever that is.
 #[test]
 fn a_second_letter_is_posted_after_the_first_was_opened() {
-    for second in [Setting::resume, Setting::cancel, |setting: &Setting| setting.set_level(1)] {
+    for second in OPERATIONS {
         explore(3, move || {
             let setting = Setting::new();
             setting.fiber.state.hold();
-            setting.resume();
+            setting.resume(By::Anyone);
             let sender = setting.spawn(move |setting| {
-                second(setting);
+                second(setting, By::Anyone);
                 setting.fiber.drop_resumer();
             });
             let mut found = Found::default();
@@ -242,12 +258,12 @@ fn a_second_letter_is_posted_after_the_first_was_opened() {
 
 #[test]
 fn a_letter_that_comes_after_the_end_is_only_a_hold() {
-    for late in [Setting::resume, Setting::cancel, |setting: &Setting| setting.set_level(1)] {
+    for (late, by) in OPERATIONS.into_iter().flat_map(|late| [(late, By::Anyone), (late, By::Below)]) {
         explore(3, move || {
             let setting = Setting::new();
             setting.fiber.state.hold();
             let sender = setting.spawn(move |setting| {
-                late(setting);
+                late(setting, by);
                 setting.fiber.drop_resumer();
             });
             setting.fiber.drop_handle();
@@ -264,17 +280,17 @@ fn a_letter_that_comes_after_the_end_is_only_a_hold() {
 fn a_fiber_that_will_never_start_gets_no_mail() {
     explore(3, || {
         let setting = Setting { fiber: Fiber::new(2), ..Setting::new() };
-        let mover = setting.spawn(|setting| match setting.fiber.state.set_level(1).then {
-            SetLevel::PostTo(_) => setting.post(),
-            SetLevel::PushTicket | SetLevel::Done | SetLevel::Posted(_) => {}
+        let mover = setting.spawn(|setting| match setting.fiber.state.set_level(1, By::Anyone).then {
+            SetLevel::PostTo(_) => setting.post(By::Anyone),
+            SetLevel::PushTicket | SetLevel::Order | SetLevel::Done | SetLevel::Posted(_) => {}
         });
         let owner = setting.spawn(|setting| {
-            match setting.fiber.state.cancel() {
+            match setting.fiber.state.cancel(By::Anyone, 0) {
                 Cancel::Won(_) => {
                     setting.fiber.run();
                     setting.fiber.complete();
                 }
-                Cancel::PostTo(_) => setting.post(),
+                Cancel::PostTo(_) => setting.post(By::Anyone),
                 Cancel::Done => {}
             }
             mover.join().unwrap();
@@ -284,9 +300,70 @@ fn a_fiber_that_will_never_start_gets_no_mail() {
         // The home meets the first ticket, and its mail.
         match setting.fiber.state.claim(2, 0) {
             Claim::Won => setting.end(&mut found),
+            Claim::Cancelled => panic!("it was claimed to be ended"),
             Claim::Stale => setting.read_mail(&mut found),
             Claim::StaleFree => setting.fiber.free(),
         }
         owner.join().unwrap();
+    });
+}
+
+#[test]
+fn a_sender_from_below_that_is_frozen_robs_nobody() {
+    for (operation, last) in OPERATIONS.into_iter().flat_map(|operation| [(operation, 1), (operation, 2)]) {
+        explore(3, move || {
+            let setting = Setting::new();
+            let frozen = setting.spawn(move |setting| freeze_before(last, || operation(setting, By::Below)));
+            let other = setting.spawn(move |setting| operation(setting, By::Anyone));
+            let mut found = Found::default();
+            setting.read_until(&mut found, |found| found.tokens == 1 || found.level == 1);
+            frozen.join().unwrap();
+            other.join().unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_letter_from_below_and_another_one_are_opened_each_and_end_each_its_hold() {
+    for operation in OPERATIONS {
+        explore(3, move || {
+            let setting = Setting::new();
+            let senders = [By::Below, By::Anyone].map(|by| {
+                setting.fiber.state.hold();
+                setting.spawn(move |setting| {
+                    operation(setting, by);
+                    setting.fiber.drop_resumer();
+                })
+            });
+            let mut found = Found::default();
+            setting.read_until(&mut found, |found| found.tokens >= 1 || found.level == 1);
+            for sender in senders {
+                sender.join().unwrap();
+            }
+            setting.read_mail(&mut found);
+            setting.fiber.drop_handle();
+            setting.end(&mut found);
+            setting.fiber.check_end();
+        });
+    }
+}
+
+#[test]
+fn a_fiber_that_is_resumed_from_below_sees_what_was_written_before() {
+    explore(3, || {
+        let setting = Setting::new();
+        setting.fiber.state.hold();
+        let resumer = setting.spawn(|setting| {
+            setting.write();
+            setting.resume(By::Below);
+            setting.fiber.drop_resumer();
+        });
+        let mut found = Found::default();
+        setting.read_until(&mut found, |found| found.tokens == 1);
+        setting.assert_written();
+        setting.fiber.drop_handle();
+        setting.end(&mut found);
+        resumer.join().unwrap();
+        setting.fiber.check_end();
     });
 }

@@ -2,13 +2,21 @@
 
 use crate::explore;
 use crate::fiber::Fiber;
-use crate::state::{Cancel, Claim, SetLevel};
+use crate::mortal::{freeze_before, step};
+use crate::state::{By, Cancel, Claim, SetLevel};
+use loom::sync::Mutex;
+use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
+use std::sync::Arc;
 
 /// `worker/find.rs`: what a popped ticket leads to.
 fn pop(fiber: &Fiber, level: usize, home: usize) {
-    match fiber.state.claim(level, home) {
-        Claim::Won => {
+    popped(fiber, fiber.state.claim(level, home), home);
+}
+
+fn popped(fiber: &Fiber, claim: Claim, home: usize) {
+    match claim {
+        Claim::Won | Claim::Cancelled => {
             assert_eq!(fiber.state.home(), Some(home));
             run(fiber);
         }
@@ -32,14 +40,14 @@ fn a_fiber_with_two_tickets_runs_once() {
     explore(3, || {
         let fiber = Fiber::new(2);
         let first = spawn(&fiber, |fiber| pop(fiber, 2, 0));
-        let outcome = fiber.state.set_level(1).then;
+        let outcome = fiber.state.set_level(1, By::Anyone).then;
         let second = (outcome == SetLevel::PushTicket).then(|| spawn(&fiber, |fiber| pop(fiber, 1, 1)));
         assert!(
             outcome == SetLevel::PushTicket || outcome == SetLevel::Done || outcome == SetLevel::PostTo(0)
         );
         if outcome == SetLevel::PostTo(0) {
             // Its home opens the letter, sooner or later.
-            let letter = fiber.state.open_letter();
+            let letter = fiber.state.open_letter(By::Anyone);
             assert!(letter.level == 1 && !letter.token && !letter.free);
         }
         fiber.drop_handle();
@@ -57,10 +65,11 @@ fn a_fiber_that_moves_there_and_back_runs_once() {
         let fiber = Fiber::new(2);
         let first = spawn(&fiber, |fiber| pop(fiber, 2, 0));
         for level in [1, 2] {
-            match fiber.state.set_level(level).then {
+            match fiber.state.set_level(level, By::Anyone).then {
                 SetLevel::PushTicket => pop(&fiber, level, 1),
-                SetLevel::PostTo(_) => assert!(!fiber.state.open_letter().free),
+                SetLevel::PostTo(_) => assert!(!fiber.state.open_letter(By::Anyone).free),
                 SetLevel::Done | SetLevel::Posted(_) => {}
+                SetLevel::Order => panic!("only from below"),
             }
         }
         fiber.drop_handle();
@@ -73,7 +82,7 @@ fn a_fiber_that_moves_there_and_back_runs_once() {
 fn the_last_of_two_stale_tickets_frees() {
     explore(3, || {
         let fiber = Fiber::new(2);
-        assert_eq!(fiber.state.set_level(1).then, SetLevel::PushTicket);
+        assert_eq!(fiber.state.set_level(1, By::Anyone).then, SetLevel::PushTicket);
         // Taken back and run in the place of its joiner: both tickets are stale.
         assert!(fiber.state.revoke(3).is_some());
         let first = spawn(&fiber, |fiber| pop(fiber, 2, 0));
@@ -92,11 +101,11 @@ fn one_of_claim_cancel_and_revoke_gets_the_fiber() {
         let fiber = Fiber::new(2);
         let claimer = spawn(&fiber, |fiber| pop(fiber, 2, 0));
         // The handle is used by one thread, and by another that it was lent to.
-        let canceller = spawn(&fiber, |fiber| match fiber.state.cancel() {
+        let canceller = spawn(&fiber, |fiber| match fiber.state.cancel(By::Anyone, 0) {
             Cancel::Won(_) => run(fiber),
             Cancel::PostTo(home) => {
                 assert!(home == 0 || home == 3);
-                assert!(fiber.state.open_letter().token);
+                assert!(fiber.state.open_letter(By::Anyone).token);
             }
             Cancel::Done => {}
         });
@@ -191,5 +200,165 @@ fn of_two_resumers_the_last_frees() {
             resumer.join().unwrap();
         }
         fiber.check_end();
+    });
+}
+
+/// A ticket, as a queue has it.
+enum Ticket {
+    Plain(usize),
+    /// It is open for as long as the flag is up.
+    Order(usize, Arc<AtomicBool>),
+}
+
+/// A fiber that has not started, at level 2, and the queues.
+#[derive(Clone)]
+struct Queued {
+    fiber: Fiber,
+    queue: Arc<Mutex<Vec<Ticket>>>,
+}
+
+impl Queued {
+    fn new() -> Queued {
+        Queued { fiber: Fiber::new(2), queue: Arc::new(Mutex::new(vec![Ticket::Plain(2)])) }
+    }
+
+    fn spawn(&self, body: impl FnOnce(&Queued) + 'static) -> thread::JoinHandle<()> {
+        let this = self.clone();
+        thread::spawn(move || body(&this))
+    }
+
+    fn push(&self, ticket: Ticket) {
+        self.queue.lock().unwrap().push(ticket);
+    }
+
+    /// `worker/loan.rs`: `settle`, of a fiber that may have started by then, at home 0.
+    fn set_level(&self, level: usize, by: By) {
+        step();
+        match self.fiber.state.set_level(level, by).then {
+            SetLevel::PushTicket => self.push(Ticket::Plain(level)),
+            SetLevel::Order => self.order(level),
+            SetLevel::PostTo(_) => self.open(by),
+            SetLevel::Done | SetLevel::Posted(_) => {}
+        }
+    }
+
+    /// The same file: `order`.
+    fn order(&self, level: usize) {
+        let open = Arc::new(AtomicBool::new(true));
+        self.fiber.state.hold();
+        step();
+        self.push(Ticket::Order(level, open.clone()));
+        step();
+        let then = self.fiber.state.set_level(level, By::Order).then;
+        step();
+        open.store(false, Ordering::Relaxed);
+        match then {
+            SetLevel::PostTo(_) => self.open(By::Below),
+            SetLevel::Done | SetLevel::Posted(_) => {}
+            SetLevel::PushTicket | SetLevel::Order => panic!("there is one"),
+        }
+    }
+
+    /// Its home opens the letter, sooner or later.
+    fn open(&self, from: By) {
+        if self.fiber.state.open_letter(from).free {
+            self.fiber.free();
+        }
+    }
+
+    /// `worker/find.rs`: `claim`. `false`: there was nothing.
+    fn pop(&self) -> bool {
+        let ticket = self.queue.lock().unwrap().pop();
+        match ticket {
+            Some(Ticket::Plain(level)) => popped(&self.fiber, self.fiber.state.claim(level, 0), 0),
+            Some(Ticket::Order(level, open)) => {
+                let claim = match open.load(Ordering::Relaxed) {
+                    true => self.fiber.state.claim_ordered(level, 0).0,
+                    false => self.fiber.state.claim(level, 0),
+                };
+                popped(&self.fiber, claim, 0);
+            }
+            None => return false,
+        }
+        true
+    }
+
+    fn pop_all(&self) {
+        while self.pop() {}
+    }
+}
+
+#[test]
+fn a_fiber_that_is_moved_from_below_runs_once_and_is_freed_once() {
+    for levels in [&[1][..], &[1, 2], &[1, 0, 1]] {
+        explore(2, move || {
+            let queued = Queued::new();
+            let mover =
+                queued.spawn(|queued| levels.iter().for_each(|&level| queued.set_level(level, By::Below)));
+            queued.pop();
+            mover.join().unwrap();
+            queued.fiber.drop_handle();
+            queued.pop_all();
+            queued.fiber.check_end();
+        });
+    }
+}
+
+#[test]
+fn a_fiber_that_is_moved_from_below_and_by_others_runs_once_and_is_freed_once() {
+    for (theirs, by) in [(1, By::Anyone), (0, By::Anyone), (1, By::Below), (0, By::Below)] {
+        explore(2, move || {
+            let queued = Queued::new();
+            let below = queued.spawn(|queued| queued.set_level(1, By::Below));
+            let other = queued.spawn(move |queued| queued.set_level(theirs, by));
+            queued.pop();
+            below.join().unwrap();
+            other.join().unwrap();
+            queued.fiber.drop_handle();
+            queued.pop_all();
+            queued.fiber.check_end();
+        });
+    }
+}
+
+/// Wherever one from below is stopped, and another one after or beside it, who pops what is there runs the
+/// fiber.
+#[test]
+fn a_fiber_that_is_being_moved_from_below_can_be_run_and_moved_by_others() {
+    for (last, theirs, by) in (1..=4).flat_map(|last| {
+        [(1, By::Anyone), (0, By::Anyone), (1, By::Below), (0, By::Below)]
+            .map(|(level, by)| (last, level, by))
+    }) {
+        explore(2, move || {
+            let queued = Queued::new();
+            let frozen = queued.spawn(move |queued| freeze_before(last, || queued.set_level(1, By::Below)));
+            let other = queued.spawn(move |queued| queued.set_level(theirs, by));
+            queued.pop();
+            other.join().unwrap();
+            frozen.join().unwrap();
+            queued.pop_all();
+            assert!(queued.fiber.state.home().is_some(), "nobody could claim it");
+        });
+    }
+}
+
+#[test]
+fn a_fiber_that_was_cancelled_from_below_is_ended_by_who_pops_it_or_by_who_cancels_it_too() {
+    explore(3, || {
+        let queued = Queued::new();
+        let below = queued.spawn(|queued| {
+            assert_eq!(queued.fiber.state.cancel(By::Below, 1 << 2), Cancel::Done);
+        });
+        let other = queued.spawn(|queued| match queued.fiber.state.cancel(By::Anyone, 0) {
+            Cancel::Won(_) => run(&queued.fiber),
+            Cancel::PostTo(_) => queued.open(By::Anyone),
+            Cancel::Done => {}
+        });
+        other.join().unwrap();
+        assert!(queued.fiber.is_over(), "it was over when that returned");
+        below.join().unwrap();
+        queued.pop_all();
+        queued.fiber.drop_handle();
+        queued.fiber.check_end();
     });
 }

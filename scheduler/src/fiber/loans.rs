@@ -29,9 +29,10 @@
 //! Setting the level is a read-modify-write of the state word even where it has that level already,
 //! so these are in one order, and each sees what the earlier ones knew: the last to set the level has
 //! seen every change of the loans whose maker went before it, and whoever changes them later goes
-//! after it. A change that leaves the effective level as it was needs no settling.
+//! after it. A change that leaves the effective level as it was needs no settling, unless the level is not
+//! there yet, or its home may not have been told: whoever changed it may be stopped before that.
 
-use super::state::{LevelChange, State};
+use super::state::{By, LevelChange, State};
 use crate::primitive::{AtomicU32, Ordering};
 
 const BASE: u32 = 0b111;
@@ -139,10 +140,10 @@ impl Loans {
 
 /// Makes the level in the state word what the loans say, as somebody elsewhere than at the fiber's
 /// home. `act` does what each change of it leaves to do.
-pub(crate) fn settle(loans: &Loans, state: &State, mut act: impl FnMut(usize, LevelChange)) {
+pub(crate) fn settle(loans: &Loans, state: &State, by: By, mut act: impl FnMut(usize, LevelChange)) {
     loop {
         let level = loans.level();
-        act(level, state.set_level(level));
+        act(level, state.set_level(level, by));
         if loans.level() == level {
             return;
         }

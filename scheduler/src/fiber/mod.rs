@@ -11,9 +11,9 @@
 //! |-------------|-----------------------------------------|-------------------------------------------|
 //! | `state`     | anyone, by its transitions              | anyone                                    |
 //! | `link`      | the inbox it is in                      | whoever takes from the inbox              |
-//! | `mail_link` | the mailbox it is in (MAIL is set)      | the home                                  |
+//! | `mail_link` | the mailbox it is in (MAIL is set, or it is a letter for another one) | the home    |
 //! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
-//! | `waking`    | the finisher                            | the joiner, after the end                 |
+//! | `waking`    | the finisher; of an order, its maker    | the joiner, after the end; who pops it    |
 //! | `loans`     | anyone, by its transitions              | anyone                                    |
 //! | `held`      | the home's thread                       | the home's thread                         |
 //! | `carrier`   | the home, from start to end             | the home                                  |
@@ -70,7 +70,7 @@ pub(crate) struct Header {
     mail_link: AtomicPtr<Header>,
     waiter: Cell<*mut ()>,
     pub(crate) waking: AtomicBool,
-    /// It is another fiber's ticket at a new level, not a fiber of its own.
+    /// It is another fiber's ticket at a new level, or a letter of its, not a fiber of its own.
     pub(crate) is_ticket: bool,
     /// How many locks it has; 255: so many that they are not counted any more.
     held: Cell<u8>,
@@ -489,12 +489,45 @@ impl FiberRef {
     /// Makes a ticket for this fiber at `level`: an object for the queues whose only use is to be
     /// popped. See [`resolve`](Self::resolve).
     pub(crate) fn make_ticket(self, level: usize) -> FiberRef {
+        self.make_note(level, false)
+    }
+
+    /// Makes a letter, for the mailbox, from a thread of the background lane: the fiber itself may be in that
+    /// mailbox. Such a letter has to be [resolved](Self::resolve) too.
+    pub(crate) fn make_letter(self) -> FiberRef {
+        self.make_note(0, false)
+    }
+
+    /// Makes an order: a ticket that moves the fiber to `level` when it is popped, until it is
+    /// [closed](Self::close_order), which the caller does.
+    pub(crate) fn make_order(self, level: usize) -> FiberRef {
+        self.state.hold();
+        let order = self.make_note(level, true);
+        order.waking.store(true, Ordering::Relaxed);
+        order
+    }
+
+    /// From now on the order is a ticket as others. Called once, by whoever has made it.
+    pub(crate) fn close_order(self) {
+        self.waking.store(false, Ordering::Relaxed);
+        if self.state.release() {
+            // SAFETY: that was the last hold: it has been popped.
+            unsafe { self.free() };
+        }
+    }
+
+    /// Is it an order that still has to be carried out?
+    pub(crate) fn is_order(self) -> bool {
+        self.waking.load(Ordering::Relaxed)
+    }
+
+    fn make_note(self, level: usize, kept: bool) -> FiberRef {
         let target = self;
         let making = Making {
             level,
             shared: self.shared,
             scope: ptr::null(),
-            kept: false,
+            kept,
             id: 0,
             stamp: self.stamp.get(),
             name: None,
@@ -513,8 +546,9 @@ impl FiberRef {
 
     #[cold]
     fn resolve_ticket(self) -> FiberRef {
-        // SAFETY: a ticket's closure only returns its target, which the target's ticket bit keeps
-        // alive; a ticket is popped once, so this is the only run, and taking its result frees it.
+        // SAFETY: a ticket's closure only returns its target, which the target's ticket bit, BELOW or a
+        // hold keeps alive; a ticket is popped once, so this is the only run, and taking its result frees
+        // it, unless its maker has a hold.
         unsafe {
             self.state.withdraw();
             self.run();

@@ -15,7 +15,8 @@
 //! bits 14..30  home        the worker that started it, valid once UNSTARTED is clear
 //! bit   30     HANDLE      its join handle exists (a hold): somebody wants the result
 //! bit   31     HOMELESS    it will never start: whoever claimed it, on any thread, ends it
-//! bits 32..64  holds       how many resumers exist
+//! bit  32      BELOW       the same as MAIL, for a letter from a thread of the background lane (a hold)
+//! bits 33..64  holds       how many resumers and orders exist
 //! ```
 //!
 //! # Its life
@@ -33,10 +34,35 @@
 //!   suspend or to resume it at home. Everyone else goes through MAIL and TOKEN.
 //! * Mail is only for a fiber with a home: as nobody else ends it, the home may use it after it has
 //!   opened the letter. What was claimed to be ended elsewhere is HOMELESS and gets none.
+//! * A fiber that is cancelled by a thread of the background lane while another lane has it queued stays
+//!   UNSTARTED, with CANCELLED: whoever claims it ends it.
 //! * **The result is dropped by the handle, or by the runtime if the handle is gone first**, never
 //!   later: it may borrow from a scope that is about to end.
-//! * **The memory is freed by whoever removes the last hold**: LIVE, MAIL, HANDLE, a ticket or a
-//!   resumer. The transitions that remove a hold say so in what they return.
+//! * **The memory is freed by whoever removes the last hold**: LIVE, MAIL, BELOW, HANDLE, a ticket, a
+//!   resumer or an order. The transitions that remove a hold say so in what they return.
+//!
+//! # Those who may be stopped in the middle
+//!
+//! Who finds MAIL relies on the letter being on its way, and who finds a ticket's bit on that ticket; for
+//! a moment both are still in the hands of whoever set the bit. The kernel may stop a thread of the
+//! background lane at that moment, for seconds ([`By::Below`]). So what such a thread does is either in
+//! nobody's way or there as a whole:
+//!
+//! ```text
+//! a letter    has a bit of its own, BELOW, on which nobody else relies: others post a letter as if there
+//!             were none. Among themselves these threads rely on it
+//! a ticket    is queued first, as an order, which says: move the fiber here. It is a hold. Only then
+//!               the level is changed   the order is a ticket as others, and if the level had none,
+//!                                      takes its bit instead of the hold
+//!               it is popped before    whoever pops it carries it out: the fiber has that level, and is
+//!                                      claimed
+//! an end      is left to who pops the fiber, where that is another lane's
+//! ```
+//!
+//! *A ticket's bit is true*: where the bit of level k is set, one ticket of that level is queued, or in
+//! the hands of a thread that goes on. There may be more tickets of that level than this one, orders, each
+//! a hold. Whoever pops any of them removes the bit if it is set, else a hold: so as many are left as there
+//! are tickets, and the bit says nothing of a ticket that is gone.
 
 use crate::primitive::{AtomicU64, Ordering};
 
@@ -54,10 +80,12 @@ const HOME_SHIFT: u32 = 14;
 const HOME: u64 = 0xffff << HOME_SHIFT;
 const HANDLE: u64 = 1 << 30;
 const HOMELESS: u64 = 1 << 31;
-const HOLD: u64 = 1 << 32;
+const BELOW: u64 = 1 << 32;
+const HOLD_SHIFT: u32 = 33;
+const HOLD: u64 = 1 << HOLD_SHIFT;
 const HOLDS: u64 = !(HOLD - 1);
 /// Anything in here keeps the memory alive.
-const ANY_HOLD: u64 = LIVE | MAIL | TICKETS | HANDLE | HOLDS;
+const ANY_HOLD: u64 = LIVE | MAIL | BELOW | TICKETS | HANDLE | HOLDS;
 
 /// The most workers a scheduler may have: what fits into the word's `home`.
 pub(crate) const HOMES_MAX: usize = 1 << 16;
@@ -74,12 +102,40 @@ const fn home_of(word: u64) -> usize {
     ((word & HOME) >> HOME_SHIFT) as usize
 }
 
+/// Who reaches for a fiber from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A thread that goes on.
+    Anyone,
+    /// One of the background lane, which the kernel may stop between any two of its steps.
+    Below,
+    /// The same, and it has queued an order for this.
+    Order,
+}
+
+impl By {
+    /// The bit of the letters that it posts.
+    const fn mail(self) -> u64 {
+        match self {
+            By::Anyone => MAIL,
+            By::Below | By::Order => BELOW,
+        }
+    }
+
+    /// The bits of the letters that it relies on.
+    const fn trusts(self) -> u64 {
+        MAIL | self.mail()
+    }
+}
+
 /// What a popped ticket turned out to be.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
-    /// The fiber is yours to start (or to end at once, if it was cancelled).
+    /// The fiber is yours to start.
     Won,
+    /// It is yours to end, as it was cancelled.
+    Cancelled,
     /// Somebody else has it, or another ticket stands for it.
     Stale,
     /// Stale, and this was the last hold: free it.
@@ -106,6 +162,8 @@ pub(crate) enum SetLevel {
     Posted(usize),
     /// Push a ticket at the new level.
     PushTicket,
+    /// Nothing was changed: push an order at the new level, then set it again, by the [order](By::Order).
+    Order,
     /// It runs, waits or is queued at this home, and its mail must be posted there.
     PostTo(usize),
 }
@@ -175,19 +233,52 @@ impl State {
     #[inline]
     fn claim_as(&self, level: usize, claimer: u64) -> Claim {
         let mut word = self.0.load(Ordering::Relaxed);
+        // Its one ticket, of the level that it has.
+        let plain = UNSTARTED | ticket(level) | (level as u64) << LEVEL_SHIFT;
+        while word & (UNSTARTED | CANCELLED | ticket(level) | LEVEL) == plain {
+            let next = (word & !(ticket(level) | UNSTARTED | HOME)) | claimer;
+            // ORDERING: AcqRel, as in `claim_otherwise`.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Claim::Won,
+                Err(now) => word = now,
+            }
+        }
+        self.claim_otherwise(level, claimer, false).0
+    }
+
+    /// The same for an order that whoever queued it has not carried out yet. The second result is the level
+    /// at which the fiber was queued until then, if that was another one.
+    pub(crate) fn claim_ordered(&self, level: usize, home: usize) -> (Claim, Option<usize>) {
+        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, true)
+    }
+
+    #[cold]
+    fn claim_otherwise(&self, level: usize, claimer: u64, ordered: bool) -> (Claim, Option<usize>) {
+        let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            let won = word & UNSTARTED != 0 && level_of(word) == level;
-            let mut next = word & !ticket(level);
+            let left = level_of(word);
+            let won = word & UNSTARTED != 0 && (ordered || left == level);
+            let mut next = match word & ticket(level) {
+                // An order, or the ticket beside one that was popped before.
+                0 => word - HOLD,
+                ticket => word & !ticket,
+            };
             if won {
-                next = (next & !(UNSTARTED | HOME)) | claimer;
+                next = (next & !(UNSTARTED | HOME | LEVEL)) | claimer | (level as u64) << LEVEL_SHIFT;
             }
             // ORDERING: AcqRel. Acquire pairs with the release of whoever set the level or dropped
             // a hold (we may free). Release: a stale ticket is a hold that we drop, pairs with the
             // Acquire of whoever frees.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if won => return Claim::Won,
-                Ok(_) if next & ANY_HOLD == 0 => return Claim::StaleFree,
-                Ok(_) => return Claim::Stale,
+                Ok(_) => {
+                    let claim = match () {
+                        () if won && word & CANCELLED != 0 => Claim::Cancelled,
+                        () if won => Claim::Won,
+                        () if next & ANY_HOLD == 0 => Claim::StaleFree,
+                        () => Claim::Stale,
+                    };
+                    return (claim, (won && left != level).then_some(left));
+                }
                 Err(now) => word = now,
             }
         }
@@ -216,7 +307,7 @@ impl State {
     }
 
     /// Changes the level. The word is written also where it has that level already: see `loans`.
-    pub(crate) fn set_level(&self, level: usize) -> LevelChange {
+    pub(crate) fn set_level(&self, level: usize, by: By) -> LevelChange {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             if word & LIVE == 0 || word & HOMELESS != 0 {
@@ -224,15 +315,22 @@ impl State {
             }
             let same = level_of(word) == level;
             let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
-            let (next, outcome) = if same {
+            let (next, outcome) = if word & UNSTARTED != 0 {
+                match by {
+                    _ if same => (word, SetLevel::Done),
+                    _ if word & ticket(level) != 0 => (moved, SetLevel::Done),
+                    By::Anyone => (moved | ticket(level), SetLevel::PushTicket),
+                    By::Below => return LevelChange { then: SetLevel::Order, left: None },
+                    // It is unstarted, so nobody has popped the order.
+                    By::Order => ((moved | ticket(level)) - HOLD, SetLevel::Done),
+                }
+            } else if same && word & BELOW & !by.trusts() == 0 {
                 (word, SetLevel::Done)
-            } else if word & UNSTARTED != 0 {
-                let there = word & ticket(level) != 0;
-                (moved | ticket(level), if there { SetLevel::Done } else { SetLevel::PushTicket })
-            } else if word & MAIL != 0 {
+            } else if word & by.trusts() != 0 {
                 (moved, SetLevel::Posted(home_of(word)))
             } else {
-                (moved | MAIL, SetLevel::PostTo(home_of(word)))
+                // Also where it has the level already, but its home may not have been told.
+                (moved | by.mail(), SetLevel::PostTo(home_of(word)))
             };
             // ORDERING: AcqRel. Acquire pairs with the release of `open_letter`: the link of the mail is
             // ours to use; and with the release here and in `set_level_at_home`: who comes after another
@@ -262,19 +360,27 @@ impl State {
         }
     }
 
-    /// Asks the fiber to end.
-    pub(crate) fn cancel(&self) -> Cancel {
+    /// Asks the fiber to end. `theirs` are the levels (a mask) whose queued fibers are for others to end.
+    pub(crate) fn cancel(&self, by: By, theirs: u32) -> Cancel {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & LIVE == 0 || word & (CANCELLED | HOMELESS) != 0 {
+            if word & LIVE == 0 || word & HOMELESS != 0 {
                 return Cancel::Done;
             }
-            let (next, outcome) = if word & UNSTARTED != 0 {
+            let queued = word & UNSTARTED != 0;
+            // Who was first may be stopped before anybody is told.
+            let told = if queued { by != By::Anyone } else { word & BELOW & !by.trusts() == 0 };
+            if word & CANCELLED != 0 && told {
+                return Cancel::Done;
+            }
+            let (next, outcome) = if queued && 1 << level_of(word) & theirs != 0 {
+                (word | CANCELLED, Cancel::Done)
+            } else if queued {
                 ((word & !UNSTARTED) | CANCELLED | HOMELESS, Cancel::Won(level_of(word)))
-            } else if word & MAIL != 0 {
+            } else if word & by.trusts() != 0 {
                 (word | CANCELLED | TOKEN, Cancel::Done)
             } else {
-                (word | CANCELLED | TOKEN | MAIL, Cancel::PostTo(home_of(word)))
+                (word | CANCELLED | TOKEN | by.mail(), Cancel::PostTo(home_of(word)))
             };
             // ORDERING: AcqRel, as in `set_level`; what the canceller did before is seen by the
             // fiber that finds itself cancelled.
@@ -291,7 +397,8 @@ impl State {
     }
 
     /// Resumes a started fiber from elsewhere. `Some(home)`: post its mail there.
-    pub(crate) fn resume(&self) -> Option<usize> {
+    #[inline]
+    pub(crate) fn resume(&self, by: By) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             if word & LIVE == 0 || word & HOMELESS != 0 {
@@ -300,23 +407,25 @@ impl State {
             // ORDERING: AcqRel. Release pairs with the acquire of `open_letter`: what the resumer did
             // is visible to the resumed, also when the letter was on its way already. Acquire pairs
             // with the claim that wrote `home`.
-            let next = word | TOKEN | MAIL;
+            let posts = word & by.trusts() == 0;
+            let next = word | TOKEN | if posts { by.mail() } else { 0 };
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) => return if word & MAIL == 0 { Some(home_of(word)) } else { None },
+                Ok(_) => return if posts { Some(home_of(word)) } else { None },
                 Err(now) => word = now,
             }
         }
     }
 
-    /// The home takes the fiber's letter out of the mailbox.
-    pub(crate) fn open_letter(&self) -> Letter {
-        // ORDERING: AcqRel. Acquire pairs with `resume`, `set_level` and `cancel`. Release: MAIL is
+    /// The home takes a letter of the fiber's out of the mailbox, which is from those.
+    pub(crate) fn open_letter(&self, from: By) -> Letter {
+        let mail = from.mail();
+        // ORDERING: AcqRel. Acquire pairs with `resume`, `set_level` and `cancel`. Release: the letter is
         // a hold, pairs with the acquire of whoever frees.
-        let word = self.0.fetch_and(!(MAIL | TOKEN), Ordering::AcqRel);
+        let word = self.0.fetch_and(!(mail | TOKEN), Ordering::AcqRel);
         Letter {
             token: word & TOKEN != 0,
             ended: word & LIVE == 0,
-            free: word & !MAIL & ANY_HOLD == 0,
+            free: word & !mail & ANY_HOLD == 0,
             level: level_of(word),
         }
     }
@@ -429,6 +538,12 @@ impl State {
         level_of(self.0.load(Ordering::Relaxed))
     }
 
+    /// Has it this level, and has its home been told, as far as can be relied on?
+    #[inline]
+    pub(crate) fn is_settled_at(&self, level: usize) -> bool {
+        self.0.load(Ordering::Relaxed) & (LEVEL | BELOW) == (level as u64) << LEVEL_SHIFT
+    }
+
     /// The worker that started it, if it has been started.
     pub(crate) fn home(&self) -> Option<usize> {
         let word = self.0.load(Ordering::Relaxed);
@@ -438,8 +553,8 @@ impl State {
     /// One more resumer.
     pub(crate) fn hold(&self) {
         let word = self.0.fetch_add(HOLD, Ordering::Relaxed);
-        if word >> 32 > u64::from(u32::MAX / 2) {
-            // As `Arc` does: leaking two billion handles is a bug that must not become a double free.
+        if word >> HOLD_SHIFT > 1 << 30 {
+            // As `Arc` does: leaking a billion handles is a bug that must not become a double free.
             std::process::abort();
         }
     }

@@ -8,6 +8,7 @@ use crate::fiber::FiberRef;
 use crate::fiber::loans::Lender;
 use crate::priority::Priority;
 use crate::suspend::{Resumer, suspend, suspend_shielded, unwind_cancelled};
+use crate::worker::sleeper::park_thread;
 use crate::worker::{current, loan};
 use std::cell::UnsafeCell;
 use std::fmt;
@@ -368,17 +369,17 @@ impl RawLock<Waiter> {
         }
         while !node.is_granted() {
             let Some(due) = due else {
-                std::thread::park();
+                park_thread(None);
                 continue;
             };
             let left = due.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                std::thread::park_timeout(left);
+                park_thread(Some(left));
             } else if node.leave() {
                 return false;
             } else {
                 // The lock is on its way.
-                std::thread::park();
+                park_thread(None);
             }
         }
         true

@@ -7,6 +7,7 @@
 use super::Worker;
 use super::shared::Shared;
 use crate::fiber::FiberRef;
+use crate::fiber::state::By;
 use crate::lane::Lane;
 use std::cell::Cell;
 use std::ptr;
@@ -54,16 +55,23 @@ pub(crate) fn may_be_frozen_by(lane: Lane) -> bool {
     lane != Lane::Background && worker().is_some_and(|worker| worker.lane == Lane::Background)
 }
 
+/// How this thread reaches for fibers of other threads.
+#[inline]
+pub(crate) fn by() -> By {
+    worker().map_or(By::Anyone, Worker::reaches_by)
+}
+
 /// Wakes a fiber that is alive and stays so until this returns.
 #[inline]
 pub(crate) fn resume(fiber: FiberRef) {
     match worker() {
         Some(worker) if is_home(worker, fiber) => worker.resume_here(fiber),
-        _ => {
-            if let Some(home) = fiber.state.resume() {
+        worker => {
+            let by = worker.map_or(By::Anyone, Worker::reaches_by);
+            if let Some(home) = fiber.state.resume(by) {
                 // SAFETY: the fiber has not ended, so its scheduler exists, and does until we return:
                 // the fiber waits for us.
-                unsafe { (*fiber.shared.cast::<Shared>()).post(home, fiber) };
+                unsafe { (*fiber.shared.cast::<Shared>()).post(home, fiber, by) };
             }
         }
     }

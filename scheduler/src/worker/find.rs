@@ -2,7 +2,9 @@
 
 use super::beacon::{Beacon, LEVEL_BITS};
 use super::remote::Remote;
+use super::shared::open_letter;
 use super::{Work, Worker};
+use crate::error::JoinError;
 use crate::fiber::carrier::Queued;
 use crate::fiber::state::Claim;
 use crate::fiber::{FiberRef, Header};
@@ -299,16 +301,39 @@ impl Worker {
     /// Turns a popped entry into a fiber to start, unless it is stale.
     #[inline(always)]
     pub(super) fn claim(&self, entry: FiberRef, level: usize) -> Option<FiberRef> {
-        let fiber = entry.resolve();
-        match fiber.state.claim(level, self.index) {
-            Claim::Won => Some(fiber),
-            Claim::Stale => None,
-            Claim::StaleFree => {
-                // SAFETY: that was the last hold.
-                unsafe { fiber.free() };
-                None
-            }
+        if entry.is_ticket {
+            return self.claim_by_ticket(entry, level);
         }
+        match entry.state.claim(level, self.index) {
+            Claim::Won => Some(entry),
+            claim => self.not_won(claim, entry, level),
+        }
+    }
+
+    #[cold]
+    fn claim_by_ticket(&self, ticket: FiberRef, level: usize) -> Option<FiberRef> {
+        let ordered = ticket.is_order();
+        let fiber = ticket.resolve();
+        let (claim, left) = match ordered {
+            true => fiber.state.claim_ordered(level, self.index),
+            false => (fiber.state.claim(level, self.index), None),
+        };
+        if let Some(before) = left {
+            self.shared.counters.count_move(before, level);
+        }
+        if claim == Claim::Won { Some(fiber) } else { self.not_won(claim, fiber, level) }
+    }
+
+    /// There is nothing to start.
+    #[cold]
+    fn not_won(&self, claim: Claim, fiber: FiberRef, level: usize) -> Option<FiberRef> {
+        match claim {
+            Claim::Won | Claim::Stale => {}
+            Claim::Cancelled => self.fail(fiber, level, JoinError::cancelled()),
+            // SAFETY: that was the last hold.
+            Claim::StaleFree => unsafe { fiber.free() },
+        }
+        None
     }
 
     /// The beacon says that there is work of `level` elsewhere, and it should go first.
@@ -521,8 +546,7 @@ impl Worker {
     fn read_mail(&self) {
         for mail in self.remote().take_mail() {
             self.remote().counters.letters.add(1);
-            let fiber = FiberRef::from_mail(mail);
-            let letter = fiber.state.open_letter();
+            let (fiber, letter) = open_letter(FiberRef::from_mail(mail));
             if letter.ended {
                 if letter.free {
                     // SAFETY: that was the last hold.

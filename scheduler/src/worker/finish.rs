@@ -24,14 +24,14 @@ pub(crate) unsafe fn complete(fiber: FiberRef) {
     });
     match outcome {
         Finish::Quiet | Finish::Wake => {
+            // ORDERING: Release pairs with the acquire of `is_over`: our use of the fiber ends here, and
+            // that of the waiter's frame.
+            let free = || fiber.waking.store(false, Ordering::Release);
             if outcome == Finish::Wake {
                 // SAFETY: `finish` said so, and the waiter stays while `waking` is up.
-                unsafe { Waiter::from_word(fiber.waiter()).wake() };
-            }
-            if announced {
-                // ORDERING: Release pairs with the acquire of `is_over`: our use of the waiter and of
-                // the fiber ends here.
-                fiber.waking.store(false, Ordering::Release);
+                unsafe { Waiter::from_word(fiber.waiter()).wake(free) };
+            } else if announced {
+                free();
             }
         }
         Finish::Unwatched => {

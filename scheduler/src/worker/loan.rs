@@ -25,7 +25,7 @@ use super::shared::Shared;
 use crate::fiber::FiberRef;
 use crate::fiber::carrier::Carrier;
 use crate::fiber::loans::{self, Changed, Lender};
-use crate::fiber::state::SetLevel;
+use crate::fiber::state::{By, LevelChange, SetLevel};
 use std::cell::Cell;
 use std::ptr::NonNull;
 
@@ -33,28 +33,28 @@ use std::ptr::NonNull;
 /// has then, or ends with the fiber.
 #[inline]
 pub(crate) fn lend(fiber: FiberRef, level: usize) {
-    if fiber.loans.lend(level) == Changed(true) {
-        settle(fiber);
-    }
+    settle_after(fiber, fiber.loans.lend(level));
 }
 
 /// Ends a loan.
 pub(crate) fn take_back(fiber: FiberRef, level: usize) {
-    if fiber.loans.take_back(level) == Changed(true) {
-        settle(fiber);
-    }
+    settle_after(fiber, fiber.loans.take_back(level));
 }
 
 /// A loan is of another level from now on.
 pub(crate) fn exchange(fiber: FiberRef, from: usize, to: usize) {
-    if fiber.loans.exchange(from, to) == Changed(true) {
-        settle(fiber);
-    }
+    settle_after(fiber, fiber.loans.exchange(from, to));
 }
 
 /// Changes the fiber's own level.
 pub(crate) fn set_base(fiber: FiberRef, level: usize) {
-    if fiber.loans.set_base(level) == Changed(true) {
+    settle_after(fiber, fiber.loans.set_base(level));
+}
+
+/// Also where somebody else has changed the level, who may be stopped before it came to the rest.
+#[inline]
+fn settle_after(fiber: FiberRef, changed: Changed) {
+    if changed == Changed(true) || !fiber.state.is_settled_at(fiber.loans.level()) {
         settle(fiber);
     }
 }
@@ -135,28 +135,43 @@ fn settle(fiber: FiberRef) {
         worker.forget_boost();
         return;
     }
+    let by = current::by();
     with_scheduler(fiber, |shared| {
-        loans::settle(&fiber.loans, &fiber.state, |level, change| {
+        loans::settle(&fiber.loans, &fiber.state, by, |level, change| {
+            let change = match change.then {
+                SetLevel::Order => order(shared, fiber, level),
+                _ => change,
+            };
             if let Some(before) = change.left {
                 shared.counters.count_move(before, level);
             }
             match change.then {
-                SetLevel::Done => {}
+                SetLevel::Done | SetLevel::Order => {}
                 SetLevel::PushTicket => shared.queue_ticket(fiber.make_ticket(level), level),
-                SetLevel::PostTo(home) => loan_changed(shared, home, fiber, true),
-                SetLevel::Posted(home) => loan_changed(shared, home, fiber, false),
+                SetLevel::PostTo(home) => loan_changed(shared, home, fiber, by, true),
+                SetLevel::Posted(home) => loan_changed(shared, home, fiber, by, false),
             }
         });
     });
 }
 
+/// Changes the level of a fiber that has not started, by a thread that may be stopped anywhere: there is a
+/// ticket before there is need of it.
+fn order(shared: &Shared, fiber: FiberRef, level: usize) -> LevelChange {
+    let order = fiber.make_order(level);
+    shared.queue_ticket(order, level);
+    let change = fiber.state.set_level(level, By::Order);
+    order.close_order();
+    change
+}
+
 /// A started fiber counts as more or less urgent than before, and this is its home: with `letter`, it
 /// is told by a letter, else one is on its way. The fiber takes its new place there when the home looks
 /// into its mailbox. A home in a less urgent lane is helped besides.
-fn loan_changed(shared: &Shared, home: usize, fiber: FiberRef, letter: bool) {
+fn loan_changed(shared: &Shared, home: usize, fiber: FiberRef, by: By, letter: bool) {
     shared.boost(home, fiber.state.level());
     if letter {
-        shared.post(home, fiber);
+        shared.post(home, fiber, by);
     }
 }
 

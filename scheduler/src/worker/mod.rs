@@ -27,6 +27,7 @@
 //! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
 //! | [`ready`]    | the list of started fibers that are runnable                       |
 //! | [`current`]  | the worker of this thread, as fibers and their wakers reach it     |
+//! | [`sleeper`]  | how a thread waits that is no worker                               |
 //! | [`resumer`]  | who can be resumed, and held for that                              |
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
@@ -55,6 +56,7 @@ pub(crate) mod registry;
 pub(crate) mod current;
 pub(crate) mod loan;
 mod overflow;
+pub(crate) mod sleeper;
 pub(crate) mod resumer;
 pub(crate) mod wake;
 mod front;
@@ -79,6 +81,7 @@ use crate::error::{Error, JoinError};
 use crate::fiber::carrier::{Carrier, Queued, Switch};
 use crate::fiber::memory::StackGuard;
 use crate::fiber::shown::Shown;
+use crate::fiber::state::By;
 use crate::fiber::{FiberRef, Making};
 use crate::lane::Lane;
 use crate::machine::clock;
@@ -269,6 +272,12 @@ impl Worker {
     pub(crate) fn crew(&self) -> &Crew {
         // SAFETY: it is part of `shared`, which we hold.
         unsafe { &*self.crew }
+    }
+
+    /// How its thread reaches for fibers of other threads.
+    #[inline]
+    pub(crate) fn reaches_by(&self) -> By {
+        if self.lane == Lane::Background { By::Below } else { By::Anyone }
     }
 
     #[inline]

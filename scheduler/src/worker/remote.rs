@@ -122,13 +122,14 @@ impl Remote {
         !self.mail.0.0.looks_empty()
     }
 
-    /// Puts a fiber's letter in. The fiber's MAIL bit was set by the caller.
-    pub(crate) fn post(&self, fiber: FiberRef) -> Result<(), Closed> {
+    /// Puts a fiber's letter in: the fiber itself, whose MAIL bit was set by the caller, or one that was
+    /// made for it.
+    pub(crate) fn post(&self, letter: FiberRef) -> Result<(), Closed> {
         let (mail, posted) = &self.mail.0;
         // In the line that the push takes anyway.
         posted.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: MAIL is a hold, and it is the caller's, so the fiber is in no mailbox.
-        unsafe { mail.push(fiber.mail()) }
+        // SAFETY: MAIL is a hold, and it is the caller's, so the fiber is in no mailbox; or the letter is new.
+        unsafe { mail.push(letter.mail()) }
     }
 
     /// How many letters are in the mailbox, about.

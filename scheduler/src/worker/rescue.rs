@@ -5,6 +5,7 @@
 //! waits for the fibers that it has started, and goes when there is none. See [`duty`](super::duty).
 
 use super::Worker;
+use super::shared::open_letter;
 use crate::fiber::FiberRef;
 use crate::policy;
 use crate::priority::LEVELS;
@@ -110,8 +111,8 @@ impl Worker {
     /// The thread is about to end: no more mail, and every stack goes back.
     pub(crate) fn close(&self) {
         for mail in self.remote().close_mail() {
-            let fiber = FiberRef::from_mail(mail);
-            if fiber.state.open_letter().free {
+            let (fiber, letter) = open_letter(FiberRef::from_mail(mail));
+            if letter.free {
                 // SAFETY: that was the last hold.
                 unsafe { fiber.free() };
             }

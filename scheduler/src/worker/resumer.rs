@@ -1,12 +1,13 @@
 //! Who can be resumed, held for as long as one likes.
 
-use super::current;
 use super::shared::Shared;
+use super::sleeper::{self, Sleeper};
+use super::{Worker, current};
 use crate::fiber::FiberRef;
+use crate::fiber::state::By;
 use std::fmt;
 use std::ptr;
 use std::sync::Arc;
-use std::thread::Thread;
 
 /// Gives one fiber, or one thread, its token, from anywhere. See
 /// [`suspend`](crate::suspend::suspend).
@@ -14,7 +15,7 @@ pub struct Resumer(Who);
 
 enum Who {
     Fiber(FiberRef, Arc<Shared>),
-    Thread(Thread),
+    Thread(Arc<Sleeper>),
 }
 
 // SAFETY: the fiber is kept alive by a hold, and resuming it is done by its state's transitions.
@@ -28,13 +29,26 @@ impl Resumer {
                 fiber.state.hold();
                 Who::Fiber(fiber, worker.shared.clone())
             }
-            None => Who::Thread(std::thread::current()),
+            None => Who::Thread(sleeper::this_thread()),
         })
     }
 
     /// Of the thread, also where a fiber runs on it.
     pub(crate) fn of_thread() -> Resumer {
-        Resumer(Who::Thread(std::thread::current()))
+        Resumer(Who::Thread(sleeper::this_thread()))
+    }
+
+    /// # Safety
+    /// The fiber waits for this thread, so it has not ended and its scheduler exists.
+    pub(super) unsafe fn of(fiber: FiberRef) -> Resumer {
+        fiber.state.hold();
+        let shared = fiber.shared.cast::<Shared>();
+        // SAFETY: it comes from the `Arc` of a scheduler, by `Arc::as_ptr`, which exists.
+        let shared = unsafe {
+            Arc::increment_strong_count(shared);
+            Arc::from_raw(shared)
+        };
+        Resumer(Who::Fiber(fiber, shared))
     }
 
     /// Gives the token. What this thread did before is visible to the one that takes it.
@@ -43,9 +57,10 @@ impl Resumer {
             Who::Thread(thread) => thread.unpark(),
             Who::Fiber(fiber, shared) => match current::worker() {
                 Some(worker) if current::is_home(worker, *fiber) => worker.resume_here(*fiber),
-                _ => {
-                    if let Some(home) = fiber.state.resume() {
-                        shared.post(home, *fiber);
+                worker => {
+                    let by = worker.map_or(By::Anyone, Worker::reaches_by);
+                    if let Some(home) = fiber.state.resume(by) {
+                        shared.post(home, *fiber, by);
                     }
                 }
             },
@@ -81,7 +96,7 @@ impl PartialEq for Resumer {
     fn eq(&self, other: &Resumer) -> bool {
         match (&self.0, &other.0) {
             (Who::Fiber(a, _), Who::Fiber(b, _)) => ptr::eq(a.as_ptr(), b.as_ptr()),
-            (Who::Thread(a), Who::Thread(b)) => a.id() == b.id(),
+            (Who::Thread(a), Who::Thread(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }
     }
@@ -91,7 +106,7 @@ impl fmt::Debug for Resumer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Who::Fiber(fiber, _) => write!(f, "Resumer(fiber {})", fiber.id),
-            Who::Thread(thread) => write!(f, "Resumer({:?})", thread.id()),
+            Who::Thread(thread) => write!(f, "Resumer({:?})", thread.id),
         }
     }
 }

@@ -14,11 +14,12 @@ use crate::config::Config;
 use crate::error::{Error, JoinError};
 use crate::fiber::FiberRef;
 use crate::fiber::memory::{StackSpec, Stacks};
-use crate::fiber::state::Claim;
+use crate::fiber::state::{By, Claim, Letter};
 use crate::lane::{LANES, Lane};
 use crate::machine::thread::ThreadPolicy;
 use crate::machine::{barrier, clock, thread};
 use crate::numa_stats::{NumaStats, StackPages};
+use crate::policy::ALL_LEVELS;
 use crate::primitive::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
@@ -67,6 +68,13 @@ const RUNNING: u8 = 0;
 const STOPPING: u8 = 1;
 /// The threads are made, and nothing can be queued yet.
 const STARTING: u8 = 2;
+
+/// Opens a letter that was taken out of a mailbox. The result is whose it is.
+pub(crate) fn open_letter(letter: FiberRef) -> (FiberRef, Letter) {
+    let from = if letter.is_ticket { By::Below } else { By::Anyone };
+    let fiber = letter.resolve();
+    (fiber, fiber.state.open_letter(from))
+}
 
 /// A block of numbers for new fibers: its start and end.
 pub(crate) fn id_block() -> (u64, u64) {
@@ -276,11 +284,13 @@ impl Shared {
         }
     }
 
-    /// Puts a started fiber's letter into its home's mailbox. Its MAIL bit was set by the caller.
-    pub(crate) fn post(&self, home: usize, fiber: FiberRef) {
+    /// Puts a started fiber's letter into its home's mailbox. Its bit for that was set by the caller, who
+    /// reaches for it by this.
+    pub(crate) fn post(&self, home: usize, fiber: FiberRef, by: By) {
         // Once it is posted, it may end and be gone.
         let level = fiber.state.level();
-        match self.remotes[home].post(fiber) {
+        let letter = if by == By::Anyone { fiber } else { fiber.make_letter() };
+        match self.remotes[home].post(letter) {
             Ok(()) => {
                 self.call(home);
                 let (crew, seat) = self.crew_of_worker(home);
@@ -290,7 +300,8 @@ impl Shared {
             }
             // The home has left, so the fiber has ended; only the letter's hold is left.
             Err(_) => {
-                if fiber.state.open_letter().free {
+                let (fiber, letter) = open_letter(letter);
+                if letter.free {
                     // SAFETY: that was the last hold.
                     unsafe { fiber.free() };
                 }
@@ -320,6 +331,15 @@ impl Shared {
         }
     }
 
+    /// The levels (a mask) whose queued fibers are not ended by who cancels them in this way, but by who
+    /// takes them from the queue: a thread that is stopped in the middle of that would keep others waiting.
+    pub(crate) fn left_to_others(&self, by: By) -> u32 {
+        match by {
+            By::Anyone => 0,
+            By::Below | By::Order => ALL_LEVELS & !self.crews[Lane::Background as usize].levels(),
+        }
+    }
+
     /// Queues a ticket for a fiber whose priority has changed.
     pub(crate) fn queue_ticket(&self, ticket: FiberRef, level: usize) {
         match current::worker() {
@@ -336,7 +356,7 @@ impl Shared {
     fn reject(&self, entry: FiberRef, level: usize) {
         let fiber = entry.resolve();
         match fiber.state.claim_to_end(level) {
-            Claim::Won => {
+            Claim::Won | Claim::Cancelled => {
                 let error = JoinError::not_started(Error::stopped());
                 // SAFETY: claimed just now.
                 unsafe { self.end_unrun(fiber, level, error) };

@@ -1,10 +1,13 @@
 //! Whoever waits: a fiber or a thread.
 
 use super::current;
+use super::resumer::Resumer;
+use super::sleeper::{Sleeper, park_thread, this_thread};
 use crate::fiber::FiberRef;
+use crate::fiber::state::By;
 use crate::primitive::{AtomicBool, Ordering};
 use std::ptr::NonNull;
-use std::thread::Thread;
+use std::sync::Arc;
 
 /// Who waits for the end of a fiber. It borrows the waiter, which stays until it has been woken.
 #[derive(Clone, Copy)]
@@ -15,28 +18,29 @@ pub(crate) enum Waiter {
 
 /// A thread that is no worker and waits, in its own stack frame.
 pub(crate) struct ThreadWaiter {
-    thread: Thread,
+    thread: Arc<Sleeper>,
     woken: AtomicBool,
 }
 
 impl ThreadWaiter {
     pub(crate) fn new() -> ThreadWaiter {
-        ThreadWaiter { thread: std::thread::current(), woken: AtomicBool::new(false) }
+        ThreadWaiter { thread: this_thread(), woken: AtomicBool::new(false) }
     }
 
     /// Blocks the thread until it is woken.
     pub(crate) fn wait(&self) {
-        // ORDERING: Acquire pairs with the release of `wake`.
+        // ORDERING: Acquire pairs with the release of `release`.
         while !self.woken.load(Ordering::Acquire) {
-            std::thread::park();
+            park_thread(None);
         }
     }
 
-    fn wake(&self) {
+    /// It need not wait any longer, and is to be unparked. After this the frame may be gone.
+    fn release(&self) -> Arc<Sleeper> {
         let thread = self.thread.clone();
-        // ORDERING: Release pairs with the acquire of `wait`. After this the frame may be gone.
+        // ORDERING: Release pairs with the acquire of `wait`.
         self.woken.store(true, Ordering::Release);
-        thread.unpark();
+        thread
     }
 }
 
@@ -62,15 +66,29 @@ impl Waiter {
         }
     }
 
-    /// Wakes it.
+    /// Wakes it. It goes on only after `free` was called, and spins until then: so where its thread could take
+    /// the CPU from this one, that is called first.
     ///
     /// # Safety
-    /// The waiter is still there, and stays until this returns.
-    pub(crate) unsafe fn wake(self) {
+    /// The waiter is still there, and stays until `free` is called.
+    pub(super) unsafe fn wake(self, free: impl FnOnce()) {
         match self {
-            Waiter::Fiber(fiber) => current::resume(fiber),
-            // SAFETY: the caller's promise.
-            Waiter::Thread(waiter) => unsafe { waiter.as_ref() }.wake(),
+            Waiter::Fiber(fiber) if current::by() == By::Anyone => {
+                current::resume(fiber);
+                free();
+            }
+            Waiter::Fiber(fiber) => {
+                // SAFETY: the caller's promise.
+                let resumer = unsafe { Resumer::of(fiber) };
+                free();
+                resumer.resume();
+            }
+            Waiter::Thread(waiter) => {
+                // SAFETY: the caller's promise.
+                let thread = unsafe { waiter.as_ref() }.release();
+                free();
+                thread.unpark();
+            }
         }
     }
 }
