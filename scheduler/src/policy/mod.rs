@@ -14,7 +14,7 @@
 //! | `turns`   | which level goes next, at the price of a compare where only one has work    |
 //! | `aside`   | how long a worker leaves its CPU to the lanes below                         |
 //! | `queues`  | which queue of a level, and which end of it                                 |
-//! | `steal`   | whom to steal from, and whether to wait a little; whom to wake              |
+//! | `steal`   | whom to steal from, how far to go, whether to wait a little; whom to wake   |
 //! | `bounds`  | the two promises as formulas                                                |
 //!
 //! # The order
@@ -49,6 +49,7 @@ pub(crate) mod bounds;
 pub(crate) mod ledger;
 pub(crate) mod queues;
 pub(crate) mod quota;
+#[allow(dead_code, reason = "how far to go is for the workers and the simulator of memory nodes")]
 pub(crate) mod steal;
 pub(crate) mod turns;
 pub(crate) mod weights;
@@ -119,6 +120,11 @@ pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 
 /// If nobody comes, so many times that long must pass before it waits again.
 pub(crate) const LEND_PAUSE: u64 = 10;
+
+/// For so long a worker that finds nothing on its own node looks there before it goes to another node, unless
+/// what is there is urgent. About what the wake-up of a thread costs, until a sweep in the simulator says better.
+#[allow(dead_code, reason = "the workers and the simulator of memory nodes")]
+pub(crate) const FAR_BACKOFF: Duration = Duration::from_micros(10);
 
 /// One in so many waits is timed, for all levels but Critical, of which each is.
 pub const SAMPLE_INTERVAL: u64 = 64;
