@@ -89,7 +89,7 @@ impl Rings {
 ///
 /// ```text
 /// near: own queues, inbox of the node, workers of the node  --found-->  run it
-///   | nothing
+///   | nothing                       and nothing far: rest(), no time counts; watch, or park
 ///   v
 /// far_in(..) > 0: look near again, or park for so long      --found near--> run it; the next search begins anew
 ///   | 0: may go far
@@ -129,6 +129,13 @@ impl Reach {
             self.since.set(now);
         }
         backoff.saturating_sub(now.saturating_sub(self.since.get()))
+    }
+
+    /// There is no work anywhere, or the worker was asleep: how long that took does not count. Else whoever is
+    /// idle would run to the first fiber of a burst, wherever it is, before its own node gets its part.
+    #[inline]
+    pub(crate) fn rest(&self) {
+        self.tick.set(u64::MAX);
     }
 
     /// Something was found on another node, to be run as the next dispatch after `tick`.
@@ -268,6 +275,18 @@ mod tests {
         assert_eq!(reach.far_in(NORMAL, false, 8, 1200, 100), 0, "that was its one dispatch");
         reach.found_far(8);
         assert_eq!(reach.far_in(NORMAL, false, 10, 1300, 100), 100, "it has had something else to run");
+    }
+
+    #[test]
+    fn time_without_work_anywhere_does_not_count() {
+        let reach = Reach::new();
+        assert_eq!(reach.far_in(NORMAL, false, 7, 1000, 100), 100);
+        reach.rest();
+        assert_eq!(reach.far_in(NORMAL, false, 7, 9000, 100), 100);
+        assert_eq!(reach.far_in(NORMAL, false, 7, 9040, 100), 60);
+        reach.rest();
+        reach.found_far(7);
+        assert_eq!(reach.far_in(NORMAL, false, 8, 9100, 100), 100, "what was fetched at rest began nothing");
     }
 
     #[test]

@@ -99,10 +99,16 @@ impl Worker {
         for above in policy::levels_of(waiting & ((1 << level) - 1)) {
             let bound = bounds::inversion(terms, above, waiting, policy::ALL_LEVELS, terms.quantum);
             let since = self.turns.since(above);
-            if now.saturating_sub(since) > bound {
+            // A hint may be old.
+            if now.saturating_sub(since) > bound && self.has_work_of(above) {
                 self.remote().counters.inversions[above][level].add(1);
             }
         }
+    }
+
+    /// Is there work of that level here, or anywhere where we could take it?
+    fn has_work_of(&self, level: usize) -> bool {
+        (self.ready_mask.get() | self.fresh_mask.get() | self.visible_levels()) & 1 << level != 0
     }
 
     /// Every few dispatches: what is not worth while at each.

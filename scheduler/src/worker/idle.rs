@@ -73,6 +73,7 @@ impl Worker {
                 continue;
             }
             self.turns.rest();
+            self.reach.rest();
             self.forget_boost();
             searching = self.sleep(searching, leaving);
             self.shared.watchman.stir();
