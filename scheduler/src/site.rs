@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  topology + placement -> seats (CPU, node)  -> sites (one a node that has CPUs for us)
-//!                                             -> for each site, all seats from near to far: whom to wake
+//!                                             -> for each site, all from near to far: whom to wake
 //!                                             -> for each seat, all others in rings: whom to steal from
 //!                                             -> for each CPU, the nearest site: where foreign threads' work goes
 //! ```
@@ -129,11 +129,10 @@ pub(crate) struct Sites {
     posts: Box<[Post]>,
     /// The nearest site, by the number of a CPU.
     by_cpu: Box<[u16]>,
-    /// For each site the seats from near to far.
-    orders: Box<[Box<[u32]>]>,
+    /// For each site all of them from near to far.
+    orders: Box<[Box<[u16]>]>,
     /// Of each site from each, in the order of `all`.
     distances: Box<[u32]>,
-    workers: usize,
 }
 
 /// Far memory that costs less than this many times what near memory does is not worth minding. Picked: below what
@@ -196,7 +195,6 @@ impl Sites {
             orders: Box::default(),
             distances: distances.collect(),
             posts: posts.into(),
-            workers,
             machine: Some(machine.clone()),
         }
         .ordered())
@@ -224,21 +222,25 @@ impl Sites {
             by_cpu: Box::default(),
             orders: Box::default(),
             distances: Box::new([10]),
-            workers,
         }
         .ordered())
     }
 
     fn ordered(mut self) -> Sites {
+        let count = self.all.len();
         let order = |site: usize| {
-            let mut seats: Vec<u32> = (0..self.posts.len() as u32).collect();
-            seats.sort_by_key(|&seat| {
-                (seat as usize >= self.workers, self.distance(site, self.site(seat as usize)))
-            });
-            seats.into()
+            let mut sites: Vec<u16> = (0..count as u16).collect();
+            sites.sort_by_key(|&other| (usize::from(other) != site, self.distance(site, usize::from(other))));
+            sites.into()
         };
-        self.orders = (0..self.all.len()).map(order).collect();
+        self.orders = (0..count).map(order).collect();
         self
+    }
+
+    /// How many of the first so many seats are at each site.
+    pub(crate) fn workers_at(&self, seats: usize) -> Box<[usize]> {
+        let at = |site: usize| self.posts[..seats].iter().filter(|post| post.site == site).count();
+        (0..self.all.len()).map(at).collect()
     }
 
     /// Where memory of a site comes from.
@@ -269,8 +271,8 @@ impl Sites {
         self.posts[seat].site
     }
 
-    /// For each site all seats of a lane from near to far; the workers' before those of spares.
-    pub(crate) fn orders(&self) -> &[Box<[u32]>] {
+    /// For each site all of them from near to far.
+    pub(crate) fn orders(&self) -> &[Box<[u16]>] {
         &self.orders
     }
 

@@ -39,8 +39,20 @@ impl Loom {
     }
 
     pub(crate) fn with(workers: usize, ways: Ways) -> Arc<Loom> {
+        Loom::of(Beacon::new(workers, ways, &[]), workers)
+    }
+
+    /// Each worker at a site of its own.
+    fn over_sites(workers: usize) -> Arc<Loom> {
+        let orders: Vec<Box<[u16]>> =
+            (0..workers as u16).map(|site| (site..workers as u16).chain(0..site).collect()).collect();
+        let beacon = Beacon::new(workers, Ways::default(), &[]);
+        Loom::of(beacon.over_sites((0..workers as u16).collect(), &orders), workers)
+    }
+
+    fn of(beacon: Beacon, workers: usize) -> Arc<Loom> {
         Arc::new(Loom {
-            beacon: Beacon::new(workers, ways, &[]),
+            beacon,
             queued: AtomicU32::new(0),
             mail: Inbox::new(),
             threads: Mutex::new((0..workers).map(|_| None).collect()),
@@ -61,8 +73,13 @@ impl Loom {
 
     /// P1 to P4. The queues themselves order nothing here.
     pub(crate) fn push(&self) {
+        self.push_at(0);
+    }
+
+    /// The same, for a site.
+    fn push_at(&self, site: usize) {
         self.queued.fetch_add(1, Ordering::Relaxed);
-        if let Some(sleeper) = self.beacon.announce(LEVEL, 0) {
+        if let Some(sleeper) = self.beacon.announce(LEVEL, site) {
             self.unpark(sleeper);
         }
     }
@@ -111,7 +128,7 @@ impl Loom {
         loop {
             if self.take() || (me == 0 && self.read_mail()) {
                 if searching
-                    && self.beacon.stop_searching()
+                    && self.beacon.stop_searching(me)
                     && self.visible() != 0
                     && let Some(sleeper) = self.beacon.wake_one(0)
                 {
@@ -128,7 +145,7 @@ impl Loom {
         let levels = self.visible();
         self.beacon.remember(levels);
         if levels != 0 || (me == 0 && !self.mail.looks_empty()) {
-            return self.beacon.rise(me) || (searching && levels != 0 && self.beacon.search_on());
+            return self.beacon.rise(me) || (searching && levels != 0 && self.beacon.search_on(me));
         }
         loop {
             thread::park();
@@ -255,7 +272,7 @@ fn a_searcher_whose_last_look_finds_work_wakes_the_next_for_what_is_left() {
     explore(3, || {
         let loom = Loom::new(2);
         loom.beacon.lie_down(1, false);
-        assert!(loom.beacon.start_searching(2));
+        assert!(loom.beacon.start_searching(0, 2));
         let searcher = spawn(&loom, |loom| loom.work_as(0, true));
         loom.push();
         loom.push();
@@ -324,12 +341,12 @@ fn a_searcher_and_who_queues_do_not_leave_the_waking_to_each_other() {
         loom.beacon.lie_down(1, false);
         loom.beacon.remember(1 << LEVEL);
         loom.queued.store(1, Ordering::Relaxed);
-        assert!(loom.beacon.start_searching(2));
+        assert!(loom.beacon.start_searching(0, 2));
         let searcher = spawn(&loom, |loom| {
             while !loom.take() {
                 thread::yield_now();
             }
-            if loom.beacon.stop_searching() && loom.visible() != 0 {
+            if loom.beacon.stop_searching(0) && loom.visible() != 0 {
                 let _ = loom.beacon.wake_one(0);
             }
         });
@@ -377,7 +394,7 @@ fn who_is_sent_by_a_second_look_is_a_searcher_from_the_start() {
         if loom.beacon.wake_up(0) == Some(true) {
             // It has found something, and queues more while another sleeps and nobody searches.
             loom.beacon.lie_down(1, false);
-            let _ = loom.beacon.stop_searching();
+            let _ = loom.beacon.stop_searching(0);
             loom.queued.fetch_add(1, Ordering::Relaxed);
             assert_eq!(loom.beacon.wake_one(0), Some(1), "work beside a sleeper");
         }
@@ -396,6 +413,81 @@ fn a_phantom_wakes_whom_another_left_to_it() {
         let pusher = spawn(&loom, |loom| {
             loom.queued.fetch_add(1, Ordering::Relaxed);
             let _ = loom.beacon.wake_one(0);
+        });
+        loom.beacon.lie_down(0, false);
+        let seen = loom.visible() != 0;
+        phantom.join().unwrap();
+        pusher.join().unwrap();
+        assert!(seen || loom.beacon.wake_up(0).is_some(), "work beside a sleeper");
+    });
+}
+
+/// Who searches at another site keeps nobody asleep at the one that the work is for; who searches where nobody of it
+/// sleeps is enough.
+#[test]
+fn work_for_a_site_wakes_a_sleeper_there_whoever_searches_elsewhere() {
+    explore(1, || {
+        let loom = Loom::over_sites(3);
+        assert!(loom.beacon.start_searching(0, 1));
+        loom.beacon.lie_down(1, false);
+        loom.beacon.lie_down(2, false);
+        assert_eq!(loom.beacon.announce(LEVEL, 1), Some(1));
+        assert_eq!(loom.beacon.announce(LEVEL, 1), None, "it searches");
+        assert_eq!(loom.beacon.announce(LEVEL, 0), None, "one searches there");
+        assert_eq!(loom.beacon.announce(LEVEL, 2), Some(2));
+    });
+}
+
+#[test]
+fn who_falls_asleep_at_another_site_is_woken_where_nobody_is_nearer() {
+    explore(3, || {
+        let loom = Loom::over_sites(2);
+        // Nobody is ever at site 1.
+        let worker = spawn(&loom, |loom| loom.work(0));
+        loom.push_at(1);
+        worker.join().unwrap();
+    });
+}
+
+#[test]
+fn two_sites_whose_workers_fall_asleep_serve_what_is_queued_at_either() {
+    explore(2, || {
+        let loom = Loom::over_sites(2);
+        let workers = [0, 1].map(|me| spawn(&loom, move |loom| loom.work(me)));
+        loom.push_at(1);
+        loom.push_at(1);
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
+/// The searcher of one site lies down and sees in its last look what is queued at another, whose own worker sleeps.
+#[test]
+fn a_searcher_of_one_site_and_who_queues_at_another_leave_nobody_beside_work() {
+    explore(3, || {
+        let loom = Loom::over_sites(2);
+        loom.beacon.lie_down(1, false);
+        assert!(loom.beacon.start_searching(0, 2));
+        let searcher = spawn(&loom, |loom| loom.work_as(0, true));
+        loom.push_at(0);
+        loom.push_at(0);
+        searcher.join().unwrap();
+        assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
+    });
+}
+
+/// As [`a_phantom_wakes_whom_another_left_to_it`], where the sleeper is at the second site that is asked.
+#[test]
+fn a_phantom_of_another_site_wakes_whom_another_left_to_it() {
+    explore(3, || {
+        let loom = Loom::over_sites(2);
+        let phantom = spawn(&loom, |loom| {
+            let _ = loom.beacon.wake_one(1);
+        });
+        let pusher = spawn(&loom, |loom| {
+            loom.queued.fetch_add(1, Ordering::Relaxed);
+            let _ = loom.beacon.wake_one(1);
         });
         loom.beacon.lie_down(0, false);
         let seen = loom.visible() != 0;

@@ -42,7 +42,7 @@ impl Crew {
     /// `Worker::try_to_leave`.
     fn try_to_leave(&self, searching: bool) -> bool {
         if searching {
-            let _ = self.beacon.stop_searching();
+            let _ = self.beacon.stop_searching(SPARE);
         }
         if self.has_work() {
             let _ = self.beacon.announce(LEVEL, 0);
@@ -105,7 +105,7 @@ fn a_spare_that_searches_and_goes_leaves_nobody_asleep_beside_work() {
     explore(3, || {
         let crew = Crew::new(Ways::default());
         crew.beacon.lie_down(REGULAR, false);
-        assert!(crew.beacon.start_searching(2));
+        assert!(crew.beacon.start_searching(SPARE, 2));
         assert!(crew.duty.dismiss());
         let theirs = crew.clone();
         let pusher = thread::spawn(move || theirs.push());

@@ -83,9 +83,8 @@ impl Worker {
         }
         let from_inbox = || self.take_far_inboxes(level).map(|fiber| Work::Fresh(fiber, level));
         let work = from_inbox().or_else(|| rings.far(random).find_map(steal));
-        match work {
-            Some(_) => self.reach.found_far(tick),
-            None => self.reach.rest(),
+        if work.is_some() {
+            self.reach.found_far(tick);
         }
         work
     }

@@ -58,6 +58,12 @@
 //! STANDING           (of its own will, for a lower lane, with a time-out) itself -> AWAKE
 //! ```
 //!
+//! # Sites
+//!
+//! On several memory nodes searchers are counted for each: work for a node wakes a sleeper there, whoever searches
+//! elsewhere, and only if there is none somebody farther away, unless one searches there already. Each searcher's
+//! last look is at all queues of the lane, so that what is said above holds for each pair of sites.
+//!
 //! # Wakers that may be stopped in the middle
 //!
 //! The kernel may stop a thread of the background lane anywhere, for seconds. Between its choice of a
@@ -106,16 +112,23 @@ pub(crate) struct Ways {
     pub(crate) symmetric: bool,
 }
 
+/// The seats on one memory node.
+struct Site {
+    /// Workers of these that are awake and look for work on everybody's behalf.
+    searching: AtomicU32,
+    /// Those of spares come last.
+    seats: Box<[u32]>,
+    /// All sites from near to far.
+    order: Box<[u16]>,
+}
+
 /// See the module's documentation.
 pub(crate) struct Beacon {
     word: AtomicU32,
-    /// Workers that are awake and look for work on everybody's behalf.
-    searching: AtomicU32,
     ways: Ways,
     /// The seat of the worker that is tied to a CPU, by the CPU's number; empty where none is.
     seat_on: Box<[u32]>,
-    /// For each site the seats in the order in which they are woken for work there.
-    orders: Box<[Box<[u32]>]>,
+    sites: Box<[Site]>,
     /// The site of each seat; empty where there is but one.
     site_of: Box<[u16]>,
     /// How many seats have a thread.
@@ -133,9 +146,12 @@ impl Beacon {
         Beacon {
             seat_on: seat_on.into(),
             word: AtomicU32::new(0),
-            searching: AtomicU32::new(0),
             ways,
-            orders: Box::new([(0..workers as u32).collect()]),
+            sites: Box::new([Site {
+                searching: AtomicU32::new(0),
+                seats: (0..workers as u32).collect(),
+                order: Box::new([0]),
+            }]),
             site_of: Box::default(),
             manned: AtomicU32::new(0),
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
@@ -143,11 +159,26 @@ impl Beacon {
     }
 
     /// The seats are at several sites: at which each is, and for each site all of them from near to far.
-    pub(crate) fn over_sites(mut self, site_of: Box<[u16]>, orders: Box<[Box<[u32]>]>) -> Beacon {
-        debug_assert!(orders.iter().all(|order| order.len() == self.sleep.len()));
+    pub(crate) fn over_sites(mut self, site_of: Box<[u16]>, orders: &[Box<[u16]>]) -> Beacon {
+        debug_assert_eq!(site_of.len(), self.sleep.len());
+        let seats_at = |site: usize| {
+            let seats = (0..).zip(&site_of);
+            seats.filter(|&(_, &of)| usize::from(of) == site).map(|(seat, _)| seat).collect()
+        };
+        let site = |site: usize| Site {
+            searching: AtomicU32::new(0),
+            seats: seats_at(site),
+            order: orders[site].clone(),
+        };
+        self.sites = (0..orders.len()).map(site).collect();
         self.site_of = site_of;
-        self.orders = orders;
         self
+    }
+
+    /// Where a seat is.
+    #[inline]
+    fn site(&self, who: usize) -> &Site {
+        &self.sites[self.site_of.get(who).map_or(0, |&site| usize::from(site))]
     }
 
     /// No thread is there yet: the first `regular` workers are parked, and whoever is needed is unparked. The
@@ -156,7 +187,7 @@ impl Beacon {
         for (seat, sleep) in self.sleep.iter().enumerate() {
             sleep.store(if seat < regular { PARKED } else { AWAKE }, Ordering::Relaxed);
         }
-        self.searching.store(0, Ordering::Relaxed);
+        self.sites.iter().for_each(|site| site.searching.store(0, Ordering::Relaxed));
         self.manned.store(regular as u32, Ordering::Relaxed);
         self.word.store((regular as u32 * SLEEPER) | HUNGRY, Ordering::Relaxed);
     }
@@ -201,7 +232,7 @@ impl Beacon {
         match word & SLEEPERS {
             0 if word & ASIDE != 0 && self.is_pressing(level) => self.standing(),
             0 => None,
-            _ if self.ways.eager || level == 0 => self.take_any(CALLED, site).or_else(|| self.beckoned()),
+            _ if self.ways.eager || level == 0 => self.take_anywhere(site).or_else(|| self.beckoned()),
             _ => self.wake_one(site),
         }
     }
@@ -211,7 +242,7 @@ impl Beacon {
     pub(crate) fn announce_from_below(&self, level: usize, site: usize, unpark: impl Fn(usize)) {
         self.light_barrier();
         self.remember(1 << level);
-        if !self.orders[site].iter().any(|&who| self.beckon(who as usize, &unpark))
+        if !self.near(site).any(|who| self.beckon(who, &unpark))
             && let Some(who) = self.beckoned()
         {
             unpark(who);
@@ -413,42 +444,58 @@ impl Beacon {
 
     /// Is anybody parked or searching, and so free to take new work?
     pub(crate) fn has_spare(&self) -> bool {
-        self.has_sleepers() || self.searching.load(Ordering::Relaxed) > 0
+        self.has_sleepers() || self.sites.iter().any(|site| site.searching.load(Ordering::Relaxed) > 0)
     }
 
-    /// P4 for work at a site: chooses a parked worker to unpark, unless somebody is searching already.
+    /// P4 for work at a site: chooses a parked worker to unpark, unless somebody is searching already: at that site, or
+    /// at the nearest where anybody could.
     #[must_use]
     pub(crate) fn wake_one(&self, site: usize) -> Option<usize> {
-        loop {
-            // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
-            // by that searcher's last look, or we see that it no longer searches.
-            fence(Ordering::SeqCst);
-            // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make
-            // us see it PARKED, or it the work.
-            self.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
-            if let Some(woken) = self.take_any(SENT, site) {
-                return Some(woken);
-            }
-            self.searching.fetch_sub(1, Ordering::Relaxed);
-            // ORDERING: SeqCst pairs with the fence of another P4 that skipped because of our phantom.
-            fence(Ordering::SeqCst);
-            // Not sent from here: who is sent must count as a searcher before it can be up.
-            if self.sleep.iter().all(|sleep| sleep.load(Ordering::Relaxed) != PARKED) {
-                return self.beckoned();
+        for &near in &self.sites[site].order {
+            let site = &self.sites[usize::from(near)];
+            loop {
+                // ORDERING: SeqCst pairs with the fence of `stop_searching`: work queued before this is seen
+                // by that searcher's last look, or we see that it no longer searches.
+                fence(Ordering::SeqCst);
+                // A searcher that is gone has lain down: its heavy barrier and the barriers of this side make
+                // us see it PARKED, or it the work.
+                site.searching.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed).ok()?;
+                if let Some(woken) = self.take_at(near, SENT) {
+                    return Some(woken);
+                }
+                site.searching.fetch_sub(1, Ordering::Relaxed);
+                // ORDERING: SeqCst pairs with the fence of another P4 that skipped because of our phantom.
+                fence(Ordering::SeqCst);
+                // Not sent from here: who is sent must count as a searcher before it can be up.
+                if site.seats.iter().all(|&who| !self.is_parked(who as usize)) {
+                    break;
+                }
             }
         }
+        self.beckoned()
     }
 
-    /// Chooses a sleeper for work at a site, from near to far; first the one that is tied to this CPU if it is at that
-    /// site: it needs no interrupt of another CPU to come up, several us on a virtual machine.
-    fn take_any(&self, sleep: u32, site: usize) -> Option<usize> {
+    /// All seats, from near to far as seen from a site.
+    fn near(&self, site: usize) -> impl Iterator<Item = usize> {
+        let sites = self.sites[site].order.iter().map(|&near| &self.sites[usize::from(near)]);
+        sites.flat_map(|near| near.seats.iter().map(|&who| who as usize))
+    }
+
+    /// Chooses a sleeper who does not become a searcher, from near to far as seen from a site.
+    fn take_anywhere(&self, site: usize) -> Option<usize> {
+        self.sites[site].order.iter().find_map(|&near| self.take_at(near, CALLED))
+    }
+
+    /// Chooses a sleeper of a site: first the one that is tied to this CPU, which needs no interrupt of another one
+    /// to come up, several us on a virtual machine.
+    fn take_at(&self, site: u16, sleep: u32) -> Option<usize> {
         let here = match self.seat_on.is_empty() {
             true => None,
             false => self.seat_on.get(current_cpu()).map(|&seat| seat as usize),
         };
-        let here = here.filter(|&seat| self.site_of.get(seat).is_none_or(|&of| usize::from(of) == site));
-        let nearest = self.orders[site].iter().map(|&who| who as usize);
-        here.into_iter().chain(nearest).find(|&who| self.take(who, sleep))
+        let here = here.filter(|&seat| self.site_of.get(seat).is_none_or(|&of| of == site));
+        let seats = self.sites[usize::from(site)].seats.iter().map(|&who| who as usize);
+        here.into_iter().chain(seats).find(|&who| self.take(who, sleep))
     }
 
     /// There is mail for `who`. `true`: unpark it.
@@ -475,27 +522,28 @@ impl Beacon {
         taken
     }
 
-    /// Becomes a searcher, unless half of the workers search already (more would only disturb).
-    pub(crate) fn start_searching(&self, workers: usize) -> bool {
-        if self.ways.eager || 2 * self.searching.load(Ordering::Relaxed) as usize >= workers.max(2) {
+    /// `who` becomes a searcher, unless half of the `workers` of its site search already (more would only disturb).
+    pub(crate) fn start_searching(&self, who: usize, workers: usize) -> bool {
+        let searching = &self.site(who).searching;
+        if self.ways.eager || 2 * searching.load(Ordering::Relaxed) as usize >= workers.max(2) {
             return false;
         }
-        self.searching.fetch_add(1, Ordering::Relaxed);
+        searching.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     /// A searcher that lay down saw work in its last look (W4). It goes on searching, as it owes others
     /// to be woken if there is more than it takes. `true`, for the caller's use.
-    pub(crate) fn search_on(&self) -> bool {
-        self.searching.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn search_on(&self, who: usize) -> bool {
+        self.site(who).searching.fetch_add(1, Ordering::Relaxed);
         true
     }
 
-    /// S1 and S2: a searcher found work. `true`: nobody searches now and somebody sleeps, so the
+    /// S1 and S2: `who`, a searcher, found work. `true`: nobody searches at its site now and somebody sleeps, so the
     /// caller looks at all queues, and if there is more, wakes one ([`wake_one`](Self::wake_one)).
     #[must_use]
-    pub(crate) fn stop_searching(&self) -> bool {
-        let last = self.searching.fetch_sub(1, Ordering::Relaxed) == 1;
+    pub(crate) fn stop_searching(&self, who: usize) -> bool {
+        let last = self.site(who).searching.fetch_sub(1, Ordering::Relaxed) == 1;
         // ORDERING: SeqCst pairs with the fence of `wake_one`.
         fence(Ordering::SeqCst);
         last && self.has_sleepers()
@@ -512,7 +560,7 @@ impl Beacon {
         // Nobody needs our hints while we sleep; the look that follows sets those that are true.
         self.word.fetch_and(!LEVEL_BITS, Ordering::Relaxed);
         if searcher {
-            self.searching.fetch_sub(1, Ordering::Relaxed);
+            self.site(who).searching.fetch_sub(1, Ordering::Relaxed);
         }
         self.heavy_barrier();
     }

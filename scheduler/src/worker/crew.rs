@@ -32,6 +32,8 @@ pub(crate) struct Crew {
     served: Box<[AtomicU32]>,
     /// Its workers' numbers.
     pub(crate) seats: Range<usize>,
+    /// How many of them each site has.
+    workers_at: Box<[usize]>,
     /// The numbers of its spare workers, whose seats come after those.
     pub(crate) spares: Range<usize>,
     /// Each is tied to its seat's CPU.
@@ -67,7 +69,7 @@ impl Crew {
         let mut beacon = Beacon::new(count, ways, &cpus);
         if !sites.is_one() && count > 0 {
             let site_of = (0..count).map(|seat| sites.site(seat) as u16).collect();
-            beacon = beacon.over_sites(site_of, sites.orders().into());
+            beacon = beacon.over_sites(site_of, sites.orders());
         }
         Crew {
             lane,
@@ -80,6 +82,7 @@ impl Crew {
             hogged: AtomicU64::new(0),
             serving: AtomicUsize::new(0),
             held: AtomicU64::new(0),
+            workers_at: sites.workers_at(seats.len()),
             seats,
             spares,
         }
@@ -100,6 +103,11 @@ impl Crew {
         } else {
             self.seats.len() + worker - self.spares.start
         }
+    }
+
+    /// How many workers a site has, as planned.
+    pub(crate) fn workers_at(&self, site: usize) -> usize {
+        self.workers_at[site]
     }
 
     /// How many seats to look at for what others could take.

@@ -35,7 +35,7 @@ impl Worker {
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
         }
-        let searching = self.beacon().start_searching(self.crew().seats.len());
+        let searching = self.beacon().start_searching(self.seat, self.crew().workers_at(self.site.get()));
         self.publish_warm();
         self.search(searching)
     }
@@ -58,7 +58,7 @@ impl Worker {
             }
             if self.may_leave() {
                 if searching {
-                    let _ = self.beacon().stop_searching();
+                    let _ = self.beacon().stop_searching(self.seat);
                 }
                 return None;
             }
@@ -73,7 +73,6 @@ impl Worker {
                 continue;
             }
             self.turns.rest();
-            self.reach.rest();
             self.forget_boost();
             searching = self.sleep(searching, leaving);
             self.shared.watchman.stir();
@@ -81,7 +80,7 @@ impl Worker {
     }
 
     fn found(&self, work: Work, searching: bool) -> Work {
-        if searching && self.beacon().stop_searching() {
+        if searching && self.beacon().stop_searching(self.seat) {
             // Others would help with forked branches too, which nobody sees before somebody asks.
             self.beacon().raise_hunger();
             if self.visible_levels() != 0 {
@@ -151,7 +150,11 @@ impl Worker {
         }
         let levels = self.beacon().levels();
         let mut waiting = (0..LEVELS).filter(|level| levels & 1 << level != 0);
-        waiting.find_map(|level| self.take_elsewhere(level, levels >> level > 1))
+        let work = waiting.find_map(|level| self.take_elsewhere(level, levels >> level > 1));
+        if work.is_none() && !self.held_back.get() {
+            self.reach.rest();
+        }
+        work
     }
 
     /// Sleeps until woken. `true`: woken as a searcher. Work is no reason to get up for a spare that was told
@@ -168,7 +171,7 @@ impl Worker {
             || (self.shared.is_stopping() && (!self.stopping.get() || self.may_leave()));
         if must_rise {
             // More may have been queued that nobody was woken for, as we searched: we still do.
-            return beacon.rise(self.seat) || (searching && levels != 0 && beacon.search_on());
+            return beacon.rise(self.seat) || (searching && levels != 0 && beacon.search_on(self.seat));
         }
         self.give_back();
         self.remote().counters.parks.add(1);

@@ -88,7 +88,7 @@ impl Worker {
     /// the waking to us as we searched.
     pub(super) fn pass_on(&self, searching: bool) {
         if searching {
-            let _ = self.beacon().stop_searching();
+            let _ = self.beacon().stop_searching(self.seat);
         }
         for level in policy::levels_of(self.visible_levels()) {
             if let Some(sleeper) = self.beacon().announce(level, self.site.get()) {
