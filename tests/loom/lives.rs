@@ -286,6 +286,26 @@ impl Queued {
     fn pop_all(&self) {
         while self.pop() {}
     }
+
+    /// `worker/shared.rs`: `reject`, of all there is: the scheduler stops.
+    fn reject_all(&self) {
+        loop {
+            let ticket = self.queue.lock().unwrap().pop();
+            let claim = match ticket {
+                Some(Ticket::Plain(level)) => self.fiber.state.claim_to_end(level),
+                Some(Ticket::Order(level, open)) => match open.load(Ordering::Relaxed) {
+                    true => self.fiber.state.claim_ordered_to_end(level).0,
+                    false => self.fiber.state.claim_to_end(level),
+                },
+                None => return,
+            };
+            match claim {
+                Claim::Won | Claim::Cancelled => run(&self.fiber),
+                Claim::Stale => {}
+                Claim::StaleFree => self.fiber.free(),
+            }
+        }
+    }
 }
 
 #[test]
@@ -319,6 +339,19 @@ fn a_fiber_that_is_moved_from_below_and_by_others_runs_once_and_is_freed_once() 
             queued.fiber.check_end();
         });
     }
+}
+
+#[test]
+fn a_fiber_that_is_moved_from_below_as_its_scheduler_stops_ends_once_and_is_freed_once() {
+    explore(3, || {
+        let queued = Queued::new();
+        let below = queued.spawn(|queued| queued.set_level(1, By::Below));
+        queued.reject_all();
+        below.join().unwrap();
+        queued.fiber.drop_handle();
+        queued.reject_all();
+        queued.fiber.check_end();
+    });
 }
 
 /// Wherever one from below is stopped, and another one after or beside it, who pops what is there runs the

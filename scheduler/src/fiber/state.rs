@@ -252,6 +252,11 @@ impl State {
         self.claim_otherwise(level, (home as u64) << HOME_SHIFT, true)
     }
 
+    /// The same for somebody who will not run it.
+    pub(crate) fn claim_ordered_to_end(&self, level: usize) -> (Claim, Option<usize>) {
+        self.claim_otherwise(level, HOMELESS, true)
+    }
+
     #[cold]
     fn claim_otherwise(&self, level: usize, claimer: u64, ordered: bool) -> (Claim, Option<usize>) {
         let mut word = self.0.load(Ordering::Relaxed);
@@ -321,7 +326,7 @@ impl State {
                     _ if word & ticket(level) != 0 => (moved, SetLevel::Done),
                     By::Anyone => (moved | ticket(level), SetLevel::PushTicket),
                     By::Below => return LevelChange { then: SetLevel::Order, left: None },
-                    // It is unstarted, so nobody has popped the order.
+                    // It is unstarted, so nobody has popped the order, who would have claimed it.
                     By::Order => ((moved | ticket(level)) - HOLD, SetLevel::Done),
                 }
             } else if same && word & BELOW & !by.trusts() == 0 {

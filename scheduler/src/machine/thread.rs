@@ -123,6 +123,20 @@ pub(crate) fn own_cpu_time() -> u64 {
     system::own_cpu_time()
 }
 
+/// What the calling thread has used of its CPU.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// How much CPU time it has had, in ns.
+    pub(crate) cpu: u64,
+    /// How often it has slept, or waited for something other than a CPU.
+    pub(crate) waits: u64,
+}
+
+/// About the calling thread; where the system does not say, it has waited ever since.
+pub(crate) fn usage() -> Usage {
+    system::usage()
+}
+
 /// The highest nice value.
 const NICE_MAX: i32 = 19;
 
@@ -206,6 +220,15 @@ mod system {
         CpuClock(libc::CLOCK_THREAD_CPUTIME_ID).read()
     }
 
+    pub(super) fn usage() -> super::Usage {
+        // SAFETY: all-zero is a valid value of this struct of integers.
+        let mut usage: libc::rusage = unsafe { MaybeUninit::zeroed().assume_init() };
+        // SAFETY: the call writes the struct. It cannot fail for the calling thread.
+        unsafe { libc::getrusage(libc::RUSAGE_THREAD, &mut usage) };
+        let nanos = |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
+        super::Usage { cpu: nanos(usage.ru_utime) + nanos(usage.ru_stime), waits: usage.ru_nvcsw as u64 }
+    }
+
     /// Tells how much CPU time a thread has had.
     #[derive(Clone, Copy)]
     pub(crate) struct CpuClock(libc::clockid_t);
@@ -242,6 +265,12 @@ mod system {
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::ThreadPolicy;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    pub(super) fn usage() -> super::Usage {
+        static WAITS: AtomicU64 = AtomicU64::new(1);
+        super::Usage { cpu: 0, waits: WAITS.fetch_add(1, Ordering::Relaxed) }
+    }
 
     pub(super) fn nice() -> Option<i32> {
         None

@@ -15,7 +15,8 @@
 
 use super::{Terms, levels_of};
 
-/// What happened on a worker's CPU since it last asked. All times in ticks.
+/// What happened on a worker's CPU since it last asked, or on the CPUs of several, a worker's part of it. All
+/// times in ticks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Window {
     /// CPU time of the worker's own thread.
@@ -24,7 +25,7 @@ pub(crate) struct Window {
     pub(crate) below: u64,
     /// CPU time of the threads of lanes above.
     pub(crate) above: u64,
-    /// How long the worker stood aside.
+    /// How long the worker stood aside. That may be told later than what others did meanwhile.
     pub(crate) aside: u64,
 }
 
@@ -34,11 +35,14 @@ pub(crate) struct Aside {
     owed: i64,
     /// When they last had time, or no work; 0: no reading yet.
     served: u64,
+    /// What they have had more than was left to them, by then: of what they leave unused later, so much was
+    /// used before.
+    ahead: u64,
 }
 
 impl Aside {
     pub(crate) const fn new() -> Aside {
-        Aside { owed: 0, served: 0 }
+        Aside { owed: 0, served: 0, ahead: 0 }
     }
 
     /// How long to stand aside now; 0: not. `own` are the levels of the worker's lane that have work, `below`
@@ -49,10 +53,13 @@ impl Aside {
     /// when it gets up after it has stood aside: a lane above may have had all of that time.
     pub(crate) fn ask(&mut self, terms: &Terms, window: Window, own: u32, below: u32, now: u64) -> u64 {
         if below == 0 || own == 0 {
-            *self = Aside { owed: 0, served: now };
+            *self = Aside { served: now, ..Aside::new() };
             return 0;
         }
-        let used = window.below.max(window.aside.saturating_sub(window.above));
+        let left = window.aside.saturating_sub(window.above);
+        let had = window.below + self.ahead;
+        let used = window.below + left.saturating_sub(had);
+        self.ahead = had.saturating_sub(left).min(terms.slice);
         if used > 0 || self.served == 0 {
             self.served = now;
         }
@@ -119,6 +126,51 @@ mod tests {
             assert!(longest <= MS);
         }
         assert!(contend(&terms([16, 8, 4, 2, 1]), 300, true).0 >= 299, "more than the share is no debt");
+    }
+
+    /// Two CPUs, each with a busy worker and threads below, where a worker knows only what happened on both
+    /// together, and of standing aside when it is over. What part of the time the threads below get, in thousandths.
+    fn contend_for_two(terms: &Terms) -> u64 {
+        /// How long a worker runs before it asks.
+        const BUSY: u64 = MS;
+        let mut asides = [Aside::new(); 2];
+        // Who is up, and until when things stay so.
+        let (mut up, mut until) = ([true; 2], [BUSY, BUSY / 3]);
+        let (mut now, mut lower, mut seen) = (0, 0, [(0, 0, 0); 2]);
+        let (mut mine, mut away, mut since) = (0, 0, [0; 2]);
+        while now < 3000 * MS {
+            let next = until[0].min(until[1]);
+            let working = up.iter().filter(|&&up| up).count() as u64;
+            mine += working * (next - now);
+            lower += (2 - working) * (next - now);
+            now = next;
+            let who = usize::from(until[1] == now);
+            if up[who] {
+                let (mine_then, lower_then, away_then) = seen[who];
+                let window = Window {
+                    mine: (mine - mine_then) / 2,
+                    below: (lower - lower_then) / 2,
+                    above: 0,
+                    aside: (away - away_then) / 2,
+                };
+                seen[who] = (mine, lower, away);
+                let time = asides[who].ask(terms, window, 0b00001, 0b11110, now);
+                up[who] = time == 0;
+                since[who] = now;
+                until[who] = now + if time == 0 { BUSY } else { time };
+            } else {
+                away += now - since[who];
+                up[who] = true;
+                until[who] = now + BUSY;
+            }
+        }
+        lower * 1000 / (mine + lower)
+    }
+
+    #[test]
+    fn what_happens_on_a_neighbours_cpu_is_not_counted_twice() {
+        let share = contend_for_two(&terms([16, 8, 4, 2, 1]));
+        assert!((475..=495).contains(&share), "15 of 31 are due: {share}");
     }
 
     #[test]

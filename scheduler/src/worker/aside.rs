@@ -23,10 +23,9 @@ pub(super) struct Patience {
     account: Cell<Aside>,
     /// When it looked last, in ticks; 0: there was nobody below.
     looked: Cell<u64>,
-    /// What the clocks of its own thread, the threads below and those above said then, in ns.
-    before: Cell<[u64; 3]>,
-    /// How long it has stood aside since, in ticks.
-    away: Cell<u64>,
+    /// What the clocks of the threads of its lane, of those below and those above said then, and how long those
+    /// of its lane had stood aside, in ticks.
+    before: Cell<[u64; 4]>,
     /// After how many dispatches to look again.
     pace: Cell<u64>,
 }
@@ -36,8 +35,7 @@ impl Patience {
         Patience {
             account: Cell::new(Aside::new()),
             looked: Cell::new(0),
-            before: Cell::new([0; 3]),
-            away: Cell::new(0),
+            before: Cell::new([0; 4]),
             pace: Cell::new(1),
         }
     }
@@ -69,16 +67,13 @@ impl Worker {
         patience.looked.set(now);
         let clocks = self.clocks();
         let before = patience.before.replace(clocks);
-        let away = patience.away.replace(0);
         if looked == 0 {
             return;
         }
         let busy = self.busy_here();
-        let [mine, below_time, above] = std::array::from_fn(|k| {
-            clock::ticks_in(Duration::from_nanos(clocks[k].saturating_sub(before[k]))) / busy
-        });
+        let [mine, used, above, aside] = std::array::from_fn(|k| clocks[k].saturating_sub(before[k]) / busy);
         let own = self.ready_mask.get() | self.fresh_mask.get() | self.beacon().levels();
-        let window = Window { mine, below: below_time, above, aside: away };
+        let window = Window { mine, below: used, above, aside };
         let mut account = patience.account.get();
         let time = account.ask(terms, window, own, below, now);
         patience.account.set(account);
@@ -89,7 +84,6 @@ impl Worker {
 
     fn stand_aside(&self, time: u64) {
         let away = self.park_aside(time, || true);
-        self.aside.away.set(away);
         self.turns.was_away(away);
     }
 
@@ -126,8 +120,9 @@ impl Worker {
         self.shared.remotes[seats.clone()].iter().skip(first).take(NEIGHBOURS).map(|remote| &**remote)
     }
 
-    /// CPU times in ns: of our neighbours in our lane, in those below and in those above.
-    fn clocks(&self) -> [u64; 3] {
+    /// CPU times in ticks: of our neighbours in our lane, in those below and in those above; and how long those
+    /// in our lane have stood aside.
+    fn clocks(&self) -> [u64; 4] {
         let mut times = [0; 3];
         for lane in Lane::ALL {
             let place = match lane.cmp(&self.lane) {
@@ -137,7 +132,9 @@ impl Worker {
             };
             times[place] += self.neighbours(lane).map(Remote::cpu_time).sum::<u64>();
         }
-        times
+        let [mine, below, above] = times.map(|time| clock::ticks_in(Duration::from_nanos(time)));
+        let aside = self.neighbours(self.lane).map(|remote| remote.counters.aside_ticks.get()).sum();
+        [mine, below, above, aside]
     }
 
     /// How many of our lane's neighbours are busy, and share what is owed.

@@ -21,6 +21,10 @@ use crossbeam_deque::Steal;
 /// costs a few ns a worker, checking them up to 10 us.
 const MISSES_MAX: u32 = 1000;
 
+/// The clock is looked at about once a quantum: two looks that are so many apart may have lost time between
+/// them.
+const LOSS: u64 = 2;
+
 impl Worker {
     /// The next thing to run, if this worker has something.
     #[inline(always)]
@@ -84,8 +88,8 @@ impl Worker {
     /// Looks at the clock: which level is served?
     #[inline(never)]
     fn decide(&self, waiting: u32, tick: u64) -> usize {
-        let now = clock::ticks();
         let terms = &self.shared.config.terms;
+        let now = self.own_time.now(LOSS * terms.quantum);
         let level = self.turns.look(terms, waiting, tick, now);
         if waiting & ((1 << level) - 1) != 0 {
             self.count_inversions(level, waiting, now);
@@ -380,7 +384,9 @@ impl Worker {
             self.missed(others & !there);
         }
         let tick = self.remote().counters.dispatches.get();
-        self.turns.interrupt(&self.shared.config.terms, level, mine | there, tick, clock::ticks())
+        let terms = &self.shared.config.terms;
+        let now = self.own_time.now(LOSS * terms.quantum);
+        self.turns.interrupt(terms, level, mine | there, tick, now)
     }
 
     /// Looks for work of `level` in the inbox and at the other workers. `instead`: we have less urgent work.

@@ -12,6 +12,7 @@
 //! | [`aside`]    | leaving the CPU to the lanes below                                 |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
 //! | [`rescue`]   | taking from workers that do not come back; spares that leave       |
+//! | [`own_time`] | the clock by which levels are charged                              |
 //! | [`holders`]  | branches of fibers that wait here                                  |
 //! | [`supply`]   | where stacks come from, and who may map them                       |
 //! | [`pause`]    | background workers that leave a CPU quota to others                |
@@ -68,6 +69,7 @@ mod afar;
 mod aside;
 mod enqueue;
 mod find;
+mod own_time;
 mod holders;
 mod pause;
 pub(crate) mod supply;
@@ -97,6 +99,7 @@ use aside::Patience;
 use beacon::{Beacon, LEVEL_BITS};
 use crew::Crew;
 use finish::complete;
+use own_time::OwnTime;
 use ready::ReadyList;
 use remote::Remote;
 use shared::Shared;
@@ -173,6 +176,8 @@ pub(crate) struct Worker {
     pub(crate) timers: Timers,
     /// Which level is served.
     pub(crate) turns: Turns,
+    /// The clock for that.
+    own_time: OwnTime,
     /// The dispatch at which to look at what is not worth while at each.
     chores_at: Cell<u64>,
     /// Since when something waits in the inboxes of the lanes above, in ticks; 0: nothing does.
@@ -246,6 +251,7 @@ impl Worker {
             holders: UnsafeCell::default(),
             timers: Timers::new(),
             turns: Turns::new(),
+            own_time: OwnTime::new(),
             chores_at: Cell::new(0),
             above_since: Cell::new(0),
             aside: Patience::new(),

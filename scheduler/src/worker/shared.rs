@@ -354,8 +354,16 @@ impl Shared {
     /// Ends a queued fiber, as the scheduler has stopped.
     #[cold]
     fn reject(&self, entry: FiberRef, level: usize) {
+        let ordered = entry.is_ticket && entry.is_order();
         let fiber = entry.resolve();
-        match fiber.state.claim_to_end(level) {
+        let (claim, left) = match ordered {
+            true => fiber.state.claim_ordered_to_end(level),
+            false => (fiber.state.claim_to_end(level), None),
+        };
+        if let Some(before) = left {
+            self.counters.count_move(before, level);
+        }
+        match claim {
             Claim::Won | Claim::Cancelled => {
                 let error = JoinError::not_started(Error::stopped());
                 // SAFETY: claimed just now.
