@@ -82,9 +82,9 @@ pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
-pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 /// What the machine looks like, and where a thread and a page live: the whole crate.
 pub use heddle_numa as numa;
+pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use lane::{Lane, Lanes, Raise};
 pub use machine::thread::ThreadPolicy;
