@@ -82,6 +82,8 @@ pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
 pub use handle::JoinHandle;
+/// What the machine looks like, and where a thread and a page live: the whole crate.
+pub use heddle_numa as numa;
 pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use lane::{Lane, Lanes, Raise};

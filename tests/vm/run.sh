@@ -5,6 +5,7 @@
 #   tests/vm/run.sh                    all machines, all checks
 #   tests/vm/run.sh 4x2 wide           these machines
 #   CHECKS=cpuset tests/vm/run.sh het  the checks with this in their name
+#   tests/vm/run.sh prepare            fetches what is needed, and no more
 #   tests/vm/run.sh shell 4x2          a shell in that machine (busybox; `numa-guest check 4x2`; ends with `poweroff -f`)
 #
 # The last line says `N passed, 0 failed`. The exit code is 0 only then, or where everything was skipped, loudly,
@@ -24,6 +25,8 @@ CACHE=$TARGET/vm
 mkdir -p "$CACHE"
 CACHE=$(cd "$CACHE" && pwd)
 ROOT=$CACHE/packages
+exec 9>"$CACHE/lock"
+flock 9 # one at a time: they would write into each other's files
 ACCEL=${NUMA_VM_ACCEL:-tcg,thread=multi}
 LIMIT=${NUMA_VM_TIMEOUT:-120}
 
@@ -37,7 +40,7 @@ unpack() {
     for package in "$@"; do
         [ -e "$CACHE/have/$package" ] && continue
         rm -rf "$CACHE/fetch" && mkdir -p "$CACHE/fetch" "$CACHE/have" "$ROOT"
-        (cd "$CACHE/fetch" && apt-get download -qq "$package") || return 1
+        (cd "$CACHE/fetch" && apt-get -qq -o APT::Sandbox::User=root download "$package") || return 1
         dpkg -x "$CACHE"/fetch/*.deb "$ROOT" || return 1
         touch "$CACHE/have/$package"
     done
@@ -69,7 +72,7 @@ find_busybox() {
 find_kernel() {
     KERNEL=${NUMA_VM_KERNEL:-$CACHE/vmlinuz}
     if [ -s "$KERNEL" ]; then return; fi
-    [ -z "${NUMA_VM_KERNEL:-}" ] || return 1
+    [ -z "${NUMA_VM_KERNEL:-}" ] || { echo "there is no $KERNEL" >&2; return 1; }
     local package
     package=$(apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
     [ -n "$package" ] && unpack "$package" && cp "$ROOT"/boot/vmlinuz-* "$CACHE/vmlinuz"
@@ -149,7 +152,7 @@ boot() {
     shift 2
     arguments=$("$GUEST" qemu "$machine") words=$("$GUEST" kernel "$machine")
     # shellcheck disable=SC2086
-    "$QEMU" -accel "$ACCEL" -cpu max,vendor=GenuineIntel $arguments -nodefaults -no-user-config -display none -no-reboot \
+    "$QEMU" 9>&- -accel "$ACCEL" -cpu max,vendor=GenuineIntel $arguments -nodefaults -no-user-config -display none -no-reboot \
         -serial "$serial" -kernel "$KERNEL" -initrd "$CACHE/initramfs.gz" \
         -append "console=ttyS0 quiet loglevel=2 panic=-1 mitigations=off machine=$machine $words $*"
 }
@@ -191,18 +194,26 @@ if ! prepare; then
     exit 0
 fi
 
+if [ "${1:-}" = prepare ]; then
+    echo "kernel $KERNEL, QEMU $QEMU, busybox $BUSYBOX"
+    exit
+fi
 cargo build --release --locked -p heddle-tests --bin numa-guest
 GUEST=$TARGET/release/numa-guest
 pack "$GUEST"
 
 if [ "${1:-}" = shell ]; then
+    flock -u 9
     boot "${2:-4x2}" mon:stdio shell
     exit
 fi
 
+machines=$("$GUEST" machines)
+for machine in "$@"; do
+    grep -qxF -- "$machine" <<<"$machines" || { echo "there is no machine $machine, only:" $machines; exit 2; }
+done
 passed=0 failed=0
-# shellcheck disable=SC2046
-for machine in $([ $# -gt 0 ] && echo "$@" || "$GUEST" machines); do check "$machine"; done
+for machine in ${*:-$machines}; do check "$machine"; done
 # A name that no check has must not look like success.
 [ "$passed" -gt 0 ] || failed=$((failed > 0 ? failed : 1))
 echo "$passed passed, $failed failed"

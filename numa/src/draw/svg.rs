@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::tree::{self, CacheBox, cache_label, node_label};
+use crate::placement::default_workers;
 use crate::topology::{Cpu, Node, Topology};
 
 /// Side of a CPU's square, and the height of a line of text, in pixels.
@@ -50,12 +51,22 @@ const STYLE: &str = ".page{fill:#fff}.machine{fill:#fff;stroke:#555}.package{fil
 struct Item {
     class: &'static str,
     label: String,
+    /// Equal for all CPUs, so that boxes of as many stand in columns.
+    least_width: u32,
     children: Vec<Item>,
 }
 
 impl Item {
     fn new(class: &'static str, label: impl Into<String>, children: Vec<Item>) -> Item {
-        Item { class, label: label.into(), children }
+        Item { class, label: label.into(), least_width: 0, children }
+    }
+
+    /// A CPU's square, wide enough for the longest of all numbers.
+    fn cpu(topology: &Topology, cpu: &Cpu) -> Item {
+        let class = if topology.allowed_cpus().contains(cpu.id) { "cpu" } else { "off" };
+        let last = topology.cpus().last().map_or(0, |last| last.id.0);
+        let least_width = CPU.max(last.to_string().len() as u32 * LETTER + 6);
+        Item { least_width, ..Item::new(class, cpu.id.0.to_string(), Vec::new()) }
     }
 
     /// Cores have no label of their own, CPUs are squares with one in the middle.
@@ -67,18 +78,20 @@ impl Item {
         matches!(self.class, "cpu" | "off")
     }
 
-    /// Children in a row: a core's threads side by side, everything else as near to a square as it comes.
+    /// Children in a row: a core's threads side by side, everything else as near to a square as it comes, with full rows where
+    /// that takes less than twice the width.
     fn columns(&self) -> usize {
-        match self.class {
-            "core" => self.children.len(),
-            _ => (1..).find(|columns| columns * columns >= self.children.len()).unwrap_or(1),
+        let count = self.children.len();
+        if self.class == "core" {
+            return count;
         }
+        let square = (1..).find(|columns| columns * columns >= count).unwrap_or(1);
+        (square..2 * square).find(|columns| count.is_multiple_of(*columns)).unwrap_or(square)
     }
 
     fn size(&self) -> (u32, u32) {
         if self.is_cpu() {
-            let letters = self.label.chars().count() as u32;
-            return (CPU.max(letters * LETTER + 6), CPU);
+            return (self.least_width, CPU);
         }
         let (mut width, mut height) = (self.label.chars().count() as u32 * LETTER + GAP, self.head());
         for row in self.children.chunks(self.columns().max(1)) {
@@ -122,7 +135,13 @@ impl Item {
 }
 
 fn machine(topology: &Topology) -> Item {
-    let label = format!("machine: {} CPUs, {} allowed", topology.cpus().len(), topology.allowed_cpus().len());
+    let quota = topology.quota().map_or(String::new(), |quota| format!(", quota {} CPUs", quota.cpus()));
+    let label = format!(
+        "machine: {} CPUs, {} allowed{quota}, {} workers by default",
+        topology.cpus().len(),
+        topology.allowed_cpus().len(),
+        default_workers(topology)
+    );
     let mut children: Vec<Item> = tree::packages(topology)
         .iter()
         .map(|package| {
@@ -135,10 +154,7 @@ fn machine(topology: &Topology) -> Item {
 }
 
 fn node(topology: &Topology, node: &Node, caches: &[CacheBox<'_>]) -> Item {
-    let cpu = |cpu: &&Cpu| {
-        let class = if topology.allowed_cpus().contains(cpu.id) { "cpu" } else { "off" };
-        Item::new(class, cpu.id.0.to_string(), Vec::new())
-    };
+    let cpu = |cpu: &&Cpu| Item::cpu(topology, cpu);
     let core = |core: &Vec<&Cpu>| Item::new("core", "", core.iter().map(cpu).collect());
     let cache = |part: &CacheBox<'_>| {
         Item::new("cache", cache_label(part.cache), part.cores.iter().map(core).collect())

@@ -48,7 +48,7 @@ fn parts_of(view: HwlocView, source: Source) -> Parts {
     };
     say(Fact::Nodes, !view.nodes.is_empty());
     say(Fact::NodeCpus, !view.nodes.is_empty());
-    say(Fact::Memory, !view.nodes.is_empty());
+    say(Fact::Memory, says_memory(&view));
     say(Fact::Packages, !view.packages.is_empty());
     say(Fact::Caches, !view.caches.is_empty());
     say(Fact::Cores, !view.cores.is_empty());
@@ -70,16 +70,23 @@ fn parts_of(view: HwlocView, source: Source) -> Parts {
     parts
 }
 
+/// No machine is without memory: a description that gives none to any node (`pack:2 [numa] core:4`) has left it out.
+fn says_memory(view: &HwlocView) -> bool {
+    view.nodes.iter().any(|node| node.memory_bytes > 0)
+}
+
 /// The nodes with CPUs of their own; see the module's text.
 fn nodes(view: &HwlocView) -> Vec<NodePart> {
     let mut by_claim: Vec<_> = view.nodes.iter().collect();
     by_claim.sort_by_key(|node| (node.cpus.len(), node.id));
     let mut rest = view.cpus.clone();
     let mut nodes: Vec<NodePart> = Vec::with_capacity(by_claim.len());
+    let says = says_memory(view);
     for node in by_claim {
         let cpus = &node.cpus & &rest;
         rest = &rest - &cpus;
-        let (memory_bytes, has_memory) = (Some(node.memory_bytes), Some(node.memory_bytes > 0));
+        let (memory_bytes, has_memory) =
+            (says.then_some(node.memory_bytes), says.then_some(node.memory_bytes > 0));
         nodes.push(NodePart { id: node.id, cpus, memory_bytes, has_memory, access: None });
     }
     nodes

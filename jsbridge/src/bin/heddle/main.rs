@@ -1,13 +1,16 @@
-//! `heddle`: runs JavaScript from the command line.
+//! `heddle`: runs JavaScript from the command line, and draws the machine it would run on (`topo`).
 //!
 //! | exit code | meaning                                                                       |
 //! |-----------|-------------------------------------------------------------------------------|
-//! | 0         | the script returned                                                           |
+//! | 0         | the script returned; the machine was drawn                                    |
 //! | 1         | it threw, was ended by a limit, or could not be read; the reason is on stderr |
 //! | 9         | the command line makes no sense                                               |
 
+mod topo;
+
 use heddle_jsbridge::{Bridge, Error, Script, Value};
 use heddle_scheduler::{Priority, Scheduler};
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +18,7 @@ use std::time::Duration;
 const USAGE: &str = "\
 usage: heddle eval EXPRESSION [options]    evaluates, and prints the result
        heddle run FILE.js [options]        runs a script; prints its result, if it has one
+       heddle topo [options]               draws this machine: see `heddle topo --help`
 
   --priority critical|high|normal|low|background    (normal)
   --time MILLISECONDS    ends the script when it has run for so long (no limit)
@@ -79,26 +83,46 @@ fn number<T: std::str::FromStr>(option: &str, text: &str) -> Result<T, String> {
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if arguments.first().is_some_and(|verb| verb == "topo") {
+        return draw(arguments.split_off(1));
+    }
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         print(USAGE);
         return ExitCode::SUCCESS;
     }
-    let command = match parse(arguments.into_iter()) {
+    let text = |argument: OsString| {
+        argument.into_string().map_err(|argument| format!("{} is not UTF-8", argument.display()))
+    };
+    let arguments: Result<Vec<String>, String> = arguments.into_iter().map(text).collect();
+    let command = match arguments.and_then(|arguments| parse(arguments.into_iter())) {
         Ok(command) => command,
-        Err(message) => {
-            eprintln!("heddle: {message}\n\n{USAGE}");
-            return ExitCode::from(EXIT_USAGE);
-        }
+        Err(message) => return no_sense(&message, USAGE),
     };
     match execute(&command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) => {
-            eprintln!("heddle: {error}");
+            tell(&format!("heddle: {error}\n"));
             ExitCode::from(EXIT_FAILED)
         }
     }
+}
+
+fn draw(arguments: Vec<OsString>) -> ExitCode {
+    match topo::run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(topo::Failure::Usage(message)) => no_sense(&message, topo::USAGE),
+        Err(topo::Failure::Other(message)) => {
+            tell(&format!("heddle: {message}\n"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+fn no_sense(message: &str, usage: &str) -> ExitCode {
+    tell(&format!("heddle: {message}\n\n{usage}\n"));
+    ExitCode::from(EXIT_USAGE)
 }
 
 /// `false`: the script failed, and that was reported.
@@ -119,10 +143,10 @@ fn execute(command: &Command) -> Result<bool, Box<dyn std::error::Error>> {
     match &result {
         Ok(Value::Undefined) if matches!(command.source, Source::File(_)) => {}
         Ok(value) => print(&format!("{value}\n")),
-        Err(error) => eprint!("{}", report(error, name, &source)),
+        Err(error) => tell(&report(error, name, &source)),
     }
     if command.stats {
-        eprintln!("{}\n{}", bridge.stats(), scheduler.stats());
+        tell(&format!("{}\n{}\n", bridge.stats(), scheduler.stats()));
     }
     Ok(result.is_ok())
 }
@@ -130,6 +154,11 @@ fn execute(command: &Command) -> Result<bool, Box<dyn std::error::Error>> {
 /// A closed pipe is no reason to fail.
 fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// The same for what is said aside.
+fn tell(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// The place, the line with a mark under the column, the error, and where it came from.
