@@ -36,8 +36,11 @@ fn trial(hardware: Hardware, load: Load) -> Trial {
 
 #[test]
 fn memory_bound_fork_join_on_two_sockets_reads_near_memory_and_is_a_tenth_faster() {
-    for load in [Load::memory_bound(), Load::hinted_leaves()] {
-        let trial = trial(Hardware::two_by_16(), load);
+    let together = Some(Fault::SearchersCountedTogether);
+    for (load, fault) in
+        [(Load::memory_bound(), None), (Load::memory_bound(), together), (Load::hinted_leaves(), None)]
+    {
+        let trial = Trial { fault, ..trial(Hardware::two_by_16(), load) };
         let (random, homes) = (outcomes(&trial, Policy::Random), outcomes(&trial, Policy::homes()));
         assert!(remote(&random) > 0.4, "{}", remote(&random));
         assert!(remote(&homes) <= 0.22, "{}", remote(&homes));
