@@ -179,7 +179,7 @@ fn policies(hardware: &Hardware, loads: &[Load], seeds: u64) {
 
 fn backoff_name(backoff: u64) -> String {
     match backoff {
-        u64::MAX => "never".into(),
+        u64::MAX => "∞".into(),
         _ => format!("{}", backoff as f64 / 1e3),
     }
 }

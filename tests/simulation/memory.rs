@@ -1,7 +1,7 @@
 //! Where memory is read: what the policy for machines with several memory nodes is worth, and that nothing is
 //! left lying for it. The same simulations with more seeds and machines are in `docs/numa.md`.
 
-use heddle_scheduler::simulation::memory::{Estimate, Fault, Hardware, Load, Outcome, Policy, Trial};
+use heddle_scheduler::simulation::memory::{Estimate, Fault, Hardware, Kind, Load, Outcome, Policy, Trial};
 
 /// Seeds for each figure.
 const SEEDS: u64 = 5;
@@ -88,13 +88,14 @@ fn who_goes_far_at_once_gets_the_work_of_others() {
 fn where_all_memory_is_equally_far_all_policies_are_equal() {
     // Nodes are only names then, as far as nobody waits or counts by them.
     for load in [Load::memory_bound(), Load::compute_bound(), Load::stencil(), Load::maker()] {
-        let trial = trial(Hardware::two_by_16().flat(), load);
+        // A stencil needs some steps until it does not matter how it began.
+        let trial = Trial::new(Hardware::two_by_16().flat(), Load { rounds: load.rounds.min(24), ..load }, 1);
         let random = outcomes(&trial, Policy::Random);
         let names = Trial { fault: Some(Fault::SearchersCountedTogether), ..trial.clone() };
         let homes = outcomes(&names, Policy::Homes { backoff: 0 });
         for of in [outcomes(&trial, Policy::NearestFirst), homes] {
             let ratio = ratio(&of, &random, makespan);
-            assert!(ratio.low() <= 1.01 && ratio.high() >= 0.99 && ratio.margin < 0.05, "{ratio:?}");
+            assert!((ratio.mean - 1.0).abs() < 0.02 && ratio.margin < 0.04, "{ratio:?}");
         }
     }
 }
@@ -154,5 +155,50 @@ fn the_same_seed_gives_the_same_outcome_and_all_policies_do_the_same_work() {
         assert!((random.ideal / homes.ideal - 1.0).abs() < 1e-9, "{}", trial.load.name);
         let lines = |outcome: &Outcome| outcome.lines.iter().sum::<f64>();
         assert!((lines(&random) / lines(&homes) - 1.0).abs() < 1e-9, "{}", trial.load.name);
+    }
+}
+
+#[test]
+fn one_worker_alone_and_programs_without_work_come_to_an_end() {
+    let alone = Hardware { sockets: 1, cores_each: 1, ..Hardware::two_by_16() };
+    for hardware in [alone, Hardware { cores_each: 1, ..Hardware::two_by_16() }] {
+        for load in Load::all() {
+            let nothing = Load { cpu: 0.0, lines: 0.0, leaves_each: 1, rounds: 1, ..load.clone() };
+            for load in [nothing, Load { leaves_each: 2, rounds: 2, ..load }] {
+                for policy in [Policy::Random, Policy::NearestFirst, Policy::homes()] {
+                    let outcome = Trial::new(hardware.clone(), load.clone(), 1).run(policy);
+                    let outcome = outcome.unwrap_or_else(|neglect| panic!("{load:?}, {policy:?}: {neglect}"));
+                    assert!(outcome.dispatches > 0, "{}", load.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_by_name() {
+    let (machine, load) = (Hardware::two_by_16, Load::memory_bound);
+    let refused = |hardware: Hardware, load: Load, handful: usize| {
+        let trial = Trial { handful, ..Trial::new(hardware, load, 1) };
+        let panic = std::panic::catch_unwind(|| drop(trial.run(Policy::homes()))).expect_err("it is refused");
+        panic
+            .downcast::<String>()
+            .map_or_else(|other| other.downcast_ref::<&str>().unwrap().to_string(), |text| *text)
+    };
+    for (hardware, load, handful, why) in [
+        (Hardware { sockets: 0, ..machine() }, load(), 8, "1 to 4096 workers"),
+        (Hardware { cores_each: 1 << 40, ..machine() }, load(), 8, "1 to 4096 workers"),
+        (Hardware { latency: [78.0, 0.0, 144.0], ..machine() }, load(), 8, "are positive"),
+        (Hardware { link_bandwidth: f64::NAN, ..machine() }, load(), 8, "are positive"),
+        (machine(), Load { leaves_each: 0, ..load() }, 8, "leaves in a round"),
+        (machine(), Load { leaves_each: u32::MAX, ..load() }, 8, "leaves in a round"),
+        (machine(), Load { rounds: 0, ..load() }, 8, "has a round"),
+        (machine(), Load { spread: 1.5, ..load() }, 8, "all of it less"),
+        (machine(), Load { lines: f64::INFINITY, ..load() }, 8, "a leaf takes"),
+        (machine(), Load { kind: Kind::Service(0.0), ..load() }, 8, "part of the machine"),
+        (machine(), load(), 0, "at least one fiber"),
+    ] {
+        let said = refused(hardware, load, handful);
+        assert!(said.contains(why), "{said}");
     }
 }

@@ -281,7 +281,7 @@ impl<'a> Crew<'a> {
             // Work that came from outside, on a node where nobody is parked.
             (_, None) => {
                 let first = node * self.trial.hardware.cores_each;
-                self.rings[first].nearest(random, is_parked)
+                self.rings[first].nearest(random, is_parked).or_else(|| is_parked(first).then_some(first))
             }
         };
         self.wake_for(by, whom);

@@ -5,6 +5,9 @@
 /// Bytes that one cache miss fetches.
 pub(super) const LINE: f64 = 64.0;
 
+/// Larger machines than any of today; and what grows with the square of the nodes stays small.
+const WORKERS_MAX: usize = 4096;
+
 /// How far apart two nodes are: the same, another of the same socket, another socket.
 pub const DISTANCES: usize = 3;
 
@@ -171,6 +174,25 @@ impl Hardware {
     pub fn farther(&self, factor: f64) -> Hardware {
         let near = self.latency[0];
         Hardware { latency: self.latency.map(|far| near + (far - near) * factor), ..self.clone() }
+    }
+
+    /// Panics if it makes no sense.
+    pub(super) fn check(&self) {
+        let cpus = [self.sockets, self.nodes_each, self.cores_each];
+        let workers = cpus.into_iter().try_fold(1_usize, |product, count| product.checked_mul(count));
+        assert!(
+            workers.is_some_and(|workers| (1..=WORKERS_MAX).contains(&workers)),
+            "a machine has 1 to {WORKERS_MAX} workers, not {cpus:?}"
+        );
+        let others = [self.node_bandwidth, self.mesh_bandwidth, self.link_bandwidth, self.parallel_misses];
+        for figure in self.latency.into_iter().chain(others) {
+            assert!(
+                figure.is_finite() && figure > 0.0,
+                "latencies, bandwidths and misses are positive: {self:?}"
+            );
+        }
+        assert!(self.costs.wake.0 <= self.costs.wake.1, "wake-ups take from .. to: {:?}", self.costs.wake);
+        assert!(self.costs.poll > 0, "a worker that finds nothing looks again after a while");
     }
 
     /// How many memory nodes it has.

@@ -172,6 +172,23 @@ impl Load {
         ]
     }
 
+    /// Panics if it makes no sense.
+    pub(super) fn check(&self, hardware: &Hardware) {
+        let size = u64::from(self.leaves_each) * hardware.workers() as u64;
+        assert!(
+            (1..=SIZE_MAX).contains(&size),
+            "a program has 1 to {SIZE_MAX} leaves in a round, not {size}"
+        );
+        assert!(self.rounds > 0, "a program has a round");
+        let amounts = [self.cpu, self.lines];
+        assert!(amounts.iter().all(|amount| (0.0..1e12).contains(amount)), "a leaf takes {amounts:?}");
+        assert!((0.0..=1.0).contains(&self.spread), "a leaf has up to all of it less: {}", self.spread);
+        assert!((0.0..1e6).contains(&self.lopsided), "so many times as much: {}", self.lopsided);
+        if let Kind::Service(busy) = self.kind {
+            assert!(busy > 1e-6 && busy < 1e6, "requests come for a part of the machine: {busy}");
+        }
+    }
+
     /// How many blocks of data, actors or requests there are.
     pub(super) fn size(&self, hardware: &Hardware) -> u32 {
         self.leaves_each * hardware.workers() as u32
@@ -187,6 +204,9 @@ impl Load {
         self.cpu + self.lines * hardware.latency[0] / hardware.parallel_misses
     }
 }
+
+/// More than a million fibers at a time say nothing that fewer do not.
+const SIZE_MAX: u64 = 1 << 20;
 
 /// The node on which it runs.
 pub(super) const HERE: u8 = u8::MAX;

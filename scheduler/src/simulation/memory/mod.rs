@@ -135,7 +135,13 @@ impl Trial {
     ///
     /// # Errors
     /// Work was left lying for too long while somebody was idle.
+    ///
+    /// # Panics
+    /// The machine or the program makes no sense; the message says what of it.
     pub fn run(&self, policy: Policy) -> Result<Outcome, Neglect> {
+        self.hardware.check();
+        self.load.check(&self.hardware);
+        assert!(self.handful > 0, "who goes far takes at least one fiber");
         course::run(self, policy)
     }
 }
