@@ -6,7 +6,9 @@
 //! |-----------------|------------------------------------------------------------------|
 //! | `main.rs`       | the promises hold                                                |
 //! | [`mutations`]   | the checker notices what is wrong; what it finds is made smaller |
+//! | [`memory`]      | where memory is read, on machines with several memory nodes         |
 
+mod memory;
 mod mutations;
 
 use heddle_scheduler::simulation::{Machine, Report, Scenario, run, shrink};

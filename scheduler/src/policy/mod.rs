@@ -49,7 +49,6 @@ pub(crate) mod bounds;
 pub(crate) mod ledger;
 pub(crate) mod queues;
 pub(crate) mod quota;
-#[allow(dead_code, reason = "how far to go is for the workers and the simulator of memory nodes")]
 pub(crate) mod steal;
 pub(crate) mod turns;
 pub(crate) mod weights;
@@ -122,9 +121,9 @@ pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 pub(crate) const LEND_PAUSE: u64 = 10;
 
 /// For so long a worker that finds nothing on its own node looks there before it goes to another node, unless
-/// what is there is urgent. About what the wake-up of a thread costs, until a sweep in the simulator says better.
-#[allow(dead_code, reason = "the workers and the simulator of memory nodes")]
-pub(crate) const FAR_BACKOFF: Duration = Duration::from_micros(10);
+/// what is there is urgent. The shortest with which, in the sweep in `docs/numa.md`, fibers stay where their data
+/// are on each of three machines; twice that begins to cost trees of tiny fibers more.
+pub(crate) const FAR_BACKOFF: Duration = Duration::from_micros(5);
 
 /// One in so many waits is timed, for all levels but Critical, of which each is.
 pub const SAMPLE_INTERVAL: u64 = 64;

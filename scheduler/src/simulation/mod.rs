@@ -17,6 +17,7 @@
 //! | `checker`  | the promises                                                          |
 //! | `report`   | what it came to                                                       |
 //! | `shrink`   | makes a scenario that breaks a promise smaller                        |
+//! | [`memory`]   | another simulator: what a policy does to where memory is read         |
 //!
 //! ```
 //! use heddle_scheduler::simulation::{Machine, Scenario, run};
@@ -39,6 +40,7 @@ mod loans;
 mod checker;
 mod report;
 mod shrink;
+pub mod memory;
 
 pub use report::Report;
 pub use scenario::{Between, Machine, Scenario, Shape, Source};
