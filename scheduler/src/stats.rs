@@ -371,8 +371,8 @@ pub struct LaneStats {
     pub threads: usize,
     /// How many spare workers it has now.
     pub spares: usize,
-    /// How the kernel schedules the first of them, read back and not what was asked for; unknown before that
-    /// thread has begun. Each thread's is in its worker's [`policy`](WorkerStats::policy).
+    /// How the kernel schedules the first of them that has begun, read back and not what was asked for; unknown
+    /// before one has. Each thread's is in its worker's [`policy`](WorkerStats::policy).
     pub policy: ThreadPolicy,
 }
 

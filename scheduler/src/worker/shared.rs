@@ -494,6 +494,12 @@ impl Shared {
             .collect()
     }
 
+    /// How the kernel schedules the threads of a crew, as far as one has begun.
+    fn policy_of(&self, crew: &Crew) -> ThreadPolicy {
+        let policies = crew.seats.clone().map(|worker| self.remotes[worker].policy());
+        policies.into_iter().find(|policy| *policy != ThreadPolicy::Unknown).unwrap_or(ThreadPolicy::Unknown)
+    }
+
     fn lane_stats(&self) -> Vec<LaneStats> {
         let crews = self.crews.iter().filter(|crew| !crew.seats.is_empty());
         crews
@@ -503,7 +509,7 @@ impl Shared {
                 let (threads, policy) = match levels {
                     // They could not be made.
                     0 => (0, ThreadPolicy::Unknown),
-                    _ => (crew.seats.len(), self.remotes[crew.seats.start].policy()),
+                    _ => (crew.seats.len(), self.policy_of(crew)),
                 };
                 let spares =
                     crew.spares.clone().filter(|&spare| !self.remotes[spare].duty.is_vacant()).count();
