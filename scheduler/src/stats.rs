@@ -186,6 +186,8 @@ pub(crate) struct Counters {
     /// How often and how long the worker left its CPU to the lanes below.
     pub(crate) asides: Counter,
     pub(crate) aside_ticks: Counter,
+    /// The part of that in which the lanes above did not have the CPU.
+    pub(crate) left_ticks: Counter,
     /// Live fibers that this worker has started.
     pub(crate) live: Counter,
     /// Stacks kept warm by this worker.
@@ -213,6 +215,7 @@ impl Counters {
             inversions: Default::default(),
             asides: Counter::default(),
             aside_ticks: Counter::default(),
+            left_ticks: Counter::default(),
             live: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),

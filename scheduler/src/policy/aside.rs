@@ -23,7 +23,7 @@ pub(crate) struct Window {
     pub(crate) mine: u64,
     /// CPU time of the threads of lanes below.
     pub(crate) below: u64,
-    /// CPU time of the threads of lanes above.
+    /// CPU time that the threads of lanes above had of the time for which the worker stood aside, or more.
     pub(crate) above: u64,
     /// How long the worker stood aside. That may be told later than what others did meanwhile.
     pub(crate) aside: u64,

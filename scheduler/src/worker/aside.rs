@@ -12,7 +12,6 @@ use crate::machine::clock;
 use crate::policy;
 use crate::policy::aside::{Aside, Window};
 use std::cell::Cell;
-use std::cmp::Ordering;
 use std::time::Duration;
 
 /// How many workers of each lane a worker looks at: each costs a system call every time, 0.2 us.
@@ -23,9 +22,9 @@ pub(super) struct Patience {
     account: Cell<Aside>,
     /// When it looked last, in ticks; 0: there was nobody below.
     looked: Cell<u64>,
-    /// What the clocks of the threads of its lane, of those below and those above said then, and how long those
-    /// of its lane had stood aside, in ticks.
-    before: Cell<[u64; 4]>,
+    /// What the clocks of the threads of its lane and of those below said then, and how much time those of its
+    /// lane had left to them, in ticks.
+    before: Cell<[u64; 3]>,
     /// After how many dispatches to look again.
     pace: Cell<u64>,
 }
@@ -35,7 +34,7 @@ impl Patience {
         Patience {
             account: Cell::new(Aside::new()),
             looked: Cell::new(0),
-            before: Cell::new([0; 4]),
+            before: Cell::new([0; 3]),
             pace: Cell::new(1),
         }
     }
@@ -71,9 +70,9 @@ impl Worker {
             return;
         }
         let busy = self.busy_here();
-        let [mine, used, above, aside] = std::array::from_fn(|k| clocks[k].saturating_sub(before[k]) / busy);
+        let [mine, used, left] = std::array::from_fn(|k| clocks[k].saturating_sub(before[k]) / busy);
         let own = self.ready_mask.get() | self.fresh_mask.get() | self.beacon().levels();
-        let window = Window { mine, below: used, above, aside };
+        let window = Window { mine, below: used, above: 0, aside: left };
         let mut account = patience.account.get();
         let time = account.ask(terms, window, own, below, now);
         patience.account.set(account);
@@ -90,7 +89,7 @@ impl Worker {
     /// Parks for `time`, if `still` there is reason to when others can see it. How long it was.
     pub(super) fn park_aside(&self, time: u64, still: impl FnOnce() -> bool) -> u64 {
         self.shared.before_sleep();
-        let start = clock::ticks();
+        let (start, above) = (clock::ticks(), self.time_of(|lane| lane < self.lane));
         let counters = &self.remote().counters;
         self.beacon().step_aside(self.seat);
         if still() && !self.remote().has_mail() && !self.shared.is_stopping() {
@@ -100,6 +99,8 @@ impl Worker {
         self.beacon().step_back(self.seat);
         let away = clock::ticks() - start;
         counters.aside_ticks.add(away);
+        let above = self.time_of(|lane| lane < self.lane).saturating_sub(above) / self.busy_here();
+        counters.left_ticks.add(away.saturating_sub(above));
         away
     }
 
@@ -120,21 +121,18 @@ impl Worker {
         self.shared.remotes[seats.clone()].iter().skip(first).take(NEIGHBOURS).map(|remote| &**remote)
     }
 
-    /// CPU times in ticks: of our neighbours in our lane, in those below and in those above; and how long those
-    /// in our lane have stood aside.
-    fn clocks(&self) -> [u64; 4] {
-        let mut times = [0; 3];
-        for lane in Lane::ALL {
-            let place = match lane.cmp(&self.lane) {
-                Ordering::Equal => 0,
-                Ordering::Greater => 1,
-                Ordering::Less => 2,
-            };
-            times[place] += self.neighbours(lane).map(Remote::cpu_time).sum::<u64>();
-        }
-        let [mine, below, above] = times.map(|time| clock::ticks_in(Duration::from_nanos(time)));
-        let aside = self.neighbours(self.lane).map(|remote| remote.counters.aside_ticks.get()).sum();
-        [mine, below, above, aside]
+    /// CPU times in ticks: of our neighbours in our lane and in those below; and how much those in our lane have
+    /// left to them.
+    fn clocks(&self) -> [u64; 3] {
+        let left = self.neighbours(self.lane).map(|remote| remote.counters.left_ticks.get()).sum();
+        [self.time_of(|lane| lane == self.lane), self.time_of(|lane| lane > self.lane), left]
+    }
+
+    /// The CPU time in ticks of our neighbours in some lanes.
+    fn time_of(&self, which: impl Fn(Lane) -> bool) -> u64 {
+        let lanes = Lane::ALL.into_iter().filter(|&lane| which(lane));
+        let time = lanes.flat_map(|lane| self.neighbours(lane)).map(Remote::cpu_time).sum();
+        clock::ticks_in(Duration::from_nanos(time))
     }
 
     /// How many of our lane's neighbours are busy, and share what is owed.
