@@ -121,8 +121,8 @@ pub(crate) const LEND_MAX: Duration = Duration::from_micros(200);
 pub(crate) const LEND_PAUSE: u64 = 10;
 
 /// For so long a worker that finds nothing on its own node looks there before it goes to another node, unless
-/// what is there is urgent. The shortest with which, in the sweep in `docs/numa.md`, fibers stay where their data
-/// are on each of three machines; twice that begins to cost trees of tiny fibers more.
+/// what is there is urgent. In the sweep in `docs/numa.md` it is enough for fibers to stay where their data are on
+/// each of three machines, also if all costs are doubled; twice that costs trees of tiny fibers more.
 pub(crate) const FAR_BACKOFF: Duration = Duration::from_micros(5);
 
 /// One in so many waits is timed, for all levels but Critical, of which each is.
