@@ -45,7 +45,7 @@ fn options() -> Option<Options> {
 
 fn main() {
     let Some(options) = options() else {
-        eprintln!("see the top of examples/numa_policy.rs for what it takes");
+        eprintln!("see the top of examples/numa_policy/main.rs for what it takes");
         std::process::exit(2);
     };
     let wants = |part: &str| options.only.as_ref().is_none_or(|only| only == part);
