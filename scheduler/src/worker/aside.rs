@@ -106,13 +106,17 @@ impl Worker {
 
     /// The levels that have work in the lanes below, as far as our neighbours show.
     fn levels_below(&self) -> u32 {
-        let lower = Lane::ALL.into_iter().filter(|&lane| lane > self.lane);
-        lower.fold(0, |mask, lane| {
-            let running = self.neighbours(lane).filter_map(|remote| remote.counters.busy_level());
-            let running = running.fold(0, |mask, level| mask | 1 << level);
-            let queued = self.shared.crews[lane as usize].beacon.levels();
-            if running == 0 { mask } else { mask | running | queued }
-        })
+        let mut below = 0;
+        for lane in [Lane::Ordinary, Lane::Background].into_iter().filter(|&lane| lane > self.lane) {
+            // Mostly all of them sleep.
+            let beacon = &self.shared.crews[lane as usize].beacon;
+            if beacon.is_anyone_up() {
+                let running = self.neighbours(lane).filter_map(|remote| remote.counters.busy_level());
+                let running = running.fold(0, |mask, level| mask | 1 << level);
+                below |= if running == 0 { 0 } else { running | beacon.levels() };
+            }
+        }
+        below
     }
 
     fn neighbours(&self, lane: Lane) -> impl Iterator<Item = &Remote> {
