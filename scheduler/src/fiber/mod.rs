@@ -150,9 +150,15 @@ pub(crate) struct Making {
     pub(crate) placed: u8,
 }
 
-/// A site, as a fiber that is made for it remembers it. The sites past the 254th are not remembered.
+/// A site, as a fiber that is made for it remembers it. The sites past the 255th are not remembered.
 pub(crate) fn place(site: usize) -> u8 {
     u8::try_from(site + 1).unwrap_or(0)
+}
+
+/// What [`place`] made.
+#[inline]
+pub(crate) fn site(placed: u8) -> Option<usize> {
+    placed.checked_sub(1).map(usize::from)
 }
 
 /// Makes a fiber that has not started. Its ticket and its handle belong to the caller.
@@ -329,7 +335,7 @@ impl FiberRef {
     /// The site that it was made for.
     #[inline]
     pub(crate) fn site(self) -> Option<usize> {
-        self.placed.checked_sub(1).map(usize::from)
+        site(self.placed)
     }
 
     /// It runs, and has taken a lock, whose word names it from now on.

@@ -26,13 +26,13 @@ pub(crate) struct Origin {
     /// With a hold that is the scope's.
     pub(crate) kept: bool,
     pub(crate) name: Option<Arc<String>>,
-    /// The site that it is for.
-    pub(crate) site: Option<usize>,
+    /// The site that it is for: see [`fiber::place`].
+    pub(crate) placed: u8,
 }
 
 impl Origin {
     pub(crate) fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), kept: false, name: None, site: None }
+        Origin { priority, scope: ptr::null(), kept: false, name: None, placed: 0 }
     }
 }
 
@@ -67,7 +67,7 @@ where
         // SAFETY: the caller's promise.
         Some(worker) if Arc::ptr_eq(&worker.shared, shared) => unsafe { spawn_inside(worker, origin, f) },
         _ => {
-            let site = origin.site.unwrap_or_else(|| shared.site_here());
+            let site = fiber::site(origin.placed).unwrap_or_else(|| shared.site_here());
             let (making, level) = making_outside(shared, origin);
             // SAFETY: the caller's promise.
             let fiber = unsafe { fiber::make(f, making) };
@@ -85,14 +85,14 @@ where
     T: Send,
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
-    let placed = origin.site.map_or(0, fiber::place);
+    let placed = origin.placed;
     let making =
         Making { scope: origin.scope, kept: origin.kept, name: origin.name, placed, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
-    match origin.site {
-        Some(site) if site != worker.site.get() => worker.shared.push_outside(fiber, level, site),
-        _ => worker.push_fresh(fiber, level),
+    match placed {
+        0 => worker.push_fresh(fiber, level),
+        _ => worker.push_placed(fiber, level),
     }
     fiber
 }
@@ -137,7 +137,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
         id,
         stamp: if timed { clock::ticks() } else { 0 },
         name: origin.name,
-        placed: origin.site.map_or(0, fiber::place),
+        placed: origin.placed,
     };
     (making, level)
 }
@@ -331,7 +331,7 @@ impl FiberBuilder<'_> {
         let shared = &self.scheduler.shared;
         let sites = &shared.config.sites;
         match sites.of_node(node) {
-            Some(site) => self.origin.site = Some(shared.places.staffed(site)),
+            Some(site) => self.origin.placed = fiber::place(shared.places.staffed(site)),
             None => {
                 let known = sites.known_nodes();
                 let message =
@@ -364,7 +364,7 @@ impl FiberBuilder<'_> {
             && let Ok(Some(node)) = heddle_numa::memory::node_of(data)
             && let Some(site) = sites.of_node(node)
         {
-            self.origin.site = Some(shared.places.staffed(site));
+            self.origin.placed = fiber::place(shared.places.staffed(site));
         }
         self
     }
@@ -374,7 +374,8 @@ impl FiberBuilder<'_> {
     pub fn same_node(mut self) -> Self {
         let shared = &self.scheduler.shared;
         let here = current::worker().filter(|worker| Arc::ptr_eq(&worker.shared, shared));
-        self.origin.site = Some(here.map_or_else(|| shared.site_here(), |worker| worker.site.get()));
+        self.origin.placed =
+            fiber::place(here.map_or_else(|| shared.site_here(), |worker| worker.site.get()));
         self
     }
 

@@ -18,6 +18,15 @@ impl Worker {
         self.pushed(level);
     }
 
+    /// Queues a fiber that was made on this thread for a site.
+    #[cold]
+    pub(crate) fn push_placed(&self, fiber: FiberRef, level: usize) {
+        match fiber.site() {
+            Some(site) if site != self.site.get() => self.shared.push_outside(fiber, level, site),
+            _ => self.push_fresh(fiber, level),
+        }
+    }
+
     /// Queues a fiber that does not belong into our deques.
     #[inline(never)]
     fn push_elsewhere(&self, fiber: FiberRef, level: usize) {
