@@ -312,11 +312,12 @@ impl Sites {
         self.distances[from * self.all.len() + to]
     }
 
-    /// The other seats around one in rings; `at` says at which site each seat is now. `None`: all are equally near.
+    /// The other seats around one in rings; `at` says at which site each seat is now. `None`: all are equally near, and
+    /// there is no other site, in whose inboxes something could wait.
     pub(crate) fn rings(&self, seat: usize, urgent: bool, at: impl Fn(usize) -> usize) -> Option<Rings> {
         let key = |other: usize| self.nearness(seat, other, urgent, &at);
         let rings = Rings::with_node(seat, self.posts.len(), key, FAR - 1);
-        (!rings.is_flat()).then_some(rings)
+        (!rings.is_flat() || !self.is_one()).then_some(rings)
     }
 
     /// What a seat shares with another, and the distance of their nodes. `at` says at which site each is now.

@@ -302,6 +302,22 @@ fn a_worker_is_tied_where_its_owner_says_before_the_start_and_later() {
 }
 
 #[test]
+fn a_worker_that_was_moved_in_its_sleep_finds_what_is_for_its_new_node_and_for_its_old_one() {
+    let options = |builder: Builder| two_nodes(builder).spares(0);
+    with_options(&[1], options, |rig| {
+        for turn in 0..20 {
+            let (there, before) = (NodeId(turn % 2), NodeId((turn + 1) % 2));
+            // A fiber that has ended may still be counted for a moment.
+            eventually(|| rig.set_worker_affinity(0, CpuId(there.0), there).is_ok());
+            for meant in [there, before] {
+                rig.go_on(meant, || ()).join().unwrap();
+            }
+            assert_eq!(rig.go_on(there, node).join().unwrap(), there);
+        }
+    });
+}
+
+#[test]
 fn stacks_of_a_node_are_counted_there() {
     with_options(&[2], two_nodes, |rig| {
         let kept = [NodeId(0), NodeId(1)].map(|node| keep(rig, node));

@@ -4,7 +4,7 @@
 #
 #   tests/vm/run.sh                    all machines, all checks
 #   tests/vm/run.sh 4x2 wide           these machines
-#   CHECKS=cpuset tests/vm/run.sh het  the checks with this in their name
+#   CHECKS=scheduler:: tests/vm/run.sh het   the checks with this in their name
 #   tests/vm/run.sh prepare            fetches what is needed, and no more
 #   tests/vm/run.sh shell 4x2          a shell in that machine (busybox; `numa-guest check 4x2`; ends with `poweroff -f`)
 #

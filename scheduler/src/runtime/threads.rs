@@ -22,8 +22,9 @@ use crate::machine::thread::join_lane;
 use crate::monitor::{self, Manned, Staff};
 use crate::worker::shared::Shared;
 use crate::worker::{Deques, Worker, current};
-use heddle_numa::affinity;
+use heddle_numa::{CpuSet, affinity};
 use parking_lot::Mutex;
+use std::io;
 use std::ptr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -207,11 +208,13 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
         let deques = theirs.lock().take().expect("put there above");
         serve(for_thread, index, deques)
     };
-    // A thread's stack begins where its maker is.
     let sites = &shared.config.sites;
-    let site = shared.remotes[index].site();
-    let _there = (!sites.is_one()).then(|| affinity::pin_to_set(&sites.all()[site].cpus));
-    match std::thread::Builder::new().name(thread_name(shared, index)).spawn(body) {
+    let builder = std::thread::Builder::new().name(thread_name(shared, index));
+    let made = match sites.is_one() {
+        true => builder.spawn(body),
+        false => spawn_there(&sites.all()[shared.remotes[index].site()].cpus, builder, body),
+    };
+    match made {
         Ok(handle) => {
             *slot = Slot::Running(handle);
             Ok(())
@@ -224,6 +227,31 @@ fn start_one(shared: &Arc<Shared>, index: usize, slot: &mut Slot) -> Result<(), 
             )))
         }
     }
+}
+
+/// A thread's stack begins where its maker is, so its maker is a thread that is there, and not the caller: who is tied and
+/// let go again while a CPU is offline may never use that one again, and would not see it come back.
+fn spawn_there<T: Send + 'static>(
+    cpus: &CpuSet,
+    builder: std::thread::Builder,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let parcel = Mutex::new(Some((builder, body)));
+    let make = || {
+        let (builder, body) = parcel.lock().take().expect("it is made once");
+        builder.spawn(body)
+    };
+    std::thread::scope(|scope| {
+        let maker = std::thread::Builder::new().spawn_scoped(scope, || {
+            let _there = affinity::pin_to_set(cpus);
+            make()
+        });
+        match maker {
+            Ok(maker) => maker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // There may be room for one more thread, where there is none for two.
+            Err(_) => make(),
+        }
+    })
 }
 
 fn thread_name(shared: &Shared, index: usize) -> String {

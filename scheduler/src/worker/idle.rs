@@ -145,6 +145,10 @@ impl Worker {
     }
 
     fn look_once(&self) -> Option<Work> {
+        if !self.is_settled() {
+            // We, or others, were moved while we slept.
+            self.settle();
+        }
         if let Some(work) = self.next() {
             return Some(work);
         }

@@ -139,6 +139,11 @@ impl Machine {
         }
     }
 
+    pub(crate) fn node_of(&self, cpu: CpuId) -> NodeId {
+        let node = self.nodes.iter().find(|node| node.cpu_set().contains(cpu));
+        NodeId(node.unwrap_or_else(|| panic!("{cpu} is not there")).id)
+    }
+
     /// Where the memory of a node's threads comes from: the node itself, or the nearest that has some.
     pub(crate) fn memory_node(&self, node: u32) -> NodeId {
         let near = self.nodes.iter().filter(|other| other.memory_mib > 0);

@@ -19,6 +19,7 @@
 //! | `affinity` | a thread is where it was pinned, and free again afterwards               |
 //! | `memory`   | every page is where it was asked for                                     |
 //! | `change`   | CPUs, cpusets and quotas that go and come back under running threads     |
+//! | `scheduler`| the scheduler's workers, stacks and work are where they belong           |
 //! | `group`    | control groups and CPU switches, put back at the end                     |
 //! | `machine`  | the machines                                                             |
 
@@ -28,6 +29,7 @@ mod topology;
 mod affinity;
 mod memory;
 mod change;
+mod scheduler;
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -52,9 +54,19 @@ impl Check {
     }
 }
 
-fn checks() -> impl Iterator<Item = &'static Check> {
-    const ALL: [&[Check]; 4] = [topology::CHECKS, affinity::CHECKS, memory::CHECKS, change::CHECKS];
-    ALL.into_iter().flatten()
+/// By the file they are in.
+const ALL: [(&str, &[Check]); 5] = [
+    ("topology", topology::CHECKS),
+    ("affinity", affinity::CHECKS),
+    ("memory", memory::CHECKS),
+    ("change", change::CHECKS),
+    ("scheduler", scheduler::CHECKS),
+];
+
+/// All checks by name.
+fn checks() -> impl Iterator<Item = (String, &'static Check)> {
+    ALL.into_iter()
+        .flat_map(|(file, checks)| checks.iter().map(move |check| (format!("{file}::{}", check.name), check)))
 }
 
 fn main() -> ExitCode {
@@ -77,8 +89,9 @@ fn main() -> ExitCode {
         ["check", name] => check(machine(name), ""),
         ["check", name, word] => check(machine(name), word),
         ["one", name, wanted] => {
-            let check = checks().find(|check| check.name == wanted);
-            one(machine(name), check.unwrap_or_else(|| panic!("there is no check {wanted}")))
+            let check = checks().find(|(known, _)| known == wanted);
+            let (_, check) = check.unwrap_or_else(|| panic!("there is no check {wanted}"));
+            one(machine(name), check)
         }
         _ => {
             eprintln!(
@@ -91,21 +104,21 @@ fn main() -> ExitCode {
 
 /// Runs the checks one after the other. `run.sh` counts the lines that begin with `@@`.
 fn check(machine: &Machine, word: &str) -> ExitCode {
-    let wanted = checks().filter(|check| (check.applies)(machine) && check.name.contains(word));
+    let wanted = checks().filter(|(name, check)| (check.applies)(machine) && name.contains(word));
     let (mut passed, mut failed) = (0, 0);
-    for check in wanted {
+    for (name, _) in wanted {
         let myself = std::env::current_exe().expect("/proc is mounted");
         let mut child = Command::new(myself);
-        child.args(["one", machine.name, check.name]).stdin(Stdio::null());
+        child.args(["one", machine.name, &name]).stdin(Stdio::null());
         let began = Instant::now();
         match child.status() {
             Ok(status) if status.success() => {
                 passed += 1;
-                println!("@@ok {} ({:.1} s)", check.name, began.elapsed().as_secs_f64());
+                println!("@@ok {name} ({:.1} s)", began.elapsed().as_secs_f64());
             }
             ended => {
                 failed += 1;
-                println!("@@FAILED {}: {ended:?}", check.name);
+                println!("@@FAILED {name}: {ended:?}");
                 // It may have been ended in the middle.
                 group::all_on(&machine.cpus());
             }
@@ -117,7 +130,8 @@ fn check(machine: &Machine, word: &str) -> ExitCode {
 
 /// A check that hangs is ended by the watchdog, so that those after it still run.
 fn one(machine: &Machine, check: &Check) -> ExitCode {
-    let _watch = heddle_tests::watchdog::watch_longer(Duration::ZERO, check.name);
+    // Longer than a check's own, which may know more.
+    let _watch = heddle_tests::watchdog::watch_longer(Duration::from_secs(10), check.name);
     (check.run)(machine);
     ExitCode::SUCCESS
 }
