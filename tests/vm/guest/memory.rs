@@ -18,7 +18,8 @@ pub(crate) const CHECKS: &[Check] = &[
     Check::everywhere("bind_prefer_and_interleave_move_pages_that_exist", moves),
     Check::everywhere("huge_pages_are_dealt_out_evenly", huge_moves),
     Check::only("a_node_without_memory_is_served_by_the_nearest_that_has_some", has_memoryless, memoryless),
-    Check::everywhere("who_prefers_a_node_that_is_full_gets_pages_elsewhere", full),
+    // Once is enough: it takes as long as there is memory to fill.
+    Check::only("who_prefers_a_node_that_is_full_gets_pages_elsewhere", has_memoryless, full),
     Check::everywhere("memory_that_a_cpuset_forbids_is_not_asked_for", forbidden),
 ];
 
@@ -60,11 +61,11 @@ fn values(machine: &Machine) {
         let what = format!("touched on {from}");
         let home = Home::near(&found, to);
         assert_eq!(home.node(), Some(to));
-        let mut vec = NodeVec::from_fn(home, 4 * MIB / 8, |n| n as u64).unwrap();
+        let mut vec = NodeVec::from_fn(home, MIB / 8, |n| n as u64).unwrap();
         assert_eq!((vec.home(), vec.refusal().is_none()), (Some(to), true));
         expect_all_on(&memory::pages_by_node(Pages::inside(&vec[..])).unwrap(), to, &what);
         // It grows on its node, too.
-        vec.extend(0..MIB as u64);
+        vec.extend(0..MIB as u64 / 4);
         expect_all_on(&memory::pages_by_node(Pages::inside(&vec[..])).unwrap(), to, &what);
         assert_eq!(memory::node_of(&vec[vec.len() - 1]).unwrap(), Some(to));
         let boxed = NodeBox::new(home, [7u8; 100_000]).unwrap();
@@ -83,8 +84,8 @@ fn threads(machine: &Machine) {
             scope.spawn(move || {
                 let _pin = affinity::pin_to_cpu(cpu).unwrap();
                 start.wait();
-                for round in 0..20 {
-                    let vec = NodeVec::from_fn(Home::near(found, to), MIB, |n| n as u8).unwrap();
+                for round in 0..5 {
+                    let vec = NodeVec::from_fn(Home::near(found, to), MIB / 4, |n| n as u8).unwrap();
                     let pages = memory::pages_by_node(Pages::inside(&vec[..])).unwrap();
                     expect_all_on(&pages, to, &format!("{cpu}, round {round}"));
                 }
@@ -97,14 +98,14 @@ fn threads(machine: &Machine) {
 fn slab(machine: &Machine) {
     const PART: usize = 64 << 10;
     let homes: Vec<NodeId> = machine.nodes_with_memory().iter().collect();
-    let mapping = Mapping::reserve(8 * MIB, Home::anywhere(), HugePages::Never).unwrap();
+    let mapping = Mapping::reserve(4 * MIB, Home::anywhere(), HugePages::Never).unwrap();
     let part = |number: usize| Pages::around(mapping.as_ptr().wrapping_add(number * PART), PART);
-    for number in 0..8 * MIB / PART {
+    for number in 0..4 * MIB / PART {
         memory::prefer(part(number), homes[number % homes.len()], Existing::Leave).unwrap();
     }
     mapping.open(0..mapping.bytes()).unwrap();
     touch(mapping.pages());
-    for number in 0..8 * MIB / PART {
+    for number in 0..4 * MIB / PART {
         let pages = memory::pages_by_node(part(number)).unwrap();
         expect_all_on(&pages, homes[number % homes.len()], &format!("part {number}"));
     }
@@ -114,7 +115,7 @@ fn policies(machine: &Machine) {
     let found = detect();
     from_everywhere(machine, &found, |from, to| {
         let what = format!("touched on {from}");
-        let fresh = || Mapping::new(4 * MIB, Home::anywhere(), HugePages::Never).unwrap();
+        let fresh = || Mapping::new(MIB, Home::anywhere(), HugePages::Never).unwrap();
         let mapping = fresh();
         memory::bind(mapping.pages(), &NodeSet::of(to), Existing::Leave).unwrap();
         touch(mapping.pages());
@@ -151,7 +152,7 @@ fn expect_even(machine: &Machine, mapping: &Mapping) {
 
 fn moves(machine: &Machine) {
     let nodes = machine.nodes_with_memory();
-    let mapping = Mapping::new(4 * MIB, Home::anywhere(), HugePages::Never).unwrap();
+    let mapping = Mapping::new(MIB, Home::anywhere(), HugePages::Never).unwrap();
     touch(mapping.pages());
     for to in &nodes {
         memory::bind(mapping.pages(), &NodeSet::of(to), Existing::Move).unwrap();
@@ -226,14 +227,14 @@ fn forbidden(machine: &Machine) {
 
 /// A huge page moves as a whole: dealt out page by page, all of them would go where their last page belongs.
 fn huge_moves(machine: &Machine) {
-    let mapping = Mapping::new(64 * MIB, Home::anywhere(), HugePages::Prefer).unwrap();
+    let mapping = Mapping::new(32 * MIB, Home::anywhere(), HugePages::Prefer).unwrap();
     touch(mapping.pages());
     for _ in 0..2 {
         memory::interleave(mapping.pages(), &machine.nodes_with_memory(), Existing::Move).unwrap();
         let (pages, nodes) = (mapping.pages_by_node().unwrap(), machine.nodes_with_memory());
         for node in &nodes {
             let (here, share) = (pages.on[&node], mapping.pages().len() / nodes.len());
-            assert!(here.abs_diff(share) <= 1024, "{node} has {here} pages: {pages:?}");
+            assert!(here.abs_diff(share) <= 512, "{node} has {here} pages: {pages:?}");
         }
     }
 }
