@@ -1,12 +1,15 @@
 //! The command line, by hand: six options do not need a crate.
 
-use crate::workload;
+use crate::{numa, workload};
 use heddle_benches::Workload;
 
 pub(crate) const HELP: &str = "\
 usage: heddle-benches [WORKLOAD...] [options]
+       heddle-benches numa [--quick] [--rounds N] [--case TEXT] [--report FILE.md] [--json FILE]
 
   WORKLOAD           names from --list; none means all
+  numa               stands alone: what far memory costs here, and the scheduler with and without minding nodes
+                     (default 9 rounds, quick 2; cases: latency, bandwidth, triad, tree, graph, compute, urgent)
   --contender A,B    only these
   --case TEXT        only cases whose name contains TEXT
   --rounds N         runs of each, in turn with the others (default 7)
@@ -21,6 +24,8 @@ pub(crate) enum Order {
     Help,
     List,
     Run(Arguments),
+    /// The machine's memory nodes, with a report of its own.
+    Numa(Arguments),
 }
 
 /// What to measure, and where to write it.
@@ -38,7 +43,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn parse(words: &[String]) -> Result<Order, String> {
         let mut order = Arguments::default();
-        let mut rounds = None;
+        let (mut rounds, mut numa) = (None, false);
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().cloned().ok_or(format!("{word} needs a value after it"));
@@ -55,10 +60,15 @@ impl Arguments {
                     rounds = Some(count.ok_or("--rounds needs a number of at least 1")?);
                 }
                 option if option.starts_with('-') => return Err(format!("there is no option {option}")),
+                "numa" => numa = true,
                 name => {
                     order.workloads.push(workload::named(name).ok_or(format!("there is no workload {name}"))?)
                 }
             }
+        }
+        if numa {
+            order.rounds = rounds.unwrap_or(if order.quick { 2 } else { 9 });
+            return order.alone();
         }
         if order.workloads.is_empty() {
             order.workloads = workload::ALL.to_vec();
@@ -71,6 +81,23 @@ impl Arguments {
             }
         }
         Ok(Order::Run(order))
+    }
+
+    /// `numa` has cases of its own, and its contenders are compared with each other or not at all.
+    fn alone(self) -> Result<Order, String> {
+        if !self.workloads.is_empty() {
+            return Err("numa stands alone: run the other workloads without it".to_owned());
+        }
+        if !self.contenders.is_empty() {
+            return Err(
+                "--contender does not go with numa: its setups are measured against each other".to_owned()
+            );
+        }
+        if !numa::cases().any(|case| case.contains(&self.case)) {
+            let known = numa::cases().collect::<Vec<_>>().join(", ");
+            return Err(format!("numa has no case that contains {}: there are {known}", self.case));
+        }
+        Ok(Order::Numa(self))
     }
 
     /// Whether a contender was asked for.
@@ -92,6 +119,18 @@ mod tests {
         let Ok(Order::Run(order)) = parse("") else { panic!("runs") };
         assert_eq!((order.workloads.len(), order.rounds), (workload::ALL.len(), 7));
         assert!(order.wants("tokio"));
+    }
+
+    #[test]
+    fn numa_stands_alone() {
+        let Ok(Order::Numa(order)) = parse("numa --quick --report out.md") else { panic!("runs") };
+        assert_eq!((order.rounds, order.report.as_deref()), (2, Some("out.md")));
+        let Ok(Order::Numa(order)) = parse("--case tri numa") else { panic!("runs") };
+        assert_eq!((order.rounds, order.case.as_str()), (9, "tri"));
+        assert!(parse("numa skynet").unwrap_err().contains("alone"));
+        assert!(parse("skynet numa").unwrap_err().contains("alone"));
+        assert!(parse("numa --contender heddle").unwrap_err().contains("--contender"));
+        assert!(parse("numa --case nonsense").unwrap_err().contains("triad"));
     }
 
     #[test]

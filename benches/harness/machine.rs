@@ -1,5 +1,6 @@
 //! The machine: what it is, and how much of it others use while we measure.
 
+use heddle_benches::process::cpu_time;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ fn first(path: &str, key: &str) -> Option<String> {
     Some(line.split_once(':')?.1.trim().to_owned())
 }
 
-/// CPU time of the whole machine and of our own runs, up to a moment.
+/// CPU time of the whole machine and of our own runs (those in this process, too), up to a moment.
 #[derive(Debug)]
 pub(crate) struct CpuUse {
     at: Instant,
@@ -29,7 +30,7 @@ pub(crate) struct CpuUse {
 
 impl CpuUse {
     pub(crate) fn now() -> Self {
-        CpuUse { at: Instant::now(), machine: machine_busy(), ours: children() }
+        CpuUse { at: Instant::now(), machine: machine_busy(), ours: children() + cpu_time() }
     }
 
     /// CPUs that others have kept busy since then, on average; `None` where the system does not say, or where the

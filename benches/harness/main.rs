@@ -3,7 +3,7 @@
 //! `cargo run --release -p heddle-benches --features peers -- --help`; how to read the tables: `benches/README.md`.
 //!
 //! Layering: `contender` (how each runtime is built) <- `workload` (the questions) <- `driver` (processes and rounds)
-//! <- `report`. The process that measures is this same program with the hidden first argument `--child`.
+//! <- `report`. Beside them `numa`, which measures the machine's memory nodes in this process. The process that measures is this same program with the hidden first argument `--child`.
 
 mod arguments;
 #[path = "../contender/mod.rs"]
@@ -13,6 +13,8 @@ mod workload;
 mod driver;
 mod machine;
 mod report;
+#[path = "../numa/mod.rs"]
+mod numa;
 
 use std::process::ExitCode;
 
@@ -24,8 +26,12 @@ fn main() -> ExitCode {
     }
     match arguments::Arguments::parse(&words) {
         Ok(arguments::Order::Help) => println!("{}", arguments::HELP),
-        Ok(arguments::Order::List) => workload::ALL.iter().for_each(list),
+        Ok(arguments::Order::List) => {
+            workload::ALL.iter().for_each(list);
+            println!("numa: {}", numa::QUESTION);
+        }
         Ok(arguments::Order::Run(order)) => return run(&order),
+        Ok(arguments::Order::Numa(order)) => return numa::run(&order),
         Err(message) => {
             eprintln!("{message}\n\n{}", arguments::HELP);
             return ExitCode::FAILURE;
@@ -48,18 +54,25 @@ fn run(order: &arguments::Arguments) -> ExitCode {
     let results = driver::measure(order);
     let text = report::markdown(order, &results);
     println!("{text}");
-    let files = [(&order.report, text), (&order.json, report::json(&results))];
-    for (path, content) in files {
-        if let Some(path) = path
-            && let Err(error) = std::fs::write(path, content)
-        {
-            eprintln!("cannot write {path}: {error}");
-            return ExitCode::FAILURE;
-        }
+    if !write_files([(&order.report, text), (&order.json, report::json(&results))]) {
+        return ExitCode::FAILURE;
     }
     if results.cells.iter().any(|cell| cell.failure.is_some()) {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Writes those that were asked for; `false`, and said why, if one cannot be.
+fn write_files(files: [(&Option<String>, String); 2]) -> bool {
+    for (path, content) in files {
+        if let Some(path) = path
+            && let Err(error) = std::fs::write(path, content)
+        {
+            eprintln!("cannot write {path}: {error}");
+            return false;
+        }
+    }
+    true
 }

@@ -50,7 +50,7 @@ pub(crate) fn markdown(order: &Arguments, results: &Results) -> String {
 }
 
 /// What others did to us.
-fn noise(foreign_cpus: &[f64]) -> String {
+pub(crate) fn noise(foreign_cpus: &[f64]) -> String {
     if foreign_cpus.is_empty() {
         return "not known (runs too short, or no /proc/stat)".to_owned();
     }
@@ -138,7 +138,7 @@ fn ratio(value: f64, base: Option<f64>) -> String {
 }
 
 /// Three significant digits, "never" for what did not happen in the time of the run, with spaces between thousands.
-fn figure(value: f64) -> String {
+pub(crate) fn figure(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -201,7 +201,7 @@ pub(crate) fn json(results: &Results) -> String {
 }
 
 /// Names hold neither control characters nor anything else that JSON would want escaped, but quotes and backslashes.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
