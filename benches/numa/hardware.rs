@@ -347,9 +347,9 @@ mod tests {
     #[test]
     fn every_kernel_checks_its_own_answer() {
         let (b, c) = (vec![1.0; 1003], vec![2.0; 1003]);
-        for kernel in 0..KERNELS.len() {
+        for (kernel, name) in KERNELS.iter().enumerate() {
             let mut a = vec![0.0; 1003];
-            assert!(compute(kernel, &mut a, &b, &c)(), "{}", KERNELS[kernel]);
+            assert!(compute(kernel, &mut a, &b, &c)(), "{name}");
         }
     }
 }
