@@ -11,7 +11,7 @@ const MIB: usize = 1 << 20;
 /// The share of a node's free memory that data may take: the rest is for others, for stacks, and for the kernel.
 const SHARE: usize = 4;
 /// Data of a quick run, for each node: enough to be on it.
-const QUICK_BYTES: usize = 4 * MIB;
+const QUICK_BYTES: usize = 2 * MIB;
 /// More is not farther from the caches.
 const BYTES_MAX: usize = 4 << 30;
 const BYTES_MIN: usize = 192 * MIB;
@@ -78,6 +78,11 @@ impl Machine {
     pub(crate) fn memory_here(&self) -> Option<NodeId> {
         let cpu = affinity::current_cpu().ok()?;
         *self.memory_near.get(cpu.index())?
+    }
+
+    /// How often to do what is counted, where it is `full` times in earnest.
+    pub(crate) fn repeats(&self, full: usize) -> usize {
+        if self.quick { full.min(2) } else { full }
     }
 
     /// Bytes of data for a measurement on that memory node.

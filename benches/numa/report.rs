@@ -9,7 +9,7 @@ use super::setup::{OFF, WITH_DATA};
 use crate::arguments::Arguments;
 use crate::machine;
 use crate::report::{figure, noise, quoted};
-use heddle_benches::stat::{interval, median, quantile, sorted};
+use heddle_benches::stat::{Interval, interval, median, quantile, sorted};
 use heddle_scheduler::NodeId;
 use heddle_scheduler::numa::draw;
 use std::fmt::Write as _;
@@ -51,14 +51,22 @@ fn verdict(results: &Results) -> String {
              nearly the same, and their ratios show noise. To learn anything of nodes, run this on a machine with several.",
         );
     } else {
-        match worst_ratio(results) {
-            Some(ratio) if ratio < FAR => lines.push(
+        let known = [results.machine.penalty, worst_ratio(results)];
+        let dear: Vec<bool> = known.into_iter().flatten().map(|ratio| ratio >= FAR).collect();
+        lines.push(match dear[..] {
+            [] => "Whether far memory is dearer here is not known: it was not measured, or could not be.",
+            _ if dear.iter().all(|dear| *dear) => {
+                "**Far memory is dearer here**: the ratios below say what it is worth to mind it."
+            }
+            _ if dear.iter().any(|dear| *dear) => {
+                "**The scheduler's probe and the latencies below disagree** on whether far memory is dearer here: something \
+                 disturbed one of them. Measure again on a quiet machine."
+            }
+            _ => {
                 "**Memory is equally far everywhere**, as in virtual machines whose nodes are only told: placement cannot make \
-                 anything faster here. This run shows that answers are right, and where data, work and stacks were.",
-            ),
-            Some(_) => lines.push("**Far memory is dearer here**: the ratios below say what it is worth to mind it."),
-            None => lines.push("Latencies were not measured: whether far memory is dearer here is not known."),
-        }
+                 anything faster here. This run shows that answers are right, and where data, work and stacks were."
+            }
+        });
     }
     if topology.quota().is_some_and(|quota| quota.cpus() < topology.allowed_cpus().len() as f64) {
         lines.push(
@@ -68,17 +76,18 @@ fn verdict(results: &Results) -> String {
     format!("\n{}\n", lines.join("\n\n"))
 }
 
-/// Of all nodes the worst: latency of its farthest memory against its nearest.
+/// Of all nodes the worst: latency of its farthest memory against its nearest, the fastest pass of each, since all that
+/// disturbs makes a pass slower. `None` in a quick run, whose data the caches hold.
 fn worst_ratio(results: &Results) -> Option<f64> {
     let (nodes, hardware) = (results.machine.topology.worker_nodes(), &results.hardware);
+    let fastest = |cpus, memory| hardware.pair(cpus, memory)?.latency_ns.iter().copied().reduce(f64::min);
     let ratio = |cpus: NodeId| {
-        let near = results.machine.topology.memory_node(cpus)?;
-        let near = latency(hardware, cpus, near)?;
+        let near = fastest(cpus, results.machine.topology.memory_node(cpus)?)?;
         let all = hardware.pairs.iter().filter(|pair| pair.cpus == cpus);
-        let far = all.filter_map(|pair| latency(hardware, cpus, pair.memory)).reduce(f64::max)?;
+        let far = all.filter_map(|pair| fastest(cpus, pair.memory)).reduce(f64::max)?;
         Some(far / near)
     };
-    nodes.iter().filter_map(ratio).reduce(f64::max)
+    nodes.iter().filter_map(ratio).reduce(f64::max).filter(|_| !results.machine.quick)
 }
 
 fn of_the_machine(machine: &Machine) -> String {
@@ -294,7 +303,8 @@ fn lost(outcome: &Outcome) -> String {
     let mut text = String::new();
     for metric in outcome.task.compared {
         let ratios = outcome.ratios(off, metric);
-        if !ratios.is_empty() && interval(&ratios).high < 1.0 {
+        let is_beyond_doubt = |found: Interval| found.high < 1.0 && found.confidence >= 0.95;
+        if !ratios.is_empty() && is_beyond_doubt(interval(&ratios)) {
             let cost = (1.0 / median(&ratios) - 1.0) * 100.0;
             let _ =
                 writeln!(text, "\n**Minding nodes has lost here**: {metric}, {cost:.1} % more than `off`.");

@@ -9,6 +9,7 @@ use crate::machine::end_this_process_after;
 use heddle_benches::stat::sorted;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// No run needs this long; one that hangs must not hang for ever.
 const RUN_SECONDS_MAX: u32 = 300;
@@ -79,14 +80,20 @@ pub(crate) struct Outcome {
 /// Does what was ordered.
 pub(crate) fn measure(machine: &Arc<Machine>, order: &Arguments) -> Vec<Outcome> {
     let wanted = TASKS.iter().filter(|task| task.name.contains(&order.case));
-    wanted.map(|task| in_turns(task, machine, order.rounds)).collect()
+    let began = Instant::now();
+    wanted.map(|task| in_turns(task, machine, order.rounds, began)).collect()
 }
 
-fn in_turns(task: &'static Task, machine: &Arc<Machine>, rounds: usize) -> Outcome {
+fn in_turns(task: &'static Task, machine: &Arc<Machine>, rounds: usize, began: Instant) -> Outcome {
     let contender = |setup: &&'static Setup| Contender { setup, samples: Vec::new(), failure: None };
     let mut contenders: Vec<Contender> = task.setups.iter().map(contender).collect();
     for round in 0..rounds {
-        eprintln!("{} round {} of {rounds}", task.name, round + 1);
+        eprintln!(
+            "{} round {} of {rounds}, after {:.0} s",
+            task.name,
+            round + 1,
+            began.elapsed().as_secs_f64()
+        );
         for turn in 0..contenders.len() {
             let count = contenders.len();
             let contender = &mut contenders[(round + turn) % count];
@@ -123,7 +130,8 @@ impl Outcome {
     /// How many times as long a contender took as the first one in the same round, sorted.
     pub(crate) fn ratios(&self, contender: &Contender, metric: &str) -> Vec<f64> {
         let pairs = contender.values(metric).into_iter().zip(self.contenders[0].values(metric));
-        // What was never served is infinite on both sides, or took no time: no ratio.
-        sorted(pairs.map(|(other, on)| other / on).filter(|ratio| ratio.is_finite()).collect())
+        // What was never served is infinite, and makes no ratio.
+        let known = pairs.filter(|(other, on)| other.is_finite() && on.is_finite() && *on > 0.0);
+        sorted(known.map(|(other, on)| other / on).collect())
     }
 }

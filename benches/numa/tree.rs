@@ -43,6 +43,7 @@ struct Forest {
 }
 
 pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
+    let trees = machine.repeats(TREES);
     let plan = Plan::new(machine);
     let len = (plan.bytes / size_of::<u64>()).max(1);
     let scheduler = setup.scheduler(machine);
@@ -56,14 +57,14 @@ pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
     blocks.iter().for_each(|block| data.add(&block.place));
     let forest = Arc::new(Forest { machine: machine.clone(), setup, blocks });
     let (mut began, mut before, mut far) = (Instant::now(), scheduler.stats(), Arc::new(Far::default()));
-    for tree in 0..=TREES {
+    for tree in 0..=trees {
         if tree == 1 {
             (began, before, far) = (Instant::now(), scheduler.stats(), Arc::default());
         }
         let root = grow(&scheduler, &forest, &far, 0..forest.blocks.len());
         assert_eq!(root.join().expect("the root does not fail"), expected, "a wrong answer has no speed");
     }
-    let took = began.elapsed().as_secs_f64() / TREES as f64;
+    let took = began.elapsed().as_secs_f64() / trees as f64;
     Sample {
         values: vec![(TIME, took * 1e3)],
         counters: Counters::between(&before, &scheduler.stats()),

@@ -46,6 +46,7 @@ impl Block {
 }
 
 pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
+    let sweeps = machine.repeats(SWEEPS);
     let plan = Plan::new(machine);
     let len = plan.bytes / 3 / size_of::<f64>();
     let scheduler = setup.scheduler(machine);
@@ -55,7 +56,7 @@ pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
     };
     let mut blocks = all(plan.homes.iter().map(start).collect());
     let (mut began, mut before, mut far) = (Instant::now(), scheduler.stats(), Arc::new(Far::default()));
-    for sweep in 0..=SWEEPS {
+    for sweep in 0..=sweeps {
         if sweep == 1 {
             (began, before, far) = (Instant::now(), scheduler.stats(), Arc::default());
         }
@@ -69,9 +70,9 @@ pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
         };
         blocks = all(blocks.into_iter().map(start).collect());
     }
-    let took = began.elapsed().as_secs_f64() / SWEEPS as f64;
+    let took = began.elapsed().as_secs_f64() / sweeps as f64;
     let counters = Counters::between(&before, &scheduler.stats());
-    assert!(blocks.iter().all(|block| block.is_right(SWEEPS as f64)), "a wrong answer has no speed");
+    assert!(blocks.iter().all(|block| block.is_right(sweeps as f64)), "a wrong answer has no speed");
     assert_eq!(blocks.len(), plan.homes.len(), "no block is lost");
     let bytes = 24 * len * blocks.len();
     let mut data = Where::default();

@@ -24,9 +24,9 @@ pub(crate) fn run(machine: &Arc<Machine>, setup: &'static Setup) -> Sample {
         every: Duration::from_millis(1),
         burst: 1,
         bodies_us: [0, 50],
-        warm_up: if machine.quick { 10 } else { 200 },
-        counted: if machine.quick { 100 } else { 2000 },
-        give_up: Duration::from_secs(2),
+        warm_up: if machine.quick { 5 } else { 200 },
+        counted: if machine.quick { 20 } else { 2000 },
+        give_up: Duration::from_millis(if machine.quick { 500 } else { 2000 }),
     };
     let scheduler = setup.scheduler(machine);
     let (stop, pieces) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
