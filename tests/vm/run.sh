@@ -112,16 +112,18 @@ prepare() {
 
 # --- guest ------------------------------------------------------------------------------------------------------------
 
-# An initramfs of busybox, the guest program and the libraries it is linked to. The same for all machines.
+# An initramfs of busybox, these programs and the libraries they are linked to. The same for all machines.
 pack() {
-    local guest=$1 root library
+    local program root library
     root=$CACHE/initramfs
     rm -rf "$root" && mkdir -p "$root"/{bin,proc,sys,dev,tmp}
     cp "$BUSYBOX" "$root/bin/busybox"
     for applet in $("$BUSYBOX" --list | grep -vx busybox); do ln -s busybox "$root/bin/$applet"; done
-    strip -o "$root/bin/numa-guest" "$guest" 2>/dev/null || cp "$guest" "$root/bin/numa-guest"
-    for library in $(ldd "$guest" | grep -oE '/[^ )]+'); do
-        mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"
+    for program in "$@"; do
+        strip -o "$root/bin/${program##*/}" "$program" 2>/dev/null || cp "$program" "$root/bin"
+        for library in $(ldd "$program" | grep -oE '/[^ )]+'); do
+            mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"
+        done
     done
     cat >"$root/init" <<'I'
 #!/bin/sh
@@ -199,8 +201,9 @@ if [ "${1:-}" = prepare ]; then
     exit
 fi
 cargo build --release --locked -p heddle-tests --bin numa-guest
+cargo build --release --locked -p heddle-benches
 GUEST=$TARGET/release/numa-guest
-pack "$GUEST"
+pack "$GUEST" "$TARGET/release/heddle-benches"
 
 if [ "${1:-}" = shell ]; then
     flock -u 9

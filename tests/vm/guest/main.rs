@@ -20,6 +20,7 @@
 //! | `memory`   | every page is where it was asked for                                     |
 //! | `change`   | CPUs, cpusets and quotas that go and come back under running threads     |
 //! | `scheduler`| the scheduler's workers, stacks and work are where they belong           |
+//! | `bench`    | `heddle-benches numa` runs to its end, its answers right                 |
 //! | `group`    | control groups and CPU switches, put back at the end                     |
 //! | `machine`  | the machines                                                             |
 
@@ -30,6 +31,7 @@ mod affinity;
 mod memory;
 mod change;
 mod scheduler;
+mod bench;
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -55,12 +57,13 @@ impl Check {
 }
 
 /// By the file they are in.
-const ALL: [(&str, &[Check]); 5] = [
+const ALL: [(&str, &[Check]); 6] = [
     ("topology", topology::CHECKS),
     ("affinity", affinity::CHECKS),
     ("memory", memory::CHECKS),
     ("change", change::CHECKS),
     ("scheduler", scheduler::CHECKS),
+    ("bench", bench::CHECKS),
 ];
 
 /// All checks by name.
