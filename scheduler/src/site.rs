@@ -44,7 +44,7 @@ pub enum Pinning {
     Node,
     /// To one CPU each.
     Cpu,
-    /// To nothing.
+    /// To nothing, in no lane.
     Off,
 }
 
@@ -169,7 +169,7 @@ impl Sites {
         let posts = seats.iter().enumerate().map(|(worker, seat)| Post {
             site: site_of(seat.node),
             node: seat.node,
-            cpu: seat.cpu,
+            cpu: seat.cpu.filter(|_| ties[worker] != Pinning::Off),
             tie: tie(worker, seat),
         });
         let mut posts: Vec<Post> = posts.collect();

@@ -2,8 +2,8 @@
 //! have the CPUs of this machine in turn; real ones are in the guests of `tests/vm`.
 
 use heddle_scheduler::{
-    Builder, CpuId, Lane, Nearness, NodeId, Numa, NumaState, Placement, Priority, Scheduler, current, go,
-    yield_now,
+    Builder, CpuId, Lane, Nearness, NodeId, Numa, NumaState, Pinning, Placement, Priority, Scheduler,
+    current, go, yield_now,
 };
 use heddle_tests::{Gate, Rig, eventually, in_one_lane, machines, with_options};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -315,6 +315,20 @@ fn a_worker_that_was_moved_in_its_sleep_finds_what_is_for_its_new_node_and_for_i
             assert_eq!(rig.go_on(there, node).join().unwrap(), there);
         }
     });
+}
+
+#[test]
+fn threads_that_are_to_be_tied_to_nothing_are_not_in_any_lane() {
+    for pinning in [Pinning::Off, Pinning::Auto] {
+        let machine = machines::nodes(1, 2);
+        let scheduler = Scheduler::builder().workers(2).topology(machine).pinning(pinning).build().unwrap();
+        for priority in Priority::ALL {
+            scheduler.go_with_priority(priority, || ()).join().unwrap();
+        }
+        let tied = scheduler.stats().workers.iter().filter(|worker| worker.cpu.is_some()).count();
+        assert!(pinning == Pinning::Auto || tied == 0, "{}", scheduler.stats());
+        Rig::retire(&scheduler);
+    }
 }
 
 #[test]
