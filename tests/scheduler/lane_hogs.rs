@@ -1,8 +1,11 @@
 //! Beside fibers that never give their thread away: what is more urgent starts and ends all the same,
 //! and stopping waits for them and for nothing else.
 
-use heddle_scheduler::{Lane, Lanes, Priority, Scheduler, both, current, go_with_priority, scope, yield_now};
-use heddle_tests::{Event, Gate, Hogs, Rig, eventually, with_lanes};
+use heddle_scheduler::sync::Mutex;
+use heddle_scheduler::{
+    Lane, Lanes, Priority, Scheduler, both, checkpoint, current, go_with_priority, scope, yield_now,
+};
+use heddle_tests::{Event, Gate, Hogs, Rig, eventually, strict, with_lanes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -255,6 +258,40 @@ fn three_lanes_start_and_stop_fifty_times_with_hogs_that_are_ended_in_the_middle
             }
             assert_eq!(rig.census.live(), 0);
             rig.start().unwrap();
+        }
+    });
+}
+
+#[test]
+fn who_reaches_checkpoints_makes_way_for_a_background_fiber_that_an_urgent_one_waits_for() {
+    // Nobody is owed time, so that nobody stands aside for that.
+    with_lanes(3, &[1], &strict, &|rig| {
+        let (lock, enough) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+        let (has_it, runs) = (Gate::new(), Gate::new());
+        let (theirs, over, locked) = (lock.clone(), enough.clone(), has_it.clone());
+        let holder = rig.go_with_priority(Priority::Background, move || {
+            let _guard = theirs.lock();
+            locked.open();
+            while !over.load(Ordering::Relaxed) {
+                checkpoint();
+            }
+        });
+        has_it.wait();
+        let (over, begun) = (enough.clone(), runs.clone());
+        // Alone on its worker, which dispatches nothing else.
+        let between = rig.go(move || {
+            begun.open();
+            while !over.load(Ordering::Relaxed) {
+                checkpoint();
+            }
+        });
+        runs.wait();
+        let before = rig.stats().workers[0].asides;
+        let urgent = rig.go_with_priority(Priority::Critical, move || drop(lock.lock()));
+        eventually(|| rig.stats().workers[0].asides > before);
+        enough.store(true, Ordering::Relaxed);
+        for fiber in [holder, between, urgent] {
+            fiber.join().unwrap();
         }
     });
 }

@@ -312,11 +312,8 @@ impl Beacon {
         self.word.load(Ordering::Relaxed)
     }
 
-    /// The signs that a running fiber has to look up for, besides levels; also those to pause, if its worker may
-    /// have to.
-    pub(crate) fn interrupts(pauses: bool) -> u32 {
-        if pauses { STOP | ROLL_CALL | MAKE_WAY } else { STOP | ROLL_CALL }
-    }
+    /// The signs that a running fiber has to look up for, besides levels.
+    pub(crate) const INTERRUPTS: u32 = STOP | ROLL_CALL | MAKE_WAY;
 
     /// The monitor wants to know which running fibers reach checkpoints, or has seen enough.
     pub(crate) fn set_roll_call(&self, on: bool) {

@@ -112,7 +112,10 @@ impl Worker {
     /// have, at most for the time that one stands aside at a stretch.
     pub(super) fn make_way(&self) {
         let boosts = &self.shared.boosts;
-        let mine = self.ready_mask.get() | self.fresh_mask.get();
+        // In a checkpoint, what runs is ours too.
+        let running =
+            self.current().and_then(|carrier| carrier.fiber()).map_or(0, |fiber| 1 << fiber.state.level());
+        let mine = self.ready_mask.get() | self.fresh_mask.get() | running;
         if mine == 0 || !self.is_outranked(mine.trailing_zeros()) {
             return;
         }

@@ -149,8 +149,6 @@ pub(crate) struct Worker {
     piled: u32,
     /// Our entry of `shared.remotes`, which stays where it is while `shared` lives.
     remote: *const Remote,
-    /// The signs of the beacon that a running fiber has to look up for.
-    interrupts: u32,
     /// The thread may map and unmap memory.
     may_map: Cell<bool>,
     /// Stacks have canaries to look at.
@@ -235,7 +233,6 @@ impl Worker {
             reach: Reach::new(),
             held_back: Cell::new(false),
             sightings: UnsafeCell::default(),
-            interrupts: Beacon::interrupts(background),
             may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
             stacks_are_short: shared.config.max_stacks != usize::MAX,
@@ -541,7 +538,7 @@ impl Worker {
     pub(crate) fn should_look(&self, level: usize) -> bool {
         let signs = self.beacon().signs();
         let waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
-        self.turns.should_look(level, waiting) || signs & self.interrupts != 0 || self.remote().has_mail()
+        self.turns.should_look(level, waiting) || signs & Beacon::INTERRUPTS != 0 || self.remote().has_mail()
     }
 
     // ---- small things --------------------------------------------------------------------------
