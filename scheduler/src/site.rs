@@ -174,7 +174,8 @@ impl Sites {
         });
         let mut posts: Vec<Post> = posts.collect();
         for spare in 0..spares {
-            let tie = if state == NumaState::On { Tie::Site } else { Tie::Nothing };
+            let minds = state == NumaState::On && wishes.pinning != Pinning::Off;
+            let tie = if minds { Tie::Site } else { Tie::Nothing };
             posts.push(Post { cpu: None, tie, ..posts[spare % workers] });
         }
         let is_on = state == NumaState::On;

@@ -8,6 +8,7 @@ use heddle_scheduler::{
 use heddle_tests::{Event, Gate, Hogs, Rig, eventually, strict, with_lanes};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// One worker, as many as CPUs or so, and far more.
 const SIZES: [usize; 3] = [1, 2, 8];
@@ -264,8 +265,10 @@ fn three_lanes_start_and_stop_fifty_times_with_hogs_that_are_ended_in_the_middle
 
 #[test]
 fn who_reaches_checkpoints_makes_way_for_a_background_fiber_that_an_urgent_one_waits_for() {
-    // Nobody is owed time, so that nobody stands aside for that.
-    with_lanes(3, &[1], &strict, &|rig| {
+    // Nobody is owed time, so that nobody stands aside for that; and there is no monitor, whose roll calls would make
+    // a fiber look up besides.
+    let options = |builder| strict(builder).hog_after(Duration::ZERO);
+    with_lanes(3, &[1], &options, &|rig| {
         let (lock, enough) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
         let (has_it, runs) = (Gate::new(), Gate::new());
         let (theirs, over, locked) = (lock.clone(), enough.clone(), has_it.clone());
