@@ -267,10 +267,9 @@ fn a_searcher_that_finds_work_wakes_the_next_for_what_is_left() {
 }
 
 /// Both fibers may be left to a searcher that lies down, and finds them in its last look.
-#[test]
-fn a_searcher_whose_last_look_finds_work_wakes_the_next_for_what_is_left() {
-    explore(3, || {
-        let loom = Loom::new(2);
+fn a_searcher_whose_last_look_finds_work_wakes_the_next(loom: fn() -> Arc<Loom>) {
+    explore(3, move || {
+        let loom = loom();
         loom.beacon.lie_down(1, false);
         assert!(loom.beacon.start_searching(0, 2));
         let searcher = spawn(&loom, |loom| loom.work_as(0, true));
@@ -279,6 +278,16 @@ fn a_searcher_whose_last_look_finds_work_wakes_the_next_for_what_is_left() {
         searcher.join().unwrap();
         assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
     });
+}
+
+#[test]
+fn a_searcher_whose_last_look_finds_work_wakes_the_next_of_its_site() {
+    a_searcher_whose_last_look_finds_work_wakes_the_next(|| Loom::new(2));
+}
+
+#[test]
+fn a_searcher_whose_last_look_finds_work_wakes_the_next_of_another_site() {
+    a_searcher_whose_last_look_finds_work_wakes_the_next(|| Loom::over_sites(2));
 }
 
 #[test]
@@ -403,16 +412,15 @@ fn who_is_sent_by_a_second_look_is_a_searcher_from_the_start() {
 }
 
 /// A P4 that finds nobody counts as a searcher for a moment, and another P4 relies on it.
-#[test]
-fn a_phantom_wakes_whom_another_left_to_it() {
-    explore(3, || {
-        let loom = Loom::new(1);
-        let phantom = spawn(&loom, |loom| {
-            let _ = loom.beacon.wake_one(0);
+fn a_phantom_wakes_whom_another_left_to_it(loom: fn() -> Arc<Loom>, site: usize) {
+    explore(3, move || {
+        let loom = loom();
+        let phantom = spawn(&loom, move |loom| {
+            let _ = loom.beacon.wake_one(site);
         });
-        let pusher = spawn(&loom, |loom| {
+        let pusher = spawn(&loom, move |loom| {
             loom.queued.fetch_add(1, Ordering::Relaxed);
-            let _ = loom.beacon.wake_one(0);
+            let _ = loom.beacon.wake_one(site);
         });
         loom.beacon.lie_down(0, false);
         let seen = loom.visible() != 0;
@@ -420,6 +428,17 @@ fn a_phantom_wakes_whom_another_left_to_it() {
         pusher.join().unwrap();
         assert!(seen || loom.beacon.wake_up(0).is_some(), "work beside a sleeper");
     });
+}
+
+#[test]
+fn a_phantom_of_its_own_site_wakes_whom_another_left_to_it() {
+    a_phantom_wakes_whom_another_left_to_it(|| Loom::new(1), 0);
+}
+
+/// The sleeper is at the second site that is asked.
+#[test]
+fn a_phantom_of_another_site_wakes_whom_another_left_to_it() {
+    a_phantom_wakes_whom_another_left_to_it(|| Loom::over_sites(2), 1);
 }
 
 /// Who searches at another site keeps nobody asleep at the one that the work is for; who searches where nobody of it
@@ -459,40 +478,5 @@ fn two_sites_whose_workers_fall_asleep_serve_what_is_queued_at_either() {
         for worker in workers {
             worker.join().unwrap();
         }
-    });
-}
-
-/// The searcher of one site lies down and sees in its last look what is queued at another, whose own worker sleeps.
-#[test]
-fn a_searcher_of_one_site_and_who_queues_at_another_leave_nobody_beside_work() {
-    explore(3, || {
-        let loom = Loom::over_sites(2);
-        loom.beacon.lie_down(1, false);
-        assert!(loom.beacon.start_searching(0, 2));
-        let searcher = spawn(&loom, |loom| loom.work_as(0, true));
-        loom.push_at(0);
-        loom.push_at(0);
-        searcher.join().unwrap();
-        assert!(loom.beacon.wake_up(1).is_some(), "it sleeps beside work");
-    });
-}
-
-/// As [`a_phantom_wakes_whom_another_left_to_it`], where the sleeper is at the second site that is asked.
-#[test]
-fn a_phantom_of_another_site_wakes_whom_another_left_to_it() {
-    explore(3, || {
-        let loom = Loom::over_sites(2);
-        let phantom = spawn(&loom, |loom| {
-            let _ = loom.beacon.wake_one(1);
-        });
-        let pusher = spawn(&loom, |loom| {
-            loom.queued.fetch_add(1, Ordering::Relaxed);
-            let _ = loom.beacon.wake_one(1);
-        });
-        loom.beacon.lie_down(0, false);
-        let seen = loom.visible() != 0;
-        phantom.join().unwrap();
-        pusher.join().unwrap();
-        assert!(seen || loom.beacon.wake_up(0).is_some(), "work beside a sleeper");
     });
 }
