@@ -38,9 +38,14 @@ impl Resumer {
         Resumer(Who::Thread(sleeper::this_thread()))
     }
 
+    /// Of that thread.
+    pub(crate) fn thread(sleeper: Arc<Sleeper>) -> Resumer {
+        Resumer(Who::Thread(sleeper))
+    }
+
     /// # Safety
     /// The fiber waits for this thread, so it has not ended and its scheduler exists.
-    pub(super) unsafe fn of(fiber: FiberRef) -> Resumer {
+    pub(crate) unsafe fn of(fiber: FiberRef) -> Resumer {
         fiber.state.hold();
         let shared = fiber.shared.cast::<Shared>();
         // SAFETY: it comes from the `Arc` of a scheduler, by `Arc::as_ptr`, which exists.

@@ -32,7 +32,7 @@ thread_local! {
 
 /// The calling thread.
 #[inline(never)]
-pub(super) fn this_thread() -> Arc<Sleeper> {
+pub(crate) fn this_thread() -> Arc<Sleeper> {
     // A destructor of another thread-local may come after ours. Then the thread does not sleep, see below.
     MINE.try_with(Arc::clone).unwrap_or_else(|_| Sleeper::new())
 }

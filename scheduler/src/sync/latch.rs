@@ -1,0 +1,80 @@
+//! The lock inside the primitives: held for some ten instructions, never across a suspension, and freed by a
+//! plain store.
+//!
+//! ```text
+//! word    meaning              who changes it
+//! FREE    nobody has it        lock: compare-and-swap to HELD
+//! HELD    somebody has it      who has it: store of FREE
+//! ```
+//!
+//! Who finds it held looks again, some dozens of times without leaving the CPU; that is enough, unless the kernel has
+//! stopped the thread that has it. Then there is no list to wait in, as that would cost each unlock a second
+//! read-modify-write, half of what all of it costs: the thread gives its CPU away for a while, longer each time
+//! ([`stall`](super::stall)).
+
+use super::stall::stall;
+use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+
+/// See the module's documentation.
+pub(crate) struct Latch<S> {
+    word: AtomicU32,
+    state: UnsafeCell<S>,
+}
+
+// SAFETY: the state is reached by one at a time, and handed from thread to thread.
+unsafe impl<S: Send> Send for Latch<S> {}
+// SAFETY: as above.
+unsafe impl<S: Send> Sync for Latch<S> {}
+
+impl<S> Latch<S> {
+    constructor! {
+        /// Free.
+        pub(crate) fn new(state: S) -> Latch<S> {
+            Latch { word: AtomicU32::new(FREE), state: UnsafeCell::new(state) }
+        }
+    }
+
+    /// Does something with the state, alone. `f` does not suspend, and does not come back here.
+    #[inline]
+    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
+        struct Unlock<'a>(&'a AtomicU32);
+        impl Drop for Unlock<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                // ORDERING: Release pairs with the acquire of `try_lock`: what was done to the state.
+                self.0.store(FREE, Ordering::Release);
+            }
+        }
+        if !self.try_lock() {
+            self.lock_slowly();
+        }
+        // Also where `f` panics, as code of the user's may that it calls.
+        let _unlock = Unlock(&self.word);
+        // SAFETY: it is ours until the word is free again.
+        self.state.with_mut(|state| f(unsafe { &mut *state }))
+    }
+
+    #[inline]
+    fn try_lock(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `with`.
+        self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    #[cold]
+    fn lock_slowly(&self) {
+        let mut round = 0;
+        while self.word.load(Ordering::Relaxed) == HELD || !self.try_lock() {
+            stall(round);
+            round += 1;
+        }
+    }
+
+    /// The state, by somebody who has all of it.
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        // SAFETY: borrowed alone.
+        self.state.with_mut(|state| unsafe { &mut *state })
+    }
+}

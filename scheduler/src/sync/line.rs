@@ -1,0 +1,295 @@
+//! Those who wait for something, in line: the most urgent first, and of those the first that came. A [`Line`] is part
+//! of a state behind a [`Latch`](super::latch::Latch), and links *places*, which are in the frames of those who wait.
+//!
+//! | field of a place          | used by                                                                     |
+//! |---------------------------|-----------------------------------------------------------------------------|
+//! | `links`                   | whoever has the latch                                                       |
+//! | `value`                   | who waits, until it is pushed; then whoever has the latch; then who waits   |
+//! | `served`                  | whoever serves it sets it, under the latch; who waits looks                 |
+//! | `who`, `choice`           | nobody changes them                                                         |
+//!
+//! *Served or left, never both*: to serve a place is to take it out of the line, under the latch; to leave is the same
+//! by who waits. Who finds its place no longer in line was served, and has what it waited for.
+//!
+//! *The frame stays long enough*: whoever serves a place touches it last when it sets `served`, after it has taken from it
+//! what wakes the other. Who waits leaves its frame only when it has seen that, or has left the line itself.
+//!
+//! # One of several
+//!
+//! Who waits in several lines at once has a [`Choice`] that its places share. A place is served only by whoever
+//! wins the choice, one compare-and-swap; others take the place out of their line and go on to the next.
+
+use super::wait::{Wake, Who};
+use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
+use crate::priority::LEVELS;
+use std::marker::PhantomPinned;
+use std::ptr;
+
+/// One who waits, in a frame that does not move. See the module's documentation.
+pub(crate) struct Place<V> {
+    links: UnsafeCell<Links<V>>,
+    value: UnsafeCell<V>,
+    served: AtomicU32,
+    who: Who,
+    choice: Option<(*const Choice, u32)>,
+    _pinned: PhantomPinned,
+}
+
+struct Links<V> {
+    next: *const Place<V>,
+    previous: *const Place<V>,
+    level: usize,
+    came: u64,
+    in_line: bool,
+}
+
+impl<V> Place<V> {
+    /// Not in line yet.
+    #[inline]
+    pub(crate) fn new(who: Who, value: V) -> Place<V> {
+        let (next, previous) = (ptr::null(), ptr::null());
+        Place {
+            links: UnsafeCell::new(Links { next, previous, level: 0, came: 0, in_line: false }),
+            value: UnsafeCell::new(value),
+            served: AtomicU32::new(0),
+            who,
+            choice: None,
+            _pinned: PhantomPinned,
+        }
+    }
+
+    /// One of several of which one is served, the `index`th.
+    pub(crate) fn one_of(choice: &Choice, index: u32, who: Who, value: V) -> Place<V> {
+        Place { choice: Some((choice, index)), ..Place::new(who, value) }
+    }
+
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
+    /// Has it what it waited for?
+    #[inline]
+    pub(crate) fn is_served(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `Line::serve`.
+        self.served.load(Ordering::Acquire) != 0
+    }
+
+    /// What it waits with.
+    ///
+    /// # Safety
+    /// The latch is the caller's; or it is the one who waits, and not in line.
+    #[inline]
+    pub(crate) unsafe fn with_value<R>(&self, f: impl FnOnce(&mut V) -> R) -> R {
+        // SAFETY: the caller's promise.
+        self.value.with_mut(|value| f(unsafe { &mut *value }))
+    }
+
+    /// # Safety
+    /// The latch is the caller's.
+    #[inline]
+    unsafe fn with_links<R>(&self, f: impl FnOnce(&mut Links<V>) -> R) -> R {
+        // SAFETY: the caller's promise.
+        self.links.with_mut(|links| f(unsafe { &mut *links }))
+    }
+}
+
+/// Which of several places is served.
+///
+/// ```text
+/// OPEN       none yet           claim(i): -> i + 1
+/// i + 1      the ith            stays so
+/// ```
+pub(crate) struct Choice(AtomicU32);
+
+const OPEN: u32 = 0;
+
+impl Choice {
+    constructor! {
+        /// None is served yet.
+        pub(crate) fn new() -> Choice {
+            Choice(AtomicU32::new(OPEN))
+        }
+    }
+
+    /// It is to be the `index`th. `false`: it is another.
+    #[must_use]
+    pub(crate) fn claim(&self, index: u32) -> bool {
+        // ORDERING: AcqRel: who claims sees the place whole, and who looks at the choice, what was done before.
+        self.0.compare_exchange(OPEN, index + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// Which one it is, if that has been decided.
+    pub(crate) fn made(&self) -> Option<u32> {
+        // ORDERING: Acquire pairs with the release of `claim`.
+        self.0.load(Ordering::Acquire).checked_sub(1)
+    }
+}
+
+struct Queue<V> {
+    first: *const Place<V>,
+    last: *const Place<V>,
+}
+
+impl<V> Queue<V> {
+    const EMPTY: Queue<V> = Queue { first: ptr::null(), last: ptr::null() };
+}
+
+/// See the module's documentation.
+pub(crate) struct Line<V> {
+    queues: [Queue<V>; LEVELS],
+    /// The levels with somebody in line.
+    mask: u32,
+    count: usize,
+    came: u64,
+}
+
+// SAFETY: the places are used by whoever has the latch; what is in them goes from thread to thread.
+unsafe impl<V: Send> Send for Line<V> {}
+
+impl<V> Line<V> {
+    /// Nobody waits.
+    pub(crate) const fn new() -> Line<V> {
+        Line { queues: [const { Queue::EMPTY }; LEVELS], mask: 0, count: 0, came: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mask == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Does somebody wait who is served before one of `level` who comes now?
+    #[inline]
+    pub(crate) fn is_before(&self, level: usize) -> bool {
+        self.mask & ((2 << level) - 1) != 0
+    }
+
+    /// Gets in line.
+    ///
+    /// # Safety
+    /// The place is new, and its address and all that it refers to stay until it has been served or has left.
+    #[inline]
+    pub(crate) unsafe fn push(&mut self, place: &Place<V>, level: usize) {
+        self.came += 1;
+        let came = self.came;
+        // SAFETY: we have the latch.
+        unsafe { place.with_links(|links| links.came = came) };
+        // SAFETY: the caller's promise.
+        unsafe { self.link(place, level) };
+    }
+
+    /// At the end of its level, but before those who came later: it may have come from another level.
+    unsafe fn link(&mut self, place: &Place<V>, level: usize) {
+        // SAFETY, here and below: we have the latch, and who is in line is there.
+        let came = unsafe { place.with_links(|links| links.came) };
+        let mut previous = self.queues[level].last;
+        while let Some(before) = unsafe { previous.as_ref() }
+            && unsafe { before.with_links(|links| links.came) } > came
+        {
+            previous = unsafe { before.with_links(|links| links.previous) };
+        }
+        let next = match unsafe { previous.as_ref() } {
+            Some(before) => unsafe { before.with_links(|links| std::mem::replace(&mut links.next, place)) },
+            None => std::mem::replace(&mut self.queues[level].first, place),
+        };
+        match unsafe { next.as_ref() } {
+            Some(after) => unsafe { after.with_links(|links| links.previous = place) },
+            None => self.queues[level].last = place,
+        }
+        unsafe { place.with_links(|links| *links = Links { next, previous, level, came, in_line: true }) };
+        self.mask |= 1 << level;
+        self.count += 1;
+    }
+
+    /// Leaves the line. `false`: it is not there, as it was served.
+    ///
+    /// # Safety
+    /// It was pushed to this line.
+    pub(crate) unsafe fn remove(&mut self, place: &Place<V>) -> bool {
+        // SAFETY, here and below: we have the latch, and who is in line is there.
+        let (in_line, level, next, previous) = unsafe {
+            place.with_links(|links| {
+                (std::mem::replace(&mut links.in_line, false), links.level, links.next, links.previous)
+            })
+        };
+        if !in_line {
+            return false;
+        }
+        match unsafe { previous.as_ref() } {
+            Some(before) => unsafe { before.with_links(|links| links.next = next) },
+            None => self.queues[level].first = next,
+        }
+        match unsafe { next.as_ref() } {
+            Some(after) => unsafe { after.with_links(|links| links.previous = previous) },
+            None => self.queues[level].last = previous,
+        }
+        if self.queues[level].first.is_null() {
+            self.mask &= !(1 << level);
+        }
+        self.count -= 1;
+        true
+    }
+
+    /// Who waits has another level now. `false`: it is not in line, or there already.
+    ///
+    /// # Safety
+    /// It was pushed to this line.
+    pub(crate) unsafe fn move_to(&mut self, place: &Place<V>, level: usize) -> bool {
+        // SAFETY: we have the latch.
+        let moves = unsafe { place.with_links(|links| links.in_line && links.level != level) };
+        if moves {
+            // SAFETY: it is in line, and not any more.
+            unsafe {
+                self.remove(place);
+                self.link(place, level);
+            }
+        }
+        moves
+    }
+
+    /// What the first in line waits with.
+    pub(crate) fn first(&mut self) -> Option<&mut V> {
+        // SAFETY: we have the latch, and who is in line is there.
+        let place = unsafe { self.first_place()?.as_ref()? };
+        // SAFETY: as above.
+        Some(place.value.with_mut(|value| unsafe { &mut *value }))
+    }
+
+    #[inline]
+    fn first_place(&self) -> Option<*const Place<V>> {
+        let level = self.mask.trailing_zeros() as usize;
+        Some(self.queues.get(level)?.first)
+    }
+
+    /// Takes out the first in line, gives it what it waits for by `give`, and returns what wakes it: to be called when
+    /// the latch is free again.
+    #[inline]
+    pub(crate) fn serve<R>(&mut self, give: impl FnOnce(&mut V) -> R) -> Option<(R, Wake)> {
+        loop {
+            // SAFETY, here and below: we have the latch, and who is in line is there.
+            let place = unsafe { self.first_place()?.as_ref()? };
+            unsafe { self.remove(place) };
+            if let Some((choice, index)) = place.choice
+                && !unsafe { &*choice }.claim(index)
+            {
+                // It is served elsewhere, and finds out by itself.
+                continue;
+            }
+            let given = unsafe { place.with_value(give) };
+            let wake = place.who.wake();
+            // ORDERING: Release pairs with the acquire of `is_served`: what it was given.
+            place.served.store(1, Ordering::Release);
+            return Some((given, wake));
+        }
+    }
+
+    /// Serves everybody who is in line.
+    pub(crate) fn serve_all(&mut self, mut give: impl FnMut(&mut V), wakes: &mut Vec<Wake>) {
+        while let Some(((), wake)) = self.serve(&mut give) {
+            wakes.push(wake);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! How one waits in a [`Line`], and is woken: as a fiber, which suspends; as a thread, which blocks; as a future's
+//! task, which is polled again.
+//!
+//! ```text
+//!   under the latch      not to be had now: the place is pushed
+//!   wait                 suspends until it is served
+//!   cancelled, too late  under the latch: leaves the line, or finds that it was served
+//! ```
+//!
+//! So nobody is lost, and nothing: who was served while it was cancelled has what it waited for, and says so. It learns
+//! of the cancellation at its next blocking call.
+
+use super::latch::Latch;
+use super::line::{Line, Place};
+use crate::error::Cancelled;
+use crate::fiber::FiberRef;
+use crate::fiber::loans::Lender;
+use crate::primitive::UnsafeCell;
+use crate::priority::Priority;
+use crate::suspend::{Resumer, suspend, unwind_cancelled};
+use crate::worker::sleeper::{Sleeper, park_thread, this_thread};
+use crate::worker::{current, loan};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+/// Who waits at a place.
+pub(crate) enum Who {
+    Fiber(FiberRef),
+    Thread(Arc<Sleeper>),
+    Task(TaskWaker),
+}
+
+/// The waker of a future that waits: changed and taken under the latch.
+pub(crate) struct TaskWaker(UnsafeCell<Option<Waker>>);
+
+/// What wakes somebody who was served.
+#[must_use = "it sleeps on"]
+pub(crate) enum Wake {
+    /// A fiber whose home this thread is: it cannot run, and so not end, before we call.
+    Here(FiberRef),
+    Elsewhere(Resumer),
+    Task(Option<Waker>),
+}
+
+impl Who {
+    /// The caller, and the level at which it waits. A thread that is no fiber's, or where a fiber cannot suspend, counts
+    /// as Normal.
+    #[inline]
+    pub(crate) fn caller() -> (Who, usize) {
+        match current::in_fiber() {
+            Some((_, fiber)) if !std::thread::panicking() => (Who::Fiber(fiber), fiber.state.level()),
+            _ => (Who::Thread(this_thread()), Priority::Normal.level()),
+        }
+    }
+
+    /// A future that waits, as urgent as whoever polls it first.
+    pub(crate) fn task(waker: &Waker) -> (Who, usize) {
+        let level = current::in_fiber().map_or(Priority::Normal.level(), |(_, fiber)| fiber.state.level());
+        (Who::Task(TaskWaker(UnsafeCell::new(Some(waker.clone())))), level)
+    }
+
+    /// What will wake it. It is in line, or was just now, and the latch is ours: so it is there.
+    #[inline]
+    pub(crate) fn wake(&self) -> Wake {
+        match self {
+            Who::Fiber(fiber) => match current::worker() {
+                Some(worker) if current::is_home(worker, *fiber) => Wake::Here(*fiber),
+                // SAFETY: it waits until it sees that it was served, which it was not told yet.
+                _ => Wake::Elsewhere(unsafe { Resumer::of(*fiber) }),
+            },
+            Who::Thread(thread) => Wake::Elsewhere(Resumer::thread(thread.clone())),
+            // SAFETY: the latch is ours.
+            Who::Task(TaskWaker(waker)) => Wake::Task(waker.with_mut(|waker| unsafe { (*waker).take() })),
+        }
+    }
+}
+
+impl Wake {
+    /// Called after the latch is free.
+    #[inline]
+    pub(crate) fn call(self) {
+        match self {
+            Wake::Here(fiber) => current::resume(fiber),
+            Wake::Elsewhere(resumer) => resumer.resume(),
+            Wake::Task(waker) => waker.into_iter().for_each(Waker::wake),
+        }
+    }
+}
+
+/// Wakes them all. Those first who are at home here: a waker of somebody else's may suspend us, and they would run.
+pub(crate) fn wake_all(wakes: Vec<Wake>) {
+    if wakes.is_empty() {
+        return;
+    }
+    let (here, others): (Vec<_>, Vec<_>) = wakes.into_iter().partition(|wake| matches!(wake, Wake::Here(_)));
+    here.into_iter().chain(others).for_each(Wake::call);
+}
+
+/// One of the lines of a primitive.
+pub(crate) trait Side {
+    /// What is behind its latch.
+    type State;
+    /// What waits there has this with it.
+    type Value;
+
+    /// The line.
+    fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
+
+    /// Somebody has left the line, or has got another place: others may have what they wait for.
+    fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
+}
+
+/// How a wait has ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Served,
+    TimedOut,
+    Cancelled,
+}
+
+/// Waits until the place, which is in line, is served; until `due` if there is such a time; until the fiber is
+/// cancelled. After that it is not in line.
+pub(crate) fn wait<S: Side>(
+    latch: &Latch<S::State>,
+    place: &Place<S::Value>,
+    due: Option<Instant>,
+) -> Waited {
+    match place.who() {
+        Who::Fiber(fiber) => wait_as_fiber::<S>(latch, place, *fiber, due),
+        _ => wait_as_thread::<S>(latch, place, due),
+    }
+}
+
+/// Leaves the line. `false`: it has been served.
+pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> bool {
+    let mut wakes = Vec::new();
+    let left = latch.with(|state| {
+        // SAFETY: it was pushed there.
+        let left = unsafe { S::line(state).remove(place) };
+        if left {
+            S::settle(state, &mut wakes);
+        }
+        left
+    });
+    wake_all(wakes);
+    left
+}
+
+fn wait_as_fiber<S: Side>(
+    latch: &Latch<S::State>,
+    place: &Place<S::Value>,
+    me: FiberRef,
+    due: Option<Instant>,
+) -> Waited {
+    let moves = Moves::new::<S>(latch, place);
+    let Some(due) = due else {
+        return loan::while_lending(&moves, || {
+            loop {
+                let outcome = suspend();
+                if place.is_served() {
+                    return Waited::Served;
+                }
+                if outcome.is_err() {
+                    return if leave::<S>(latch, place) { Waited::Cancelled } else { Waited::Served };
+                }
+            }
+        });
+    };
+    let timer = current::worker().map(|worker| (worker, worker.timers.set(due, me)));
+    let waited = loan::while_lending(&moves, || {
+        loop {
+            let late = Instant::now() >= due;
+            let outcome = if late { Ok(()) } else { suspend() };
+            if place.is_served() {
+                return Waited::Served;
+            }
+            let over = if outcome.is_err() { Waited::Cancelled } else { Waited::TimedOut };
+            if late || outcome.is_err() {
+                return if leave::<S>(latch, place) { over } else { Waited::Served };
+            }
+        }
+    });
+    if let Some((worker, key)) = timer {
+        worker.timers.clear(key);
+    }
+    waited
+}
+
+fn wait_as_thread<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, due: Option<Instant>) -> Waited {
+    while !place.is_served() {
+        let left = due.map(|due| due.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return if leave::<S>(latch, place) { Waited::TimedOut } else { Waited::Served };
+        }
+        park_thread(left);
+    }
+    Waited::Served
+}
+
+/// Tells a line when the level of a fiber in it changes. It lends nothing to anybody: nobody knows who will serve it.
+pub(crate) struct Moves {
+    latch: *const (),
+    place: *const (),
+    tell: unsafe fn(*const (), *const (), usize),
+}
+
+impl Moves {
+    fn new<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> Moves {
+        Moves { latch: (&raw const *latch).cast(), place: (&raw const *place).cast(), tell: moved::<S> }
+    }
+}
+
+impl Lender for Moves {
+    fn level_is(&self, level: usize) {
+        // SAFETY: whoever waits, in whose frame this is, borrows the latch and has the place.
+        unsafe { (self.tell)(self.latch, self.place, level) };
+    }
+}
+
+/// # Safety
+/// They are what [`Moves::new`] was given, and still there.
+unsafe fn moved<S: Side>(latch: *const (), place: *const (), level: usize) {
+    // SAFETY: the caller's promise.
+    let (latch, place) = unsafe { (&*latch.cast::<Latch<S::State>>(), &*place.cast::<Place<S::Value>>()) };
+    let mut wakes = Vec::new();
+    latch.with(|state| {
+        // SAFETY: it was pushed there.
+        if unsafe { S::line(state).move_to(place, level) } {
+            S::settle(state, &mut wakes);
+        }
+    });
+    wake_all(wakes);
+}
+
+/// Unwinds a fiber that was cancelled while it waited.
+#[cold]
+pub(crate) fn unwind() -> ! {
+    unwind_cancelled();
+    unreachable!("while a panic unwinds a fiber waits without hearing of its cancellation")
+}
+
+/// The value, or unwinds.
+#[inline]
+pub(crate) fn or_unwind<T>(outcome: Result<T, Cancelled>) -> T {
+    match outcome {
+        Ok(value) => value,
+        Err(Cancelled(())) => unwind(),
+    }
+}
