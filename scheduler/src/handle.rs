@@ -180,7 +180,7 @@ fn wait(fiber: FiberRef) -> Result<(), JoinError> {
 
 /// The end is certain or has come; the finisher may be in the middle of waking us, and may be stopped there:
 /// so a fiber lets others run meanwhile.
-fn wait_until_over(fiber: FiberRef) {
+pub(crate) fn wait_until_over(fiber: FiberRef) {
     let mut spins = 0_u32;
     while !fiber.is_over() {
         spins += 1;

@@ -17,6 +17,8 @@ mod cancel;
 mod priority;
 mod inheritance;
 mod mutex;
+mod channels;
+mod selects;
 mod hogs;
 mod steward;
 mod quota;

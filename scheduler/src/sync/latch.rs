@@ -71,10 +71,4 @@ impl<S> Latch<S> {
             round += 1;
         }
     }
-
-    /// The state, by somebody who has all of it.
-    pub(crate) fn get_mut(&mut self) -> &mut S {
-        // SAFETY: borrowed alone.
-        self.state.with_mut(|state| unsafe { &mut *state })
-    }
 }

@@ -83,14 +83,6 @@ impl<V> Place<V> {
         // SAFETY: the caller's promise.
         self.value.with_mut(|value| f(unsafe { &mut *value }))
     }
-
-    /// # Safety
-    /// The latch is the caller's.
-    #[inline]
-    unsafe fn with_links<R>(&self, f: impl FnOnce(&mut Links<V>) -> R) -> R {
-        // SAFETY: the caller's promise.
-        self.links.with_mut(|links| f(unsafe { &mut *links }))
-    }
 }
 
 /// Which of several places is served.
@@ -167,6 +159,20 @@ impl<V> Line<V> {
         self.mask & ((2 << level) - 1) != 0
     }
 
+    /// The place there, if there is one.
+    #[inline]
+    fn at<'a>(&self, place: *const Place<V>) -> Option<&'a Place<V>> {
+        // SAFETY: who is in line is there until it has left, for which it needs the latch, which is ours.
+        unsafe { place.as_ref() }
+    }
+
+    /// The links of a place that is in this line or gets there.
+    #[inline]
+    fn links<R>(&self, place: &Place<V>, f: impl FnOnce(&mut Links<V>) -> R) -> R {
+        // SAFETY: we are reached by whoever has the latch only, and so are they.
+        place.links.with_mut(|links| f(unsafe { &mut *links }))
+    }
+
     /// Gets in line.
     ///
     /// # Safety
@@ -174,32 +180,28 @@ impl<V> Line<V> {
     #[inline]
     pub(crate) unsafe fn push(&mut self, place: &Place<V>, level: usize) {
         self.came += 1;
-        let came = self.came;
-        // SAFETY: we have the latch.
-        unsafe { place.with_links(|links| links.came = came) };
-        // SAFETY: the caller's promise.
-        unsafe { self.link(place, level) };
+        self.links(place, |links| links.came = self.came);
+        self.link(place, level);
     }
 
     /// At the end of its level, but before those who came later: it may have come from another level.
-    unsafe fn link(&mut self, place: &Place<V>, level: usize) {
-        // SAFETY, here and below: we have the latch, and who is in line is there.
-        let came = unsafe { place.with_links(|links| links.came) };
+    fn link(&mut self, place: &Place<V>, level: usize) {
+        let came = self.links(place, |links| links.came);
         let mut previous = self.queues[level].last;
-        while let Some(before) = unsafe { previous.as_ref() }
-            && unsafe { before.with_links(|links| links.came) } > came
+        while let Some(before) = self.at(previous)
+            && self.links(before, |links| links.came) > came
         {
-            previous = unsafe { before.with_links(|links| links.previous) };
+            previous = self.links(before, |links| links.previous);
         }
-        let next = match unsafe { previous.as_ref() } {
-            Some(before) => unsafe { before.with_links(|links| std::mem::replace(&mut links.next, place)) },
+        let next = match self.at(previous) {
+            Some(before) => self.links(before, |links| std::mem::replace(&mut links.next, place)),
             None => std::mem::replace(&mut self.queues[level].first, place),
         };
-        match unsafe { next.as_ref() } {
-            Some(after) => unsafe { after.with_links(|links| links.previous = place) },
+        match self.at(next) {
+            Some(after) => self.links(after, |links| links.previous = place),
             None => self.queues[level].last = place,
         }
-        unsafe { place.with_links(|links| *links = Links { next, previous, level, came, in_line: true }) };
+        self.links(place, |links| *links = Links { next, previous, level, came, in_line: true });
         self.mask |= 1 << level;
         self.count += 1;
     }
@@ -209,21 +211,18 @@ impl<V> Line<V> {
     /// # Safety
     /// It was pushed to this line.
     pub(crate) unsafe fn remove(&mut self, place: &Place<V>) -> bool {
-        // SAFETY, here and below: we have the latch, and who is in line is there.
-        let (in_line, level, next, previous) = unsafe {
-            place.with_links(|links| {
-                (std::mem::replace(&mut links.in_line, false), links.level, links.next, links.previous)
-            })
-        };
+        let (in_line, level, next, previous) = self.links(place, |links| {
+            (std::mem::replace(&mut links.in_line, false), links.level, links.next, links.previous)
+        });
         if !in_line {
             return false;
         }
-        match unsafe { previous.as_ref() } {
-            Some(before) => unsafe { before.with_links(|links| links.next = next) },
+        match self.at(previous) {
+            Some(before) => self.links(before, |links| links.next = next),
             None => self.queues[level].first = next,
         }
-        match unsafe { next.as_ref() } {
-            Some(after) => unsafe { after.with_links(|links| links.previous = previous) },
+        match self.at(next) {
+            Some(after) => self.links(after, |links| links.previous = previous),
             None => self.queues[level].last = previous,
         }
         if self.queues[level].first.is_null() {
@@ -238,30 +237,25 @@ impl<V> Line<V> {
     /// # Safety
     /// It was pushed to this line.
     pub(crate) unsafe fn move_to(&mut self, place: &Place<V>, level: usize) -> bool {
-        // SAFETY: we have the latch.
-        let moves = unsafe { place.with_links(|links| links.in_line && links.level != level) };
-        if moves {
-            // SAFETY: it is in line, and not any more.
-            unsafe {
-                self.remove(place);
-                self.link(place, level);
-            }
+        let moves = self.links(place, |links| links.in_line && links.level != level);
+        // SAFETY: the caller's promise.
+        if moves && unsafe { self.remove(place) } {
+            self.link(place, level);
         }
         moves
     }
 
     /// What the first in line waits with.
     pub(crate) fn first(&mut self) -> Option<&mut V> {
-        // SAFETY: we have the latch, and who is in line is there.
-        let place = unsafe { self.first_place()?.as_ref()? };
-        // SAFETY: as above.
+        let place = self.first_place()?;
+        // SAFETY: the latch is ours, and with it what is in line.
         Some(place.value.with_mut(|value| unsafe { &mut *value }))
     }
 
     #[inline]
-    fn first_place(&self) -> Option<*const Place<V>> {
+    fn first_place<'a>(&self) -> Option<&'a Place<V>> {
         let level = self.mask.trailing_zeros() as usize;
-        Some(self.queues.get(level)?.first)
+        self.at(self.queues.get(level)?.first)
     }
 
     /// Takes out the first in line, gives it what it waits for by `give`, and returns what wakes it: to be called when
@@ -269,15 +263,15 @@ impl<V> Line<V> {
     #[inline]
     pub(crate) fn serve<R>(&mut self, give: impl FnOnce(&mut V) -> R) -> Option<(R, Wake)> {
         loop {
-            // SAFETY, here and below: we have the latch, and who is in line is there.
-            let place = unsafe { self.first_place()?.as_ref()? };
+            let place = self.first_place()?;
+            // SAFETY: it is in this line.
             unsafe { self.remove(place) };
-            if let Some((choice, index)) = place.choice
-                && !unsafe { &*choice }.claim(index)
-            {
+            // SAFETY: who has a choice keeps it until all its places have left, for which it needs our latch.
+            if place.choice.is_some_and(|(choice, index)| !unsafe { &*choice }.claim(index)) {
                 // It is served elsewhere, and finds out by itself.
                 continue;
             }
+            // SAFETY: the latch is ours.
             let given = unsafe { place.with_value(give) };
             let wake = place.who.wake();
             // ORDERING: Release pairs with the acquire of `is_served`: what it was given.

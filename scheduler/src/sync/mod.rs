@@ -38,6 +38,9 @@ mod latch;
 mod line;
 mod wait;
 mod semaphore;
+pub mod channel;
+#[doc(hidden)]
+pub mod select;
 
 pub use mutex::{Mutex, MutexGuard};
 pub use semaphore::{Permit, Semaphore};

@@ -76,6 +76,16 @@ impl Who {
     }
 }
 
+impl Who {
+    /// Another waker for a future, which is in line; the caller has the latch. `false`: it was woken.
+    pub(crate) fn swap_waker(&self, other: &mut Option<Waker>) -> bool {
+        let Who::Task(TaskWaker(waker)) = self else { return false };
+        // SAFETY: the latch is the caller's.
+        waker.with_mut(|waker| std::mem::swap(unsafe { &mut *waker }, other));
+        other.is_some()
+    }
+}
+
 impl Wake {
     /// Called after the latch is free.
     #[inline]
@@ -223,7 +233,11 @@ impl Lender for Moves {
 /// They are what [`Moves::new`] was given, and still there.
 unsafe fn moved<S: Side>(latch: *const (), place: *const (), level: usize) {
     // SAFETY: the caller's promise.
-    let (latch, place) = unsafe { (&*latch.cast::<Latch<S::State>>(), &*place.cast::<Place<S::Value>>()) };
+    unsafe { move_to::<S>(&*latch.cast(), &*place.cast(), level) };
+}
+
+/// Who waits has another level now.
+pub(crate) fn move_to<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, level: usize) {
     let mut wakes = Vec::new();
     latch.with(|state| {
         // SAFETY: it was pushed there.

@@ -120,8 +120,9 @@ impl Worker {
         }
         // SAFETY: as in `resume_here`.
         let carrier_ref = unsafe { &*carrier };
-        self.recount(carrier_ref, fiber.state.level());
+        // Counted last: what the statistics say has come to pass.
         loan::pass_on(carrier_ref, fiber.state.level());
+        self.recount(carrier_ref, fiber.state.level());
         let (queued, level) = (carrier_ref.queued.get(), carrier_ref.level.get() as usize);
         if queued == Queued::No || level == fiber.state.level() {
             return;

@@ -1,0 +1,370 @@
+//! What senders and receivers share: the values that are there, and those who wait.
+//!
+//! | there are                     | then                                                             |
+//! |-------------------------------|------------------------------------------------------------------|
+//! | receivers in line             | no values and no senders: a new value goes to the first of them  |
+//! | senders in line, each with its value | the buffer is full: who takes from it puts the first sender's value at its end |
+//! | neither                       | whatever there is in the buffer                                  |
+//!
+//! A channel without a buffer is one whose buffer is always full. A receiver that was served without a value learns that
+//! all senders are gone; a sender that was served and has its value still, that all receivers are.
+
+use crate::sync::latch::Latch;
+use crate::sync::line::{Line, Place};
+use crate::sync::wait::{self, Side, Waited, Wake, Who, wake_all};
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::time::Instant;
+
+/// See the module's documentation.
+pub(crate) struct Channel<T> {
+    latch: Latch<State<T>>,
+}
+
+pub(crate) struct State<T> {
+    buffer: VecDeque<T>,
+    /// `usize::MAX`: no bound.
+    capacity: usize,
+    senders: Line<Option<T>>,
+    receivers: Line<Option<T>>,
+    /// How many [`Sender`](super::Sender)s and [`Receiver`](super::Receiver)s there are.
+    sending: usize,
+    receiving: usize,
+}
+
+/// The line of those who have something to send.
+pub(crate) struct Senders<T>(PhantomData<T>);
+
+/// The line of those who wait for something.
+pub(crate) struct Receivers<T>(PhantomData<T>);
+
+impl<T> Side for Senders<T> {
+    type State = State<T>;
+    type Value = Option<T>;
+
+    fn line(state: &mut State<T>) -> &mut Line<Option<T>> {
+        &mut state.senders
+    }
+}
+
+impl<T> Side for Receivers<T> {
+    type State = State<T>;
+    type Value = Option<T>;
+
+    fn line(state: &mut State<T>) -> &mut Line<Option<T>> {
+        &mut state.receivers
+    }
+}
+
+/// How a value that was to be sent has fared.
+pub(crate) enum Sent<T> {
+    Done,
+    Disconnected(T),
+    /// There is no room, or was none in time.
+    Full(T),
+    Cancelled(T),
+}
+
+/// What was received.
+pub(crate) enum Received<T> {
+    Value(T),
+    Disconnected,
+    /// There is nothing, or was nothing in time.
+    Empty,
+    Cancelled,
+}
+
+/// What the state says to somebody who would send.
+enum Send<T> {
+    Done(Option<Wake>),
+    Disconnected(T),
+    Full(T),
+}
+
+/// And to one who would receive.
+enum Receive<T> {
+    Value(T, Option<Wake>),
+    Disconnected,
+    Empty,
+}
+
+impl<T> State<T> {
+    #[inline]
+    fn send(&mut self, value: T) -> Send<T> {
+        if self.receiving == 0 {
+            return Send::Disconnected(value);
+        }
+        let mut value = Some(value);
+        if let Some(((), wake)) = self.receivers.serve(|slot| *slot = value.take()) {
+            return Send::Done(Some(wake));
+        }
+        // Nobody has taken it.
+        match value {
+            Some(value) if self.buffer.len() >= self.capacity => Send::Full(value),
+            value => {
+                self.buffer.extend(value);
+                Send::Done(None)
+            }
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self) -> Receive<T> {
+        let Some(first) = self.buffer.pop_front() else {
+            return match self.serve_sender() {
+                Some((value, wake)) => Receive::Value(value, Some(wake)),
+                None if self.sending == 0 => Receive::Disconnected,
+                None => Receive::Empty,
+            };
+        };
+        // There may be one more than fit, see `put_back`.
+        if self.buffer.len() >= self.capacity {
+            return Receive::Value(first, None);
+        }
+        let (next, wake) = self.serve_sender().unzip();
+        self.buffer.extend(next);
+        Receive::Value(first, wake)
+    }
+
+    /// Takes the value of the first sender in line.
+    #[inline]
+    fn serve_sender(&mut self) -> Option<(T, Wake)> {
+        let (value, wake) = self.senders.serve(Option::take)?;
+        value.map(|value| (value, wake))
+    }
+}
+
+impl<T> Channel<T> {
+    /// Empty, with one sender and one receiver.
+    pub(crate) fn new(capacity: usize) -> Channel<T> {
+        let state = State {
+            buffer: VecDeque::new(),
+            capacity,
+            senders: Line::new(),
+            receivers: Line::new(),
+            sending: 1,
+            receiving: 1,
+        };
+        Channel { latch: Latch::new(state) }
+    }
+
+    /// Sends without waiting.
+    #[inline]
+    pub(crate) fn try_send(&self, value: T) -> Sent<T> {
+        match self.latch.with(|state| state.send(value)) {
+            Send::Done(wake) => {
+                wake.into_iter().for_each(Wake::call);
+                Sent::Done
+            }
+            Send::Disconnected(value) => Sent::Disconnected(value),
+            Send::Full(value) => Sent::Full(value),
+        }
+    }
+
+    /// Sends, waits until then if it must.
+    #[inline]
+    pub(crate) fn send(&self, value: T, due: Option<Instant>) -> Sent<T> {
+        let mut place = None;
+        let sent = self.latch.with(|state| match state.send(value) {
+            Send::Full(value) => {
+                let (who, level) = Who::caller();
+                let place = place.insert(Place::new(who, Some(value)));
+                // SAFETY: it stays in this frame, and we wait until it is not in line.
+                unsafe { state.senders.push(place, level) };
+                None
+            }
+            sent => Some(sent),
+        });
+        match (sent, &place) {
+            (Some(Send::Done(wake)), _) => {
+                wake.into_iter().for_each(Wake::call);
+                Sent::Done
+            }
+            (Some(Send::Disconnected(value) | Send::Full(value)), _) => Sent::Disconnected(value),
+            (None, Some(place)) => self.wait_to_send(place, due),
+            (None, None) => unreachable!("who is not done is in line"),
+        }
+    }
+
+    fn wait_to_send(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Sent<T> {
+        let waited = wait::wait::<Senders<T>>(&self.latch, place, due);
+        // SAFETY: it is ours, and not in line any more.
+        match (unsafe { place.with_value(Option::take) }, waited) {
+            (None, _) => Sent::Done,
+            (Some(value), Waited::Served) => Sent::Disconnected(value),
+            (Some(value), Waited::TimedOut) => Sent::Full(value),
+            (Some(value), Waited::Cancelled) => Sent::Cancelled(value),
+        }
+    }
+
+    /// Receives without waiting.
+    #[inline]
+    pub(crate) fn try_receive(&self) -> Received<T> {
+        match self.latch.with(State::receive) {
+            Receive::Value(value, wake) => {
+                wake.into_iter().for_each(Wake::call);
+                Received::Value(value)
+            }
+            Receive::Disconnected => Received::Disconnected,
+            Receive::Empty => Received::Empty,
+        }
+    }
+
+    /// Receives, waits until then if it must.
+    #[inline]
+    pub(crate) fn receive(&self, due: Option<Instant>) -> Received<T> {
+        let mut place = None;
+        let received = self.latch.with(|state| match state.receive() {
+            Receive::Empty => {
+                let (who, level) = Who::caller();
+                let place = place.insert(Place::new(who, None));
+                // SAFETY: it stays in this frame, and we wait until it is not in line.
+                unsafe { state.receivers.push(place, level) };
+                Receive::Empty
+            }
+            received => received,
+        });
+        match (received, &place) {
+            (Receive::Value(value, wake), _) => {
+                wake.into_iter().for_each(Wake::call);
+                Received::Value(value)
+            }
+            (Receive::Empty, Some(place)) => self.wait_to_receive(place, due),
+            _ => Received::Disconnected,
+        }
+    }
+
+    fn wait_to_receive(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Received<T> {
+        let waited = wait::wait::<Receivers<T>>(&self.latch, place, due);
+        // SAFETY: it is ours, and not in line any more.
+        match (unsafe { place.with_value(Option::take) }, waited) {
+            (Some(value), _) => Received::Value(value),
+            (None, Waited::Served) => Received::Disconnected,
+            (None, Waited::TimedOut) => Received::Empty,
+            (None, Waited::Cancelled) => Received::Cancelled,
+        }
+    }
+
+    /// Gets in line to send what is at `place`. `false`: there is no need to wait, so it has not.
+    ///
+    /// # Safety
+    /// The place is new, stays where it is, and [leaves](Self::leave_sending) before it is gone.
+    pub(crate) unsafe fn enter_sending(&self, place: &Place<Option<T>>, level: usize) -> bool {
+        self.latch.with(|state| {
+            let waits =
+                state.receiving > 0 && state.receivers.is_empty() && state.buffer.len() >= state.capacity;
+            if waits {
+                // SAFETY: the caller's promise.
+                unsafe { state.senders.push(place, level) };
+            }
+            waits
+        })
+    }
+
+    /// The same for one who would receive.
+    ///
+    /// # Safety
+    /// As for [`enter_sending`](Self::enter_sending).
+    pub(crate) unsafe fn enter_receiving(&self, place: &Place<Option<T>>, level: usize) -> bool {
+        self.latch.with(|state| {
+            let waits = state.sending > 0 && state.buffer.is_empty() && state.senders.is_empty();
+            if waits {
+                // SAFETY: the caller's promise.
+                unsafe { state.receivers.push(place, level) };
+            }
+            waits
+        })
+    }
+
+    /// Does not wait any longer. `false`: it was served.
+    pub(crate) fn leave_sending(&self, place: &Place<Option<T>>) -> bool {
+        wait::leave::<Senders<T>>(&self.latch, place)
+    }
+
+    /// Does not wait any longer. `false`: it was served.
+    pub(crate) fn leave_receiving(&self, place: &Place<Option<T>>) -> bool {
+        wait::leave::<Receivers<T>>(&self.latch, place)
+    }
+
+    /// Has another level now.
+    pub(crate) fn move_sending(&self, place: &Place<Option<T>>, level: usize) {
+        wait::move_to::<Senders<T>>(&self.latch, place, level);
+    }
+
+    /// Has another level now.
+    pub(crate) fn move_receiving(&self, place: &Place<Option<T>>, level: usize) {
+        wait::move_to::<Receivers<T>>(&self.latch, place, level);
+    }
+
+    /// Another waker for a future in line. `false`: it was served.
+    pub(crate) fn renew(&self, place: &Place<Option<T>>, waker: &std::task::Waker) -> bool {
+        let mut waker = Some(waker.clone());
+        // The one before is dropped when the latch is free.
+        self.latch.with(|_| !place.is_served() && place.who().swap_waker(&mut waker))
+    }
+
+    /// A value that somebody was given and does not want: it is the next to be received.
+    pub(crate) fn put_back(&self, value: T) {
+        let (left, wake) = self.latch.with(|state| {
+            if state.receiving == 0 {
+                return (Some(value), None);
+            }
+            let mut value = Some(value);
+            let served = state.receivers.serve(|slot| *slot = value.take());
+            if let Some(value) = value {
+                state.buffer.push_front(value);
+            }
+            (None, served.map(|((), wake)| wake))
+        });
+        wake.into_iter().for_each(Wake::call);
+        drop(left);
+    }
+
+    pub(crate) fn add_sender(&self) {
+        self.latch.with(|state| state.sending += 1);
+    }
+
+    pub(crate) fn add_receiver(&self) {
+        self.latch.with(|state| state.receiving += 1);
+    }
+
+    /// One sender is gone. Whoever waits for the last one's values gets none.
+    pub(crate) fn remove_sender(&self) {
+        let mut wakes = Vec::new();
+        self.latch.with(|state| {
+            state.sending -= 1;
+            if state.sending == 0 {
+                state.receivers.serve_all(|_| (), &mut wakes);
+            }
+        });
+        wake_all(wakes);
+    }
+
+    /// One receiver is gone. Without any, nobody needs what is there.
+    pub(crate) fn remove_receiver(&self) {
+        let mut wakes = Vec::new();
+        let unwanted = self.latch.with(|state| {
+            state.receiving -= 1;
+            if state.receiving > 0 {
+                return VecDeque::new();
+            }
+            state.senders.serve_all(|_| (), &mut wakes);
+            std::mem::take(&mut state.buffer)
+        });
+        wake_all(wakes);
+        drop(unwanted);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.latch.with(|state| state.buffer.len())
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.latch.with(|state| state.buffer.len() >= state.capacity)
+    }
+
+    /// `None`: no bound.
+    pub(crate) fn capacity(&self) -> Option<usize> {
+        self.latch.with(|state| (state.capacity != usize::MAX).then_some(state.capacity))
+    }
+}
