@@ -32,6 +32,7 @@ mod handoff_same;
 mod inversion;
 mod levels;
 mod parked;
+mod rendezvous;
 mod set_priority;
 mod shares;
 mod skynet;
@@ -49,6 +50,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &fork_join::WORKLOAD,
     &yield_now::WORKLOAD,
     &handoff_same::WORKLOAD,
+    &rendezvous::WORKLOAD,
     &handoff_cross::WORKLOAD,
     &skynet::WORKLOAD,
     &parked::WORKLOAD,

@@ -40,21 +40,16 @@ impl<S> Latch<S> {
     /// Does something with the state, alone. `f` does not suspend, and does not come back here.
     #[inline]
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut S) -> R) -> R {
-        struct Unlock<'a>(&'a AtomicU32);
-        impl Drop for Unlock<'_> {
-            #[inline]
-            fn drop(&mut self) {
-                // ORDERING: Release pairs with the acquire of `try_lock`: what was done to the state.
-                self.0.store(FREE, Ordering::Release);
-            }
-        }
+        self.lock().with(f)
+    }
+
+    /// The right to use the state, until it is dropped: also by a panic in the user's code that it calls.
+    #[inline]
+    pub(crate) fn lock(&self) -> Latched<'_, S> {
         if !self.try_lock() {
             self.lock_slowly();
         }
-        // Also where `f` panics, as code of the user's may that it calls.
-        let _unlock = Unlock(&self.word);
-        // SAFETY: it is ours until the word is free again.
-        self.state.with_mut(|state| f(unsafe { &mut *state }))
+        Latched(self)
     }
 
     #[inline]
@@ -70,5 +65,25 @@ impl<S> Latch<S> {
             stall(round);
             round += 1;
         }
+    }
+}
+
+/// See [`Latch::lock`]. Its owner does not suspend.
+pub(crate) struct Latched<'a, S>(&'a Latch<S>);
+
+impl<S> Latched<'_, S> {
+    /// Does something with the state.
+    #[inline]
+    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut S) -> R) -> R {
+        // SAFETY: it is ours until we are dropped.
+        self.0.state.with_mut(|state| f(unsafe { &mut *state }))
+    }
+}
+
+impl<S> Drop for Latched<'_, S> {
+    #[inline]
+    fn drop(&mut self) {
+        // ORDERING: Release pairs with the acquire of `try_lock`: what was done to the state.
+        self.0.word.store(FREE, Ordering::Release);
     }
 }

@@ -19,7 +19,7 @@
 //! Who waits in several lines at once has a [`Choice`] that its places share. A place is served only by whoever
 //! wins the choice, one compare-and-swap; others take the place out of their line and go on to the next.
 
-use super::wait::{Wake, Who};
+use super::wait::{Wake, Wakes, Who};
 use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
 use crate::priority::LEVELS;
 use std::marker::PhantomPinned;
@@ -280,7 +280,41 @@ impl<V> Line<V> {
         }
     }
 
+    /// The same, where the hand-over is to be as short as it can be: who is at home here is queued at once.
+    #[inline]
+    pub(crate) fn serve_into<R>(&mut self, give: impl FnOnce(&mut V) -> R, wakes: &mut Wakes) -> Option<R> {
+        loop {
+            let level = self.mask.trailing_zeros() as usize;
+            let place = self.at(self.queues.get(level)?.first)?;
+            let next = self.links(place, |links| {
+                links.in_line = false;
+                links.next
+            });
+            self.queues[level].first = next;
+            match self.at(next) {
+                Some(after) => self.links(after, |links| links.previous = ptr::null()),
+                None => {
+                    self.queues[level].last = ptr::null();
+                    self.mask &= !(1 << level);
+                }
+            }
+            self.count -= 1;
+            // SAFETY: who has a choice keeps it until all its places have left, for which it needs our latch.
+            if place.choice.is_some_and(|(choice, index)| !unsafe { &*choice }.claim(index)) {
+                // It is served elsewhere, and finds out by itself.
+                continue;
+            }
+            // SAFETY: the latch is ours.
+            let given = unsafe { place.with_value(give) };
+            wakes.add(&place.who);
+            // ORDERING: Release pairs with the acquire of `is_served`: what it was given.
+            place.served.store(1, Ordering::Release);
+            return Some(given);
+        }
+    }
+
     /// Serves everybody who is in line.
+    #[allow(dead_code)] // Barriers and events do.
     pub(crate) fn serve_all(&mut self, mut give: impl FnMut(&mut V), wakes: &mut Vec<Wake>) {
         while let Some(((), wake)) = self.serve(&mut give) {
             wakes.push(wake);

@@ -107,6 +107,46 @@ pub(crate) fn wake_all(wakes: Vec<Wake>) {
     here.into_iter().chain(others).for_each(Wake::call);
 }
 
+/// What wakes those elsewhere who were served: called when the latch is free. Those whose home is here were queued at once.
+#[must_use = "they sleep on"]
+#[derive(Default)]
+pub(crate) struct Wakes {
+    first: Option<Wake>,
+    others: Vec<Wake>,
+}
+
+impl Wakes {
+    /// Wakes them.
+    #[inline]
+    pub(crate) fn call(self) {
+        if let Some(first) = self.first {
+            first.call();
+            self.others.into_iter().for_each(Wake::call);
+        }
+    }
+
+    /// Who waits was served. The latch is the caller's.
+    #[inline]
+    pub(crate) fn add(&mut self, who: &Who) {
+        if let Who::Fiber(fiber) = who
+            && let Some(worker) = current::worker()
+            && current::is_home(worker, *fiber)
+        {
+            worker.resume_here(*fiber);
+        } else {
+            self.add_other(who.wake());
+        }
+    }
+
+    #[cold]
+    fn add_other(&mut self, wake: Wake) {
+        match self.first {
+            None => self.first = Some(wake),
+            Some(_) => self.others.push(wake),
+        }
+    }
+}
+
 /// One of the lines of a primitive.
 pub(crate) trait Side {
     /// What is behind its latch.

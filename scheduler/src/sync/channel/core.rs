@@ -11,7 +11,7 @@
 
 use crate::sync::latch::Latch;
 use crate::sync::line::{Line, Place};
-use crate::sync::wait::{self, Side, Waited, Wake, Who, wake_all};
+use crate::sync::wait::{self, Side, Waited, Wakes, Who};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::time::Instant;
@@ -74,63 +74,49 @@ pub(crate) enum Received<T> {
     Cancelled,
 }
 
-/// What the state says to somebody who would send.
-enum Send<T> {
-    Done(Option<Wake>),
-    Disconnected(T),
-    Full(T),
-}
-
-/// And to one who would receive.
-enum Receive<T> {
-    Value(T, Option<Wake>),
-    Disconnected,
-    Empty,
-}
-
 impl<T> State<T> {
+    /// `Sent::Full`: whoever sends would have to wait.
     #[inline]
-    fn send(&mut self, value: T) -> Send<T> {
+    fn send(&mut self, value: T, wakes: &mut Wakes) -> Sent<T> {
         if self.receiving == 0 {
-            return Send::Disconnected(value);
+            return Sent::Disconnected(value);
         }
         let mut value = Some(value);
-        if let Some(((), wake)) = self.receivers.serve(|slot| *slot = value.take()) {
-            return Send::Done(Some(wake));
+        if self.receivers.serve_into(|slot| *slot = value.take(), wakes).is_some() {
+            return Sent::Done;
         }
         // Nobody has taken it.
         match value {
-            Some(value) if self.buffer.len() >= self.capacity => Send::Full(value),
+            Some(value) if self.buffer.len() >= self.capacity => Sent::Full(value),
             value => {
                 self.buffer.extend(value);
-                Send::Done(None)
+                Sent::Done
             }
         }
     }
 
+    /// `Received::Empty`: whoever receives would have to wait.
     #[inline]
-    fn receive(&mut self) -> Receive<T> {
+    fn receive(&mut self, wakes: &mut Wakes) -> Received<T> {
         let Some(first) = self.buffer.pop_front() else {
-            return match self.serve_sender() {
-                Some((value, wake)) => Receive::Value(value, Some(wake)),
-                None if self.sending == 0 => Receive::Disconnected,
-                None => Receive::Empty,
+            return match self.serve_sender(wakes) {
+                Some(value) => Received::Value(value),
+                None if self.sending == 0 => Received::Disconnected,
+                None => Received::Empty,
             };
         };
         // There may be one more than fit, see `put_back`.
-        if self.buffer.len() >= self.capacity {
-            return Receive::Value(first, None);
+        if self.buffer.len() < self.capacity && !self.senders.is_empty() {
+            let next = self.serve_sender(wakes);
+            self.buffer.extend(next);
         }
-        let (next, wake) = self.serve_sender().unzip();
-        self.buffer.extend(next);
-        Receive::Value(first, wake)
+        Received::Value(first)
     }
 
     /// Takes the value of the first sender in line.
     #[inline]
-    fn serve_sender(&mut self) -> Option<(T, Wake)> {
-        let (value, wake) = self.senders.serve(Option::take)?;
-        value.map(|value| (value, wake))
+    fn serve_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
+        self.senders.serve_into(Option::take, wakes)?
     }
 }
 
@@ -151,39 +137,29 @@ impl<T> Channel<T> {
     /// Sends without waiting.
     #[inline]
     pub(crate) fn try_send(&self, value: T) -> Sent<T> {
-        match self.latch.with(|state| state.send(value)) {
-            Send::Done(wake) => {
-                wake.into_iter().for_each(Wake::call);
-                Sent::Done
-            }
-            Send::Disconnected(value) => Sent::Disconnected(value),
-            Send::Full(value) => Sent::Full(value),
-        }
+        let mut wakes = Wakes::default();
+        let sent = self.latch.with(|state| state.send(value, &mut wakes));
+        wakes.call();
+        sent
     }
 
     /// Sends, waits until then if it must.
     #[inline]
     pub(crate) fn send(&self, value: T, due: Option<Instant>) -> Sent<T> {
-        let mut place = None;
-        let sent = self.latch.with(|state| match state.send(value) {
-            Send::Full(value) => {
-                let (who, level) = Who::caller();
-                let place = place.insert(Place::new(who, Some(value)));
-                // SAFETY: it stays in this frame, and we wait until it is not in line.
-                unsafe { state.senders.push(place, level) };
-                None
-            }
-            sent => Some(sent),
-        });
-        match (sent, &place) {
-            (Some(Send::Done(wake)), _) => {
-                wake.into_iter().for_each(Wake::call);
-                Sent::Done
-            }
-            (Some(Send::Disconnected(value) | Send::Full(value)), _) => Sent::Disconnected(value),
-            (None, Some(place)) => self.wait_to_send(place, due),
-            (None, None) => unreachable!("who is not done is in line"),
-        }
+        let mut wakes = Wakes::default();
+        let mut state = self.latch.lock();
+        let sent = state.with(|state| state.send(value, &mut wakes));
+        let Sent::Full(value) = sent else {
+            drop(state);
+            wakes.call();
+            return sent;
+        };
+        let (who, level) = Who::caller();
+        let place = Place::new(who, Some(value));
+        // SAFETY: it stays in this frame, and we wait until it is not in line.
+        state.with(|state| unsafe { state.senders.push(&place, level) });
+        drop(state);
+        self.wait_to_send(&place, due)
     }
 
     fn wait_to_send(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Sent<T> {
@@ -200,38 +176,29 @@ impl<T> Channel<T> {
     /// Receives without waiting.
     #[inline]
     pub(crate) fn try_receive(&self) -> Received<T> {
-        match self.latch.with(State::receive) {
-            Receive::Value(value, wake) => {
-                wake.into_iter().for_each(Wake::call);
-                Received::Value(value)
-            }
-            Receive::Disconnected => Received::Disconnected,
-            Receive::Empty => Received::Empty,
-        }
+        let mut wakes = Wakes::default();
+        let received = self.latch.with(|state| state.receive(&mut wakes));
+        wakes.call();
+        received
     }
 
     /// Receives, waits until then if it must.
     #[inline]
     pub(crate) fn receive(&self, due: Option<Instant>) -> Received<T> {
-        let mut place = None;
-        let received = self.latch.with(|state| match state.receive() {
-            Receive::Empty => {
-                let (who, level) = Who::caller();
-                let place = place.insert(Place::new(who, None));
-                // SAFETY: it stays in this frame, and we wait until it is not in line.
-                unsafe { state.receivers.push(place, level) };
-                Receive::Empty
-            }
-            received => received,
-        });
-        match (received, &place) {
-            (Receive::Value(value, wake), _) => {
-                wake.into_iter().for_each(Wake::call);
-                Received::Value(value)
-            }
-            (Receive::Empty, Some(place)) => self.wait_to_receive(place, due),
-            _ => Received::Disconnected,
-        }
+        let mut wakes = Wakes::default();
+        let mut state = self.latch.lock();
+        let received = state.with(|state| state.receive(&mut wakes));
+        let Received::Empty = received else {
+            drop(state);
+            wakes.call();
+            return received;
+        };
+        let (who, level) = Who::caller();
+        let place = Place::new(who, None);
+        // SAFETY: it stays in this frame, and we wait until it is not in line.
+        state.with(|state| unsafe { state.receivers.push(&place, level) });
+        drop(state);
+        self.wait_to_receive(&place, due)
     }
 
     fn wait_to_receive(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Received<T> {
@@ -305,19 +272,18 @@ impl<T> Channel<T> {
 
     /// A value that somebody was given and does not want: it is the next to be received.
     pub(crate) fn put_back(&self, value: T) {
-        let (left, wake) = self.latch.with(|state| {
-            if state.receiving == 0 {
-                return (Some(value), None);
-            }
-            let mut value = Some(value);
-            let served = state.receivers.serve(|slot| *slot = value.take());
-            if let Some(value) = value {
+        let (mut value, mut wakes) = (Some(value), Wakes::default());
+        self.latch.with(|state| {
+            let served = state.receivers.serve_into(|slot| *slot = value.take(), &mut wakes);
+            if served.is_none()
+                && state.receiving > 0
+                && let Some(value) = value.take()
+            {
                 state.buffer.push_front(value);
             }
-            (None, served.map(|((), wake)| wake))
         });
-        wake.into_iter().for_each(Wake::call);
-        drop(left);
+        wakes.call();
+        // Where nobody receives any more, it is dropped here.
     }
 
     pub(crate) fn add_sender(&self) {
@@ -330,28 +296,28 @@ impl<T> Channel<T> {
 
     /// One sender is gone. Whoever waits for the last one's values gets none.
     pub(crate) fn remove_sender(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|state| {
             state.sending -= 1;
             if state.sending == 0 {
-                state.receivers.serve_all(|_| (), &mut wakes);
+                while state.receivers.serve_into(|_| (), &mut wakes).is_some() {}
             }
         });
-        wake_all(wakes);
+        wakes.call();
     }
 
     /// One receiver is gone. Without any, nobody needs what is there.
     pub(crate) fn remove_receiver(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         let unwanted = self.latch.with(|state| {
             state.receiving -= 1;
             if state.receiving > 0 {
                 return VecDeque::new();
             }
-            state.senders.serve_all(|_| (), &mut wakes);
+            while state.senders.serve_into(|_| (), &mut wakes).is_some() {}
             std::mem::take(&mut state.buffer)
         });
-        wake_all(wakes);
+        wakes.call();
         drop(unwanted);
     }
 
