@@ -52,6 +52,7 @@ mod lane;
 pub mod policy;
 mod error;
 mod machine;
+mod wheel;
 pub mod simulation;
 mod primitive;
 mod queue;

@@ -13,7 +13,7 @@ const LENGTH: u64 = 30_000;
 const MACHINES: [Machine; 2] = [Machine::new(2, 2), Machine::new(1, 1).lanes(1)];
 
 /// What each mutation breaks, and which promises may be the first to show it.
-const BREAKS: [(Mutation, &[Promise]); 15] = [
+const BREAKS: [(Mutation, &[Promise]); 16] = [
     (Mutation::MaskIgnored, &[Promise::Inversion]),
     (Mutation::LowestFirst, &[Promise::Inversion, Promise::Share]),
     (Mutation::SharesDropped, &[Promise::Share, Promise::LongestWait]),
@@ -29,6 +29,7 @@ const BREAKS: [(Mutation, &[Promise]); 15] = [
     (Mutation::LoanKept, &[Promise::RightLevel]),
     (Mutation::TicketsLost, &[Promise::NothingIsLost, Promise::NobodySleepsOnWork]),
     (Mutation::StaleTicketsRun, &[Promise::RightLevel]),
+    (Mutation::WakesEarly, &[Promise::NeverEarly]),
 ];
 
 /// The first seed with which the mutation is noticed, the scenario, and what is noticed.

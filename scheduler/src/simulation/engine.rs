@@ -55,7 +55,7 @@ impl World<'_> {
     fn on_timer(&mut self) {
         match self.timers.take() {
             Some(Event::Up(worker)) => self.get_up(worker as usize),
-            Some(Event::Resume(fiber)) => self.resume(fiber),
+            Some(Event::Alarm(worker)) => self.sound(worker as usize),
             Some(Event::Arrive(source)) => self.arrive(source),
             None => {}
         }
@@ -188,6 +188,9 @@ impl World<'_> {
             self.lanes[lane].searching += 1;
             return self.set_left(worker, LOOK_AGAIN);
         }
+        if let Some(due) = self.workers[worker].timers.next_due() {
+            self.timers.set(due, Event::Alarm(worker as u32));
+        }
         self.workers[worker].state = State::Parked;
         self.lanes[lane].parked += 1;
         self.cpus[worker / 3].threads[worker % 3].runnable = false;
@@ -199,6 +202,29 @@ impl World<'_> {
         self.lanes[worker % 3].parked -= 1;
         let wake_up = 2_000 + self.random.below(18_000) as u64;
         self.timers.set(self.now + wake_up, Event::Up(worker as u32));
+    }
+
+    /// A worker sleeps until its first timer is due, and that is now, unless it has been up meanwhile.
+    fn sound(&mut self, worker: usize) {
+        if self.workers[worker].state == State::Parked && self.workers[worker].timers.soonest() <= self.now {
+            self.unpark(worker);
+        }
+    }
+
+    /// The fibers of `worker` that have slept for long enough are ready.
+    pub(super) fn fire_timers(&mut self, worker: usize) {
+        let early = if self.mutated(Mutation::WakesEarly) { 500 } else { 0 };
+        let mut due = Vec::new();
+        self.workers[worker].timers.take_due(self.now + early, &mut due);
+        for (id, due) in due {
+            if due > self.now {
+                let detail = format!("fiber {id} should sleep until {due}");
+                self.violate(Promise::NeverEarly, detail);
+            }
+            if !self.mutated(Mutation::MailLost) || !self.random.chance(2) {
+                self.push_ready(id, false, false);
+            }
+        }
     }
 
     fn get_up(&mut self, worker: usize) {
@@ -295,7 +321,8 @@ impl World<'_> {
             }
             Between::Sleep(time) => {
                 self.suspend(worker, id);
-                self.timers.set(self.now + u64::from(time), Event::Resume(id));
+                let due = self.now + u64::from(time);
+                self.workers[worker].timers.set(due, (id, due));
             }
             Between::Lock(lock) => {
                 if self.fibers[id as usize].done.is_multiple_of(2) || self.take_lock(id, lock) {
@@ -340,6 +367,7 @@ impl World<'_> {
     }
 
     fn checkpoint(&mut self, worker: usize, id: u32) {
+        self.fire_timers(worker);
         let fiber = &self.fibers[id as usize];
         let (level, piece) = (fiber.level as usize, u64::from(fiber.shape.piece));
         let own = &self.workers[worker];

@@ -25,6 +25,7 @@ impl World<'_> {
     /// The next fiber for `worker`, which is up and has none.
     pub(super) fn find(&mut self, worker: usize) -> Option<Found> {
         self.read_mail(worker);
+        self.fire_timers(worker);
         let tick = self.workers[worker].tick + 1;
         if tick.is_multiple_of(INBOX_INTERVAL) {
             self.look_into_inbox(worker);

@@ -60,8 +60,8 @@ impl Soonest {
 pub(super) enum Event {
     /// A thread that was unparked, or that stood aside, runs.
     Up(u32),
-    /// A fiber that sleeps is resumed.
-    Resume(u32),
+    /// The first timer of a worker that went to sleep is due.
+    Alarm(u32),
     /// A source has its next burst.
     Arrive(u32),
 }

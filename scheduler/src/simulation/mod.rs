@@ -71,6 +71,8 @@ pub enum Promise {
     NobodySleepsOnWork,
     /// Thieves go to the nearest.
     NearestFirst,
+    /// Who sleeps does so until its time is over.
+    NeverEarly,
 }
 
 /// A promise that was broken.
@@ -128,11 +130,13 @@ pub enum Mutation {
     TicketsLost,
     /// A fiber is run out of the queue of a level that it has left.
     StaleTicketsRun,
+    /// Timers fire 500 ns before their time.
+    WakesEarly,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 15] = [
+    pub const ALL: [Mutation; 16] = [
         Mutation::MaskIgnored,
         Mutation::LowestFirst,
         Mutation::SharesDropped,
@@ -148,6 +152,7 @@ impl Mutation {
         Mutation::LoanKept,
         Mutation::TicketsLost,
         Mutation::StaleTicketsRun,
+        Mutation::WakesEarly,
     ];
 }
 

@@ -89,7 +89,7 @@ pub enum Between {
     Checkpoint,
     /// It yields.
     Yield,
-    /// It suspends, and is resumed from outside after a while (ns).
+    /// It sleeps for so many ns, by a timer of its home.
     Sleep(u32),
     /// It takes a lock before every second piece, and gives it back after it.
     Lock(u8),

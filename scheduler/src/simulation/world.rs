@@ -16,6 +16,7 @@ use crate::policy::steal::Rings;
 use crate::policy::turns::Turns;
 use crate::policy::weights::Weights;
 use crate::priority::LEVELS;
+use crate::wheel::Wheel;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -99,6 +100,8 @@ pub(super) struct Worker {
     pub(super) ready_mask: u32,
     pub(super) fresh_mask: u32,
     pub(super) mail: Vec<u32>,
+    /// Its fibers that sleep, and until when.
+    pub(super) timers: Wheel<(u32, u64)>,
     pub(super) turns: Turns,
     pub(super) aside: Aside,
     /// When it next asks whether to stand aside, and the CPU times at the last time.
@@ -392,6 +395,7 @@ impl Worker {
             ready_mask: 0,
             fresh_mask: 0,
             mail: Vec::new(),
+            timers: Wheel::new(),
             turns: Turns::new(),
             aside: Aside::new(),
             ask_at: 0,

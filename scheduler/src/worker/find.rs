@@ -15,6 +15,7 @@ use crate::policy::turns::Checkpoint;
 use crate::policy::{self, Queue, bounds};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Taken;
+use crate::timer::Then;
 use crossbeam_deque::Steal;
 
 /// After so many vain looks for more urgent work, the word's hints are checked and cleared. A look
@@ -32,7 +33,7 @@ impl Worker {
         if self.remote().has_mail() {
             self.read_mail();
         }
-        if !self.timers.is_empty() {
+        if self.timers.may_be_due() {
             self.fire_timers();
         }
         let tick = self.remote().counters.dispatches.get() + 1;
@@ -373,6 +374,9 @@ impl Worker {
     #[cold]
     pub(crate) fn checkpoint(&self, level: usize) -> Checkpoint {
         self.remote().counters.checkpoints.add(1);
+        if self.timers.may_be_due() {
+            self.fire_timers();
+        }
         if self.remote().has_mail() || self.shared.is_stopping() {
             return Checkpoint::MakeRoom;
         }
@@ -576,6 +580,8 @@ impl Worker {
 
     #[cold]
     pub(super) fn fire_timers(&self) {
-        self.timers.fire(|fiber| self.resume_here(fiber));
+        self.timers.fire(|alarm| match alarm.then {
+            Then::Resume => self.resume_here(alarm.fiber),
+        });
     }
 }

@@ -113,7 +113,7 @@ impl Worker {
         while found.is_none() && now - start < spin {
             self.beacon().raise_hunger();
             std::hint::spin_loop();
-            if self.remote().has_mail() || self.beacon().has_news() {
+            if self.remote().has_mail() || self.beacon().has_news() || self.timers.may_be_due() {
                 if self.shared.is_stopping() {
                     self.begin_stop();
                 }

@@ -538,7 +538,10 @@ impl Worker {
     pub(crate) fn should_look(&self, level: usize) -> bool {
         let signs = self.beacon().signs();
         let waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
-        self.turns.should_look(level, waiting) || signs & Beacon::INTERRUPTS != 0 || self.remote().has_mail()
+        self.turns.should_look(level, waiting)
+            || signs & Beacon::INTERRUPTS != 0
+            || self.remote().has_mail()
+            || self.timers.may_be_due()
     }
 
     // ---- small things --------------------------------------------------------------------------
