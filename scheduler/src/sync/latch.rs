@@ -12,7 +12,7 @@
 //! read-modify-write, half of what all of it costs: the thread gives its CPU away for a while, longer each time
 //! ([`stall`](super::stall)).
 
-use super::stall::stall;
+use super::stall::{freed, stall};
 use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
 
 const FREE: u32 = 0;
@@ -46,6 +46,7 @@ impl<S> Latch<S> {
             fn drop(&mut self) {
                 // ORDERING: Release pairs with the acquire of `try_lock`: what was done to the state.
                 self.0.store(FREE, Ordering::Release);
+                freed();
             }
         }
         if !self.try_lock() {
@@ -66,8 +67,8 @@ impl<S> Latch<S> {
     #[cold]
     fn lock_slowly(&self) {
         let mut round = 0;
-        while self.word.load(Ordering::Relaxed) == HELD || !self.try_lock() {
-            stall(round);
+        while !self.try_lock() {
+            stall(round, || self.word.load(Ordering::Relaxed) == HELD);
             round += 1;
         }
     }
