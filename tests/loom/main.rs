@@ -23,6 +23,7 @@
 //! | [`tables`]    | an entry that others look at is dropped once, when the last one is out    |
 //! | [`limits`]    | a place under the limit has one owner, and nobody sleeps beside a free one |
 //! | [`waits`]     | who waits for all is released when nothing is left, and is woken          |
+//! | [`sync`]      | those who wait in lines behind a latch: a folder of its own                |
 //! | `mutate.sh`   | checks the models: weakens each ordering in turn, one of them has to fail |
 //!
 //! What loom cannot show: that the pair of barriers in `machine/barrier.rs` is as good as two fences
@@ -74,6 +75,9 @@ mod wait_list;
 
 #[path = "../../scheduler/src/worker/vigil.rs"]
 mod vigil;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../scheduler/src/priority.rs"]
+mod priority;
 
 mod aside;
 mod fiber;
@@ -90,8 +94,14 @@ mod piles;
 mod sleepers;
 mod stacks;
 mod spares;
+mod sync;
 mod tables;
 mod waits;
+
+/// What the files under `sync` need of the scheduler's `error.rs`.
+mod error {
+    pub(crate) struct Cancelled(pub(crate) ());
+}
 
 /// Runs `model` in every order that has at most `preemptions` switches away from a thread that could
 /// have gone on. Most bugs need two.

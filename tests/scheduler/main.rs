@@ -17,6 +17,7 @@ mod cancel;
 mod priority;
 mod inheritance;
 mod mutex;
+mod semaphore;
 mod channels;
 mod selects;
 mod hogs;
@@ -37,4 +38,12 @@ use std::sync::Arc;
 fn retire_when_sole(scheduler: Arc<Scheduler>) {
     eventually(|| Arc::strong_count(&scheduler) == 1);
     Rig::retire(&scheduler);
+}
+
+/// Waits until so many fibers of each level wait.
+fn until_suspended(scheduler: &Scheduler, expected: [u64; 5]) {
+    eventually(|| {
+        let levels = scheduler.stats().levels;
+        std::array::from_fn(|level| levels[level].suspended) == expected
+    });
 }

@@ -12,7 +12,7 @@
 //! read-modify-write, half of what all of it costs: the thread gives its CPU away for a while, longer each time
 //! ([`stall`](super::stall)).
 
-use super::stall::stall;
+use super::stall::{freed, stall};
 use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
 
 const FREE: u32 = 0;
@@ -54,15 +54,15 @@ impl<S> Latch<S> {
 
     #[inline]
     fn try_lock(&self) -> bool {
-        // ORDERING: Acquire pairs with the release of `with`.
+        // ORDERING: Acquire pairs with the release of `Latched::drop`.
         self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
     fn lock_slowly(&self) {
         let mut round = 0;
-        while self.word.load(Ordering::Relaxed) == HELD || !self.try_lock() {
-            stall(round);
+        while !self.try_lock() {
+            stall(round, || self.word.load(Ordering::Relaxed) == HELD);
             round += 1;
         }
     }
@@ -85,5 +85,6 @@ impl<S> Drop for Latched<'_, S> {
     fn drop(&mut self) {
         // ORDERING: Release pairs with the acquire of `try_lock`: what was done to the state.
         self.0.word.store(FREE, Ordering::Release);
+        freed();
     }
 }

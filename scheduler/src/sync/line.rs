@@ -106,8 +106,9 @@ impl Choice {
     /// It is to be the `index`th. `false`: it is another.
     #[must_use]
     pub(crate) fn claim(&self, index: u32) -> bool {
-        // ORDERING: AcqRel: who claims sees the place whole, and who looks at the choice, what was done before.
-        self.0.compare_exchange(OPEN, index + 1, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        // ORDERING: Release pairs with the acquire of `made`: what was done before. The place itself is seen whole by
+        // way of its line's latch.
+        self.0.compare_exchange(OPEN, index + 1, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Which one it is, if that has been decided.
@@ -245,13 +246,6 @@ impl<V> Line<V> {
         moves
     }
 
-    /// What the first in line waits with.
-    pub(crate) fn first(&mut self) -> Option<&mut V> {
-        let place = self.first_place()?;
-        // SAFETY: the latch is ours, and with it what is in line.
-        Some(place.value.with_mut(|value| unsafe { &mut *value }))
-    }
-
     #[inline]
     fn first_place<'a>(&self) -> Option<&'a Place<V>> {
         let level = self.mask.trailing_zeros() as usize;
@@ -262,8 +256,23 @@ impl<V> Line<V> {
     /// the latch is free again.
     #[inline]
     pub(crate) fn serve<R>(&mut self, give: impl FnOnce(&mut V) -> R) -> Option<(R, Wake)> {
+        self.serve_if(|_| true, give)
+    }
+
+    /// The same, if the first in line may have what it waits for. Who waits in other lines, too, and was served
+    /// there, is passed over.
+    #[inline]
+    pub(crate) fn serve_if<R>(
+        &mut self,
+        may: impl Fn(&V) -> bool,
+        give: impl FnOnce(&mut V) -> R,
+    ) -> Option<(R, Wake)> {
         loop {
             let place = self.first_place()?;
+            // SAFETY: the latch is ours.
+            if !unsafe { place.with_value(|value| may(value)) } {
+                return None;
+            }
             // SAFETY: it is in this line.
             unsafe { self.remove(place) };
             // SAFETY: who has a choice keeps it until all its places have left, for which it needs our latch.

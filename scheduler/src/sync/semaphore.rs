@@ -4,8 +4,8 @@
 //! want one. Only who is more urgent than all who wait may take what is there.
 
 use super::latch::Latch;
-use super::line::{Line, Place};
-use super::wait::{self, Side, Waited, Wake, Who, or_unwind, wake_all};
+use super::line::Line;
+use super::wait::{self, Side, Waited, Wake, or_unwind, wake_all};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::fmt;
@@ -66,9 +66,10 @@ impl Side for Waiting {
 }
 
 impl State {
-    /// Takes so many, if nobody goes before one of `level`.
+    /// Takes so many, if nobody goes before one of `level`. None at all can always be had.
+    #[inline]
     fn take(&mut self, count: usize, level: usize) -> bool {
-        let has = self.free >= count && !self.line.is_before(level);
+        let has = count == 0 || (self.free >= count && !self.line.is_before(level));
         if has {
             self.free -= count;
         }
@@ -76,10 +77,12 @@ impl State {
     }
 
     /// Serves the first in line, if there are permits enough.
+    #[inline]
     fn serve(&mut self) -> Option<Wake> {
-        let count = *self.line.first()?;
-        self.free = self.free.checked_sub(count)?;
-        self.line.serve(|_| ()).map(|((), wake)| wake)
+        let free = self.free;
+        let (count, wake) = self.line.serve_if(|&count| count <= free, |&mut count| count)?;
+        self.free -= count;
+        Some(wake)
     }
 }
 
@@ -107,7 +110,7 @@ impl Semaphore {
     }
 
     /// Waits for so many permits at once. More than there are in all are waited for until somebody has
-    /// [added](Self::add) them.
+    /// [added](Self::add) them; none at all can be had at once, whoever waits.
     pub fn acquire_many(&self, count: usize) -> Permit<'_> {
         or_unwind(self.acquire_many_or_cancelled(count))
     }
@@ -131,9 +134,9 @@ impl Semaphore {
 
     /// Takes so many permits if they are there for us.
     pub fn try_acquire_many(&self, count: usize) -> Option<Permit<'_>> {
-        let (_, level) = Who::caller();
+        let level = wait::level();
         let taken = self.latch.with(|state| state.take(count, level));
-        taken.then_some(Permit { semaphore: self, count })
+        taken.then(|| Permit { semaphore: self, count })
     }
 
     /// Waits for a permit for so long at most. A fiber that is cancelled while it waits unwinds.
@@ -159,8 +162,9 @@ impl Semaphore {
     ///
     /// # Panics
     /// If there are more than `usize::MAX` then.
+    #[inline]
     pub fn add(&self, permits: usize) {
-        let (first, wakes) = self.latch.with(|state| {
+        let (first, mut wakes) = self.latch.with(|state| {
             state.free = state.free.checked_add(permits).expect("a semaphore has at most usize::MAX permits");
             let first = state.serve();
             let mut wakes = Vec::new();
@@ -169,7 +173,11 @@ impl Semaphore {
             }
             (first, wakes)
         });
-        first.into_iter().for_each(Wake::call);
+        let Some(first) = first else { return };
+        if wakes.is_empty() {
+            return first.call();
+        }
+        wakes.insert(0, first);
         wake_all(wakes);
     }
 
@@ -178,22 +186,9 @@ impl Semaphore {
         self.latch.with(|state| state.free)
     }
 
+    #[inline]
     fn take(&self, count: usize, due: Option<Instant>) -> Waited {
-        let mut place = None;
-        let (who, level) = Who::caller();
-        let taken = self.latch.with(|state| {
-            let taken = state.take(count, level);
-            if !taken {
-                let place = place.insert(Place::new(who, count));
-                // SAFETY: it stays in this frame, and we wait until it is not in line.
-                unsafe { state.line.push(place, level) };
-            }
-            taken
-        });
-        match &place {
-            Some(place) if !taken => wait::wait::<Waiting>(&self.latch, place, due),
-            _ => Waited::Served,
-        }
+        wait::wait_unless::<Waiting>(&self.latch, count, due, |state, level| state.take(count, level))
     }
 }
 

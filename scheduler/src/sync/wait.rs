@@ -20,6 +20,7 @@ use crate::priority::Priority;
 use crate::suspend::{Resumer, suspend, unwind_cancelled};
 use crate::worker::sleeper::{Sleeper, park_thread, this_thread};
 use crate::worker::{current, loan};
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -86,6 +87,12 @@ impl Who {
     }
 }
 
+/// The level at which the caller would wait.
+#[inline]
+pub(crate) fn level() -> usize {
+    current::in_fiber().map_or(Priority::Normal.level(), |(_, fiber)| fiber.state.level())
+}
+
 impl Wake {
     /// Called after the latch is free.
     #[inline]
@@ -98,13 +105,20 @@ impl Wake {
     }
 }
 
-/// Wakes them all. Those first who are at home here: a waker of somebody else's may suspend us, and they would run.
-pub(crate) fn wake_all(wakes: Vec<Wake>) {
-    if wakes.is_empty() {
-        return;
+/// Wakes them all. Those first who are at home here: a waker of somebody else's may suspend us, and they would run
+/// and end meanwhile. Also those who come after a waker that panics.
+pub(crate) fn wake_all(mut wakes: Vec<Wake>) {
+    struct Rest(std::vec::IntoIter<Wake>);
+    impl Drop for Rest {
+        fn drop(&mut self) {
+            self.0.by_ref().for_each(Wake::call);
+        }
     }
-    let (here, others): (Vec<_>, Vec<_>) = wakes.into_iter().partition(|wake| matches!(wake, Wake::Here(_)));
-    here.into_iter().chain(others).for_each(Wake::call);
+    if wakes.len() > 1 {
+        wakes.sort_by_key(|wake| !matches!(wake, Wake::Here(_)));
+    }
+    let mut rest = Rest(wakes.into_iter());
+    rest.0.by_ref().for_each(Wake::call);
 }
 
 /// What wakes those elsewhere who were served: called when the latch is free. Those whose home is here were queued at once.
@@ -159,6 +173,10 @@ pub(crate) trait Side {
 
     /// Somebody has left the line, or has got another place: others may have what they wait for.
     fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
+
+    /// Somebody has come, has left or has got another place, and the latch is free again.
+    #[inline]
+    fn settled(_latch: &Latch<Self::State>) {}
 }
 
 /// How a wait has ended.
@@ -168,6 +186,33 @@ pub(crate) enum Waited {
     Served,
     TimedOut,
     Cancelled,
+}
+
+/// Waits with `value` in the line, unless `has` finds under the latch that there is no need to; it is told the level.
+#[inline]
+pub(crate) fn wait_unless<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    has: impl FnOnce(&mut S::State, usize) -> bool,
+) -> Waited {
+    // Written by way of a shared reference: the line's pointer to it has to stay good beside ours.
+    let place = OnceCell::new();
+    latch.with(|state| {
+        if !has(state, level()) {
+            let (who, level) = Who::caller();
+            let place = place.get_or_init(|| Place::new(who, value));
+            // SAFETY: it stays in this frame, and we wait until it is not in line.
+            unsafe { S::line(state).push(place, level) };
+        }
+    });
+    match place.get() {
+        Some(place) => {
+            S::settled(latch);
+            wait::<S>(latch, place, due)
+        }
+        None => Waited::Served,
+    }
 }
 
 /// Waits until the place, which is in line, is served; until `due` if there is such a time; until the fiber is
@@ -195,6 +240,7 @@ pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -
         left
     });
     wake_all(wakes);
+    S::settled(latch);
     left
 }
 
@@ -286,6 +332,7 @@ pub(crate) fn move_to<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>,
         }
     });
     wake_all(wakes);
+    S::settled(latch);
 }
 
 /// Unwinds a fiber that was cancelled while it waited.

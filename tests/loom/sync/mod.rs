@@ -1,0 +1,21 @@
+//! What fibers wait for in lines behind a latch: the production files, whose waiters are loom's threads here.
+//!
+//! | file             | what it checks                                                                 |
+//! |------------------|--------------------------------------------------------------------------------|
+//! | [`lines`]        | the latch, the places in frames, one of several                                |
+//! | [`permits`]      | semaphores: no permit is lost, none made                                       |
+//! | `wait`, `stall`  | twins of the files of those names: threads in the place of fibers              |
+
+#![allow(dead_code, unreachable_pub, missing_docs)]
+
+#[path = "../../../scheduler/src/sync/latch.rs"]
+mod latch;
+#[path = "../../../scheduler/src/sync/line.rs"]
+mod line;
+#[path = "../../../scheduler/src/sync/semaphore.rs"]
+mod semaphore;
+mod stall;
+mod wait;
+
+mod lines;
+mod permits;

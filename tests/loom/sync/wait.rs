@@ -1,0 +1,165 @@
+//! The twin of `scheduler/src/sync/wait.rs`: who waits is a thread of loom's. It parks where a fiber suspends, and leaves
+//! at once where it was given a time or was [cancelled](cancel), so that each server meets it in the middle of that.
+
+use super::latch::Latch;
+use super::line::{Line, Place};
+use crate::error::Cancelled;
+use loom::thread::{self, Thread};
+use std::cell::{Cell, OnceCell};
+use std::time::Instant;
+
+loom::thread_local! {
+    static LEVEL: Cell<usize> = Cell::new(2);
+    static CANCELLED: Cell<bool> = Cell::new(false);
+}
+
+/// The calling thread is as urgent as that from now on.
+pub(crate) fn set_level(level: usize) {
+    LEVEL.with(|mine| mine.set(level));
+}
+
+/// The calling thread is cancelled where it next waits.
+pub(crate) fn cancel() {
+    CANCELLED.with(|mine| mine.set(true));
+}
+
+pub(crate) fn is_cancelled() -> bool {
+    CANCELLED.with(Cell::get)
+}
+
+pub(crate) struct Who(Thread);
+
+#[must_use = "it sleeps on"]
+pub(crate) struct Wake(Thread);
+
+impl Who {
+    pub(crate) fn caller() -> (Who, usize) {
+        (Who(thread::current()), level())
+    }
+
+    pub(crate) fn wake(&self) -> Wake {
+        Wake(self.0.clone())
+    }
+}
+
+pub(crate) fn level() -> usize {
+    LEVEL.with(Cell::get)
+}
+
+impl Wake {
+    pub(crate) fn call(self) {
+        self.0.unpark();
+    }
+}
+
+pub(crate) fn wake_all(wakes: Vec<Wake>) {
+    wakes.into_iter().for_each(Wake::call);
+}
+
+#[must_use = "they sleep on"]
+#[derive(Default)]
+pub(crate) struct Wakes(Vec<Wake>);
+
+impl Wakes {
+    pub(crate) fn call(self) {
+        wake_all(self.0);
+    }
+
+    pub(crate) fn add(&mut self, who: &Who) {
+        self.0.push(who.wake());
+    }
+}
+
+pub(crate) trait Side {
+    type State;
+    type Value;
+    fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
+    fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
+    fn settled(_latch: &Latch<Self::State>) {}
+}
+
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Served,
+    TimedOut,
+    Cancelled,
+}
+
+pub(crate) fn wait_unless<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    has: impl FnOnce(&mut S::State, usize) -> bool,
+) -> Waited {
+    let place = OnceCell::new();
+    latch.with(|state| {
+        if !has(state, level()) {
+            let (who, level) = Who::caller();
+            let place = place.get_or_init(|| Place::new(who, value));
+            // SAFETY: it stays in this frame, and we wait until it is not in line.
+            unsafe { S::line(state).push(place, level) };
+        }
+    });
+    let Some(place) = place.get() else { return Waited::Served };
+    S::settled(latch);
+    let waited = wait::<S>(latch, place, due);
+    // The frame goes: loom sees whether anybody else is still at the place.
+    // SAFETY: it is ours, and not in line.
+    unsafe { place.with_value(|_| ()) };
+    waited
+}
+
+pub(crate) fn wait<S: Side>(
+    latch: &Latch<S::State>,
+    place: &Place<S::Value>,
+    due: Option<Instant>,
+) -> Waited {
+    let over = if is_cancelled() { Some(Waited::Cancelled) } else { due.map(|_| Waited::TimedOut) };
+    while !place.is_served() {
+        match over {
+            Some(over) if leave::<S>(latch, place) => return over,
+            Some(_) => return Waited::Served,
+            None => thread::park(),
+        }
+    }
+    Waited::Served
+}
+
+pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> bool {
+    let mut wakes = Vec::new();
+    let left = latch.with(|state| {
+        // SAFETY: it was pushed there.
+        let left = unsafe { S::line(state).remove(place) };
+        if left {
+            S::settle(state, &mut wakes);
+        }
+        left
+    });
+    wake_all(wakes);
+    S::settled(latch);
+    left
+}
+
+pub(crate) fn move_to<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, level: usize) {
+    let mut wakes = Vec::new();
+    latch.with(|state| {
+        // SAFETY: it was pushed there.
+        if unsafe { S::line(state).move_to(place, level) } {
+            S::settle(state, &mut wakes);
+        }
+    });
+    wake_all(wakes);
+    S::settled(latch);
+}
+
+/// What a cancelled fiber unwinds with.
+pub(crate) struct Unwound;
+
+pub(crate) fn unwind() -> ! {
+    std::panic::resume_unwind(Box::new(Unwound))
+}
+
+pub(crate) fn or_unwind<T>(outcome: Result<T, Cancelled>) -> T {
+    outcome.unwrap_or_else(|Cancelled(())| unwind())
+}
