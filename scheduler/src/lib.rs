@@ -95,6 +95,7 @@ pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use runtime::waiting::{AwaitedThing, Report, WaitingFiber};
 pub use site::{Numa, NumaState, Pinning};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{

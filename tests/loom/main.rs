@@ -50,6 +50,9 @@ mod limit;
 mod machine;
 mod mortal;
 #[allow(dead_code)]
+#[path = "../../scheduler/src/fiber/awaited.rs"]
+mod awaited;
+#[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/loans.rs"]
 mod loans;
 #[allow(dead_code)]

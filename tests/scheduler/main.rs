@@ -20,6 +20,7 @@ mod mutex;
 mod semaphore;
 mod channels;
 mod selects;
+mod deadlocks;
 mod hogs;
 mod steward;
 mod quota;

@@ -32,6 +32,7 @@
 //! after it. A change that leaves the effective level as it was needs no settling, unless the level is not
 //! there yet, or its home may not have been told: whoever changed it may be stopped before that.
 
+use super::awaited::Awaited;
 use super::state::{By, LevelChange, State};
 use crate::primitive::{AtomicU32, Ordering};
 
@@ -73,6 +74,11 @@ pub(crate) trait Lender {
     /// The waiting fiber now has this level. Called at its home, while it is suspended; it may be told
     /// what it knows already.
     fn level_is(&self, level: usize);
+
+    /// What it waits for. Called as the other.
+    fn waits_for(&self) -> Awaited {
+        Awaited::Unsaid
+    }
 }
 
 /// The effective level has changed: the caller settles.

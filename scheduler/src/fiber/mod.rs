@@ -25,6 +25,7 @@
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
 pub(crate) mod state;
+pub(crate) mod awaited;
 pub(crate) mod loans;
 pub(crate) mod block;
 pub(crate) mod memory;
@@ -132,6 +133,9 @@ struct Object<F, T> {
     header: Header,
     stage: UnsafeCell<Stage<F, T>>,
 }
+
+/// The number of a letter that belongs to no fiber.
+const VISIT: u64 = u64::MAX;
 
 /// What a cancelled fiber unwinds with. It is no panic: no hook runs, no message is printed.
 pub(crate) struct CancelUnwind;
@@ -542,6 +546,38 @@ impl FiberRef {
         let resolve = move || target;
         // SAFETY: it is never run as a fiber, only resolved.
         unsafe { allocate::<_, FiberRef>(resolve, making, true) }
+    }
+
+    /// Makes a letter that belongs to no fiber: whoever opens it calls `f`, see [`open_visit`](Self::open_visit).
+    ///
+    /// # Safety
+    /// It is opened, once, while what `f` borrows is there.
+    pub(crate) unsafe fn make_visit<F: FnOnce() + Send>(f: F) -> FiberRef {
+        let (shared, scope) = (ptr::null(), ptr::null());
+        let making =
+            Making { level: 0, shared, scope, kept: false, id: VISIT, stamp: 0, name: None, placed: 0 };
+        // SAFETY: it is never run as a fiber, only opened.
+        unsafe { allocate(f, making, true) }
+    }
+
+    /// Was it made by [`make_visit`](Self::make_visit)?
+    pub(crate) fn is_visit(self) -> bool {
+        self.is_ticket && self.id == FiberId(VISIT)
+    }
+
+    /// Calls what it was made with, and frees it.
+    ///
+    /// # Safety
+    /// It is a visit, and the caller's.
+    pub(crate) unsafe fn open_visit(self) {
+        // SAFETY: as for a ticket, below.
+        let outcome = unsafe {
+            self.state.withdraw();
+            self.run();
+            let _ = self.state.finish(true);
+            self.take_result::<()>()
+        };
+        debug_assert!(outcome.is_ok(), "what visits a worker does not panic");
     }
 
     /// The fiber that a popped entry stands for, and frees the entry if it was a ticket.

@@ -7,11 +7,13 @@
 //! | [`builder`]  | options and their checks                                        |
 //! | [`spawn`]    | `go` in its forms                                               |
 //! | [`scope`]    | fibers that borrow                                              |
+//! | [`waiting`]  | who waits for what, and whether that can ever end               |
 
 pub(crate) mod threads;
 pub(crate) mod builder;
 pub(crate) mod spawn;
 pub(crate) mod scope;
+pub(crate) mod waiting;
 
 use crate::config::Config;
 use crate::error::{Cancelled, Error};

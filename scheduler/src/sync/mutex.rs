@@ -5,6 +5,7 @@ use super::raw_lock::{Party, RawLock};
 use super::wait_list::Node;
 use crate::error::Cancelled;
 use crate::fiber::FiberRef;
+use crate::fiber::awaited::Awaited;
 use crate::fiber::loans::Lender;
 use crate::priority::Priority;
 use crate::suspend::{Resumer, suspend, suspend_shielded, unwind_cancelled};
@@ -279,6 +280,14 @@ impl Lender for Waiting {
             // SAFETY: whoever waits, in whose frame this is, borrows the lock.
             unsafe { &*self.lock }.moved(&self.node, level);
         }
+    }
+
+    fn waits_for(&self) -> Awaited {
+        // SAFETY: as above.
+        let lock = unsafe { &*self.lock };
+        // SAFETY: it is pinned.
+        let holder = lock.with_holder(|holder| unsafe { fiber_of(holder) }.id.0);
+        Awaited::Lock { address: self.lock.addr(), holder }
     }
 }
 

@@ -19,6 +19,7 @@ use super::channel::{Received, Sent};
 use super::line::{Choice, Place};
 use super::wait::{Who, unwind};
 use crate::fiber::FiberRef;
+use crate::fiber::awaited::Awaited;
 use crate::fiber::loans::Lender;
 use crate::handle::{JoinHandle, wait_until_over};
 use crate::machine::random::Random;
@@ -293,6 +294,10 @@ impl Lender for Moves {
             // SAFETY: as above.
             unsafe { case.as_ref() }.level_is(level);
         }
+    }
+
+    fn waits_for(&self) -> Awaited {
+        Awaited::OneOf(self.1)
     }
 }
 

@@ -54,6 +54,8 @@ impl Side for Waiting {
     type State = State;
     type Value = usize;
 
+    const WHAT: &'static str = "permits of a Semaphore";
+
     fn line(state: &mut State) -> &mut Line<usize> {
         &mut state.line
     }

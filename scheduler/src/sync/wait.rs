@@ -14,6 +14,7 @@ use super::latch::Latch;
 use super::line::{Line, Place};
 use crate::error::Cancelled;
 use crate::fiber::FiberRef;
+use crate::fiber::awaited::Awaited;
 use crate::fiber::loans::Lender;
 use crate::primitive::UnsafeCell;
 use crate::priority::Priority;
@@ -168,6 +169,9 @@ pub(crate) trait Side {
     /// What waits there has this with it.
     type Value;
 
+    /// What one waits for there, as a report says it.
+    const WHAT: &'static str;
+
     /// The line.
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
 
@@ -300,11 +304,17 @@ pub(crate) struct Moves {
     latch: *const (),
     place: *const (),
     tell: unsafe fn(*const (), *const (), usize),
+    what: &'static str,
 }
 
 impl Moves {
     fn new<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> Moves {
-        Moves { latch: (&raw const *latch).cast(), place: (&raw const *place).cast(), tell: moved::<S> }
+        Moves {
+            latch: (&raw const *latch).cast(),
+            place: (&raw const *place).cast(),
+            tell: moved::<S>,
+            what: S::WHAT,
+        }
     }
 }
 
@@ -312,6 +322,10 @@ impl Lender for Moves {
     fn level_is(&self, level: usize) {
         // SAFETY: whoever waits, in whose frame this is, borrows the latch and has the place.
         unsafe { (self.tell)(self.latch, self.place, level) };
+    }
+
+    fn waits_for(&self) -> Awaited {
+        Awaited::Thing { what: self.what, address: self.latch.addr() }
     }
 }
 

@@ -562,7 +562,13 @@ impl Worker {
     fn read_mail(&self) {
         for mail in self.remote().take_mail() {
             self.remote().counters.letters.add(1);
-            let (fiber, letter) = open_letter(FiberRef::from_mail(mail));
+            let mail = FiberRef::from_mail(mail);
+            if mail.is_visit() {
+                // SAFETY: it was in our mailbox, so it is ours.
+                unsafe { mail.open_visit() };
+                continue;
+            }
+            let (fiber, letter) = open_letter(mail);
             if letter.ended {
                 if letter.free {
                     // SAFETY: that was the last hold.

@@ -22,6 +22,7 @@ use super::front::Front;
 use super::loan;
 use super::resumer::Resumer;
 use crate::fiber::FiberRef;
+use crate::fiber::awaited::Awaited;
 use crate::fiber::loans::Lender;
 use crate::primitive::{AtomicPtr, AtomicUsize, Ordering};
 use crate::queue::inbox::{Node, Taken};
@@ -161,6 +162,13 @@ impl Kin {
 impl Lender for Kin {
     fn level_is(&self, level: usize) {
         self.wait_at(level);
+    }
+
+    fn waits_for(&self) -> Awaited {
+        let left = |known: &mut Vec<FiberRef>| {
+            known.iter().filter(|fiber| !fiber.state.is_finished()).map(|fiber| fiber.id.0).collect()
+        };
+        Awaited::Scope(self.with_known(left))
     }
 }
 

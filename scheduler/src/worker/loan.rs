@@ -23,6 +23,7 @@ use super::current;
 use super::registry;
 use super::shared::Shared;
 use crate::fiber::FiberRef;
+use crate::fiber::awaited::Awaited;
 use crate::fiber::carrier::Carrier;
 use crate::fiber::loans::{self, Changed, Lender};
 use crate::fiber::state::{By, LevelChange, SetLevel};
@@ -87,6 +88,10 @@ impl Lender for Loan {
         if before != level {
             exchange(self.to, before, level);
         }
+    }
+
+    fn waits_for(&self) -> Awaited {
+        Awaited::End(self.to.id.0)
     }
 }
 

@@ -38,6 +38,7 @@
 //! | [`quiet`]    | is nothing left? (`wait_all`)                                      |
 //! | [`limit`]    | the limit on live fibers                                           |
 //! | [`registry`] | finding a scheduler that may be gone                               |
+//! | [`census`]   | who waits here, for the report of a deadlock                       |
 //! | [`overflow`] | the report of a stack overflow                                     |
 
 pub(crate) mod beacon;
@@ -72,6 +73,7 @@ mod find;
 mod own_time;
 mod holders;
 mod pause;
+pub(crate) mod census;
 pub(crate) mod supply;
 mod rescue;
 mod idle;

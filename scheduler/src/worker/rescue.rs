@@ -111,7 +111,13 @@ impl Worker {
     /// The thread is about to end: no more mail, and every stack goes back.
     pub(crate) fn close(&self) {
         for mail in self.remote().close_mail() {
-            let (fiber, letter) = open_letter(FiberRef::from_mail(mail));
+            let mail = FiberRef::from_mail(mail);
+            if mail.is_visit() {
+                // SAFETY: it was in our mailbox, so it is ours.
+                unsafe { mail.open_visit() };
+                continue;
+            }
+            let (fiber, letter) = open_letter(mail);
             if letter.free {
                 // SAFETY: that was the last hold.
                 unsafe { fiber.free() };

@@ -309,6 +309,23 @@ impl Shared {
         }
     }
 
+    /// The workers that have a thread, or may have.
+    pub(crate) fn manned(&self) -> impl Iterator<Item = usize> {
+        let manned = |remote: &Remote| !remote.is_spare || !remote.duty.is_vacant();
+        self.remotes.iter().enumerate().filter(move |(_, remote)| manned(remote)).map(|(worker, _)| worker)
+    }
+
+    /// Has `f` called by the thread of a worker, between two fibers; by the caller, if there is no such thread.
+    pub(crate) fn visit(&self, worker: usize, f: impl FnOnce() + Send + 'static) {
+        // SAFETY: opened below, or by the worker.
+        let visit = unsafe { FiberRef::make_visit(f) };
+        match self.remotes[worker].post(visit) {
+            Ok(()) => self.call(worker),
+            // SAFETY: nobody else has it.
+            Err(_) => unsafe { visit.open_visit() },
+        }
+    }
+
     /// The site that work of the calling thread is for, which is no worker of ours.
     #[inline]
     pub(crate) fn site_here(&self) -> usize {

@@ -73,6 +73,7 @@ impl Wakes {
 pub(crate) trait Side {
     type State;
     type Value;
+    const WHAT: &'static str = "";
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
     fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
     fn settled(_latch: &Latch<Self::State>) {}

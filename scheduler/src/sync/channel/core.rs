@@ -42,6 +42,8 @@ impl<T> Side for Senders<T> {
     type State = State<T>;
     type Value = Option<T>;
 
+    const WHAT: &'static str = "room in a channel";
+
     fn line(state: &mut State<T>) -> &mut Line<Option<T>> {
         &mut state.senders
     }
@@ -50,6 +52,8 @@ impl<T> Side for Senders<T> {
 impl<T> Side for Receivers<T> {
     type State = State<T>;
     type Value = Option<T>;
+
+    const WHAT: &'static str = "a value from a channel";
 
     fn line(state: &mut State<T>) -> &mut Line<Option<T>> {
         &mut state.receivers
