@@ -7,11 +7,13 @@
 //! | [`builder`]  | options and their checks                                        |
 //! | [`spawn`]    | `go` in its forms                                               |
 //! | [`scope`]    | fibers that borrow                                              |
+//! | [`try_scope`] | fibers that borrow, and may fail                               |
 
 pub(crate) mod threads;
 pub(crate) mod builder;
 pub(crate) mod spawn;
 pub(crate) mod scope;
+pub(crate) mod try_scope;
 
 use crate::config::Config;
 use crate::error::{Cancelled, Error};
