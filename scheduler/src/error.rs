@@ -146,6 +146,7 @@ enum Cause {
     Interrupted,
     JoinsItself,
     CannotWait,
+    Failed,
 }
 
 impl JoinError {
@@ -171,6 +172,10 @@ impl JoinError {
 
     pub(crate) fn cannot_wait() -> JoinError {
         JoinError(Box::new(Cause::CannotWait))
+    }
+
+    pub(crate) fn failed() -> JoinError {
+        JoinError(Box::new(Cause::Failed))
     }
 
     /// The fiber panicked; [`into_panic`](Self::into_panic) has what it panicked with.
@@ -213,6 +218,11 @@ impl JoinError {
         matches!(*self.0, Cause::CannotWait)
     }
 
+    /// The fiber returned an error, which its [`try_scope`](crate::Scheduler::try_scope) returns.
+    pub fn is_failure(&self) -> bool {
+        matches!(*self.0, Cause::Failed)
+    }
+
     /// The text of the panic, if it was one.
     pub(crate) fn panic_text(&self) -> Option<&str> {
         match &*self.0 {
@@ -252,6 +262,7 @@ impl fmt::Display for JoinError {
             Cause::JoinsItself => {
                 f.write_str("a fiber cannot join itself; move the handle to whoever should wait for it")
             }
+            Cause::Failed => f.write_str("the fiber returned an error, which its try_scope returns"),
             Cause::CannotWait => f.write_str(
                 "join() was called by a destructor where nothing can wait: while its fiber panics, or for a value \
                  that a worker drops because nobody joined its fiber; join before that, or let the handle go",
@@ -268,14 +279,27 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {}
 
-/// The current fiber was asked to end while it waited; see [`suspend`](crate::suspend::suspend).
+/// The current fiber was asked to end, or the time of a [`timeout`](crate::timeout) that it is in is over; see
+/// [`suspend`](crate::suspend::suspend).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cancelled(pub(crate) ());
 
 impl fmt::Display for Cancelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the fiber was cancelled")
+        f.write_str("the fiber was cancelled, or the time of a timeout that it is in is over")
     }
 }
 
 impl std::error::Error for Cancelled {}
+
+/// The time of a section was over before it came to its end; see [`timeout`](crate::timeout).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed(pub(crate) ());
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time was over before the section had come to its end")
+    }
+}
+
+impl std::error::Error for Elapsed {}

@@ -20,10 +20,12 @@
 //! | `branch`         | the joining fiber, before                 | whoever runs it, once     |
 //! | `result`         | the fiber that runs the branch            | the joiner, after its end |
 
-use crate::fiber::FiberRef;
 use crate::fiber::branches::{Branches, Note};
+use crate::fiber::{CancelUnwind, FiberRef};
 use crate::handle::wait_for;
+use crate::suspend::unwind_cancelled;
 use crate::worker::beacon::{Beacon, Ways};
+use crate::worker::cancel::cancel;
 use crate::worker::current;
 use std::any::Any;
 use std::cell::UnsafeCell;
@@ -158,7 +160,13 @@ impl Fork {
         // SAFETY: the fiber that wrote the result has ended.
         match unsafe { (*job.result.get()).take() }.expect("a branch that ended has a result") {
             Ok(result) => result,
-            Err(panic) => resume_unwind(panic),
+            Err(panic) => {
+                if panic.is::<CancelUnwind>() {
+                    // It was cancelled because we were interrupted, by what unwinds us too.
+                    unwind_cancelled();
+                }
+                resume_unwind(panic)
+            }
         }
     }
 
@@ -170,6 +178,12 @@ impl Fork {
             unsafe { (*self.list).pop(&job.note) };
             true
         } else {
+            // SAFETY: the fiber's handle is ours, until it is taken back.
+            let fiber = unsafe { FiberRef::from_ptr(job.note.promoted.get()) };
+            if fiber.state.home().is_some() {
+                // Nobody wants its result any more.
+                cancel(fiber);
+            }
             // SAFETY: see `never_ran`: its fiber has ended.
             self.take_back(&job.note) || unsafe { job.never_ran() }
         };
@@ -208,8 +222,8 @@ impl Fork {
 /// calls. Branches may block; others go on meanwhile. They get a [`Fork`], through which they fork
 /// further at the least cost; [`both`] is the same without.
 ///
-/// Both have ended when this returns. If one panics, so does this, when the other has ended too.
-/// Outside of any fiber both run in place, one after the other.
+/// Both have ended when this returns. If one panics, so does this, when the other has ended too; if that runs
+/// elsewhere it is cancelled. The same if the fiber is cancelled, or its [`timeout`](crate::timeout) over. Outside of any fiber both run in place, one after the other.
 ///
 /// ```
 /// use heddle_scheduler::{Fork, Scheduler, join};

@@ -1,10 +1,10 @@
 //! Join handles: to wait for a fiber, to change its priority, to cancel it.
 
 use crate::error::JoinError;
-use crate::fiber::state::Cancel;
 use crate::fiber::{FiberId, FiberRef};
 use crate::priority::Priority;
-use crate::suspend::{suspend, suspend_shielded, yield_shielded};
+use crate::suspend::{suspend, suspend_shielded, unwind_if_elapsed, yield_shielded};
+use crate::worker::cancel::cancel;
 use crate::worker::loan::Loan;
 use crate::worker::wake::{ThreadWaiter, Waiter};
 use crate::worker::{current, family, loan};
@@ -45,11 +45,27 @@ impl<T> JoinHandle<T> {
     /// # Errors
     /// The fiber panicked, was cancelled, or was never started (see [`JoinError`]); or the *waiting*
     /// fiber was cancelled, joined itself, or is unwinding from a panic.
+    ///
+    /// In a [`timeout`](crate::timeout) whose time is over it unwinds to that; the other fiber goes on, detached.
     #[inline]
     pub fn join(self) -> Result<T, JoinError> {
         if !self.fiber.is_over() {
-            wait(self.fiber)?;
+            wait(self.fiber, || ())?;
         }
+        self.take()
+    }
+
+    /// The same; a *thread* that waits does `meanwhile` before it blocks and whenever it is woken.
+    pub(crate) fn join_meanwhile(self, meanwhile: impl Fn()) -> Result<T, JoinError> {
+        if !self.fiber.is_over() {
+            wait(self.fiber, meanwhile)?;
+        }
+        self.take()
+    }
+
+    /// The result of a fiber that is over.
+    #[inline]
+    fn take(self) -> Result<T, JoinError> {
         let this = ManuallyDrop::new(self);
         // SAFETY: it has ended, and the handle is ours and goes here, once.
         unsafe { this.fiber.take_result() }
@@ -87,17 +103,7 @@ impl<T> JoinHandle<T> {
     /// its turn has come. If it has started, its next blocking call, or the one it is in, returns an error or
     /// unwinds.
     pub fn cancel(&self) {
-        let by = current::by();
-        loan::with_scheduler(self.fiber, |shared| {
-            match self.fiber.state.cancel(by, shared.left_to_others(by)) {
-                Cancel::Done => {}
-                Cancel::Won(level) => {
-                    // SAFETY: claimed just now.
-                    unsafe { shared.end_unrun(self.fiber, level, JoinError::cancelled()) };
-                }
-                Cancel::PostTo(home) => shared.post(home, self.fiber, by),
-            }
-        });
+        cancel(self.fiber);
     }
 
     pub(crate) fn fiber(&self) -> FiberRef {
@@ -146,12 +152,12 @@ pub(crate) unsafe fn release(fiber: FiberRef) -> bool {
 }
 
 /// Waits for the end of `fiber`, as somebody who can be cancelled.
-fn wait(fiber: FiberRef) -> Result<(), JoinError> {
+fn wait(fiber: FiberRef, meanwhile: impl Fn()) -> Result<(), JoinError> {
     if current::cannot_wait() && !fiber.state.is_finished() {
         return Err(JoinError::cannot_wait());
     }
     let Some((_, me)) = current::in_fiber() else {
-        wait_as_thread(fiber);
+        wait_as_thread(fiber, meanwhile);
         return Ok(());
     };
     if ptr::eq(me.as_ptr(), fiber.as_ptr()) {
@@ -171,6 +177,7 @@ fn wait(fiber: FiberRef) -> Result<(), JoinError> {
         });
         if interrupted {
             loan.take_back();
+            unwind_if_elapsed();
             return Err(JoinError::interrupted());
         }
     }
@@ -188,14 +195,22 @@ pub(crate) fn wait_until_over(fiber: FiberRef) {
     }
 }
 
-/// Waits for the end of `fiber`, whatever happens to the waiter. Not while a panic unwinds.
+/// Waits for the end of `fiber`, whatever happens to the waiter: if that is interrupted, so is the fiber. Not while
+/// a panic unwinds.
 pub(crate) fn wait_for(fiber: FiberRef) {
-    let Some((_, me)) = current::in_fiber() else { return wait_as_thread(fiber) };
+    let Some((_, me)) = current::in_fiber() else { return wait_as_thread(fiber, || ()) };
     fiber.set_waiter(Waiter::Fiber(me).into_word());
     if fiber.state.register_waiter() {
         let loan = Loan::new(fiber, me);
         loan::while_lending(&loan, || {
+            let mut cancelled = false;
             while !fiber.state.is_finished() {
+                // Nobody wants its result any more.
+                if !cancelled && current::on_carrier().is_some_and(|(_, carrier)| carrier.is_interrupted()) {
+                    cancelled = true;
+                    cancel(fiber);
+                    continue;
+                }
                 suspend_shielded();
             }
         });
@@ -203,11 +218,11 @@ pub(crate) fn wait_for(fiber: FiberRef) {
     wait_until_over(fiber);
 }
 
-fn wait_as_thread(fiber: FiberRef) {
+fn wait_as_thread(fiber: FiberRef, meanwhile: impl Fn()) {
     let waiter = ThreadWaiter::new();
     fiber.set_waiter(Waiter::Thread(NonNull::from(&waiter)).into_word());
     if fiber.state.register_waiter() {
-        waiter.wait();
+        waiter.wait(meanwhile);
     }
     wait_until_over(fiber);
 }

@@ -71,6 +71,8 @@ pub mod sync;
 mod fork;
 mod runtime;
 mod time;
+mod section;
+mod interval;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
@@ -78,7 +80,7 @@ mod time;
 struct Readme;
 
 pub use config::{AtLimit, PanicReport};
-pub use error::{Cancelled, Error, JoinError};
+pub use error::{Cancelled, Elapsed, Error, JoinError};
 pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
@@ -87,6 +89,7 @@ pub use handle::JoinHandle;
 pub use heddle_numa as numa;
 pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
+pub use interval::{Interval, MissedTicks, interval, interval_at};
 pub use lane::{Lane, Lanes, Raise};
 pub use machine::thread::ThreadPolicy;
 pub use numa_stats::{NodeStats, NumaStats, StackPages, StealStats};
@@ -95,10 +98,12 @@ pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use runtime::try_scope::{TryJoinHandle, TryScope, try_scope};
 pub use runtime::waiting::{AwaitedThing, Report, WaitingFiber};
+pub use section::{deadline, shielded, timeout};
 pub use site::{Numa, NumaState, Pinning};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
-    FiberInfo, checkpoint, current, set_priority, sleep, thread_time, try_checkpoint, try_yield_now,
-    yield_now,
+    FiberInfo, checkpoint, current, set_priority, sleep, sleep_until, thread_time, try_checkpoint,
+    try_yield_now, yield_now,
 };

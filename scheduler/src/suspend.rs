@@ -33,6 +33,7 @@
 use crate::error::Cancelled;
 use crate::fiber::CancelUnwind;
 use crate::fiber::carrier::Carrier;
+use crate::fiber::sections::{ElapsedUnwind, Interruption};
 use crate::worker::current;
 use crate::worker::sleeper::park_thread;
 
@@ -41,15 +42,15 @@ pub use crate::worker::resumer::Resumer;
 /// Waits for the token of the current fiber; outside of any fiber, of the thread.
 ///
 /// It may return without one having been given, so callers check what they wait for. In a fiber that
-/// is cancelled it returns [`Cancelled`], at once and each time: the caller returns an error, or
-/// unwinds with [`cancel_point`]. While a panic unwinds a fiber cannot suspend, and this returns at
+/// is cancelled, or in a [`timeout`](crate::timeout) that is over, it returns [`Cancelled`], at once and each
+/// time: the caller returns an error, or unwinds with [`cancel_point`]. While a panic unwinds a fiber cannot suspend, and this returns at
 /// once.
 #[inline(always)]
 pub fn suspend() -> Result<(), Cancelled> {
     if let Some(carrier) = begin_suspend()? {
         // SAFETY: we run on it.
         unsafe { carrier.suspend() };
-        if carrier.is_cancelled() {
+        if carrier.is_interrupted() {
             return Err(Cancelled(()));
         }
     }
@@ -60,13 +61,13 @@ pub fn suspend() -> Result<(), Cancelled> {
 /// [`prepare_park`](crate::worker::Worker::prepare_park).
 #[inline(never)]
 fn begin_suspend<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
-    let Some((worker, fiber)) = current::in_fiber() else {
+    let Some((worker, carrier)) = current::on_carrier() else {
         if !current::cannot_wait() {
             park_thread(None);
         }
         return Ok(None);
     };
-    if fiber.state.is_cancelled() {
+    if carrier.is_interrupted() {
         return Err(Cancelled(()));
     }
     if std::thread::panicking() {
@@ -102,18 +103,33 @@ pub(crate) fn yield_shielded() {
 }
 
 /// Unwinds the current fiber if it was cancelled: destructors run, and its
-/// [`join`](crate::JoinHandle::join) says so. Blocking calls that return no error do this.
+/// [`join`](crate::JoinHandle::join) says so; or unwinds it as far as the [`timeout`](crate::timeout) whose time
+/// is over. Blocking calls that return no error do this.
 pub fn cancel_point() {
-    if let Some((_, fiber)) = current::in_fiber()
-        && fiber.state.is_cancelled()
+    if let Some((_, carrier)) = current::on_carrier()
+        && carrier.is_interrupted()
     {
         unwind_cancelled();
     }
 }
 
+/// A blocking call has returned [`Cancelled`], and unwinds instead of telling its caller.
 #[cold]
 pub(crate) fn unwind_cancelled() {
-    if !std::thread::panicking() {
-        std::panic::resume_unwind(Box::new(CancelUnwind));
+    if std::thread::panicking() {
+        return;
+    }
+    match current::on_carrier().and_then(|(_, carrier)| carrier.interruption()) {
+        Some(Interruption::Elapsed(section)) => std::panic::resume_unwind(Box::new(ElapsedUnwind(section))),
+        _ => std::panic::resume_unwind(Box::new(CancelUnwind)),
+    }
+}
+
+/// The same for a call that tells its caller of a cancellation, but not of the end of a section's time.
+#[cold]
+pub(crate) fn unwind_if_elapsed() {
+    let interruption = current::on_carrier().and_then(|(_, carrier)| carrier.interruption());
+    if matches!(interruption, Some(Interruption::Elapsed(_))) {
+        unwind_cancelled();
     }
 }

@@ -13,20 +13,38 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Sleeps: a fiber suspends, a thread blocks. A fiber that is cancelled unwinds; while a panic
-/// unwinds it returns at once.
+/// unwinds it returns at once. A time of zero is a [`checkpoint`].
 pub fn sleep(time: Duration) {
+    if current::in_fiber().is_none() {
+        return std::thread::sleep(time);
+    }
+    match Instant::now().checked_add(time) {
+        Some(due) => sleep_until(due),
+        None => sleep_for_ever(),
+    }
+}
+
+/// Sleeps until then, and never wakes earlier: as [`sleep`]. A moment that is past is a [`checkpoint`].
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// let due = Instant::now() + Duration::from_millis(2);
+/// heddle_scheduler::sleep_until(due);
+/// assert!(Instant::now() >= due);
+/// ```
+pub fn sleep_until(due: Instant) {
     let Some((worker, fiber)) = current::in_fiber() else {
-        std::thread::sleep(time);
+        while let Some(left) = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            std::thread::sleep(left);
+        }
         return;
     };
     if std::thread::panicking() {
         return;
     }
-    let Some(due) = Instant::now().checked_add(time) else {
-        // Past the end of the clock: until it is cancelled.
-        while suspend().is_ok() {}
-        return unwind_cancelled();
-    };
+    if Instant::now() >= due {
+        return checkpoint();
+    }
     let key = worker.timers.set(due, fiber);
     let mut outcome = Ok(());
     while outcome == Ok(()) && Instant::now() < due {
@@ -34,6 +52,18 @@ pub fn sleep(time: Duration) {
     }
     worker.timers.clear(key);
     if let Err(Cancelled(())) = outcome {
+        unwind_cancelled();
+    }
+}
+
+/// Past the end of the clock: until the fiber is cancelled, or its time is over.
+#[cold]
+pub(crate) fn sleep_for_ever() {
+    if current::in_fiber().is_none() {
+        return std::thread::sleep(Duration::MAX);
+    }
+    if !std::thread::panicking() {
+        while suspend().is_ok() {}
         unwind_cancelled();
     }
 }
@@ -57,7 +87,7 @@ pub fn try_yield_now() -> Result<(), Cancelled> {
     if let Some(carrier) = begin_yield()? {
         // SAFETY: we run on it.
         unsafe { carrier.suspend() };
-        if carrier.is_cancelled() {
+        if carrier.is_interrupted() {
             return Err(Cancelled(()));
         }
     }
@@ -68,21 +98,18 @@ pub fn try_yield_now() -> Result<(), Cancelled> {
 /// [`prepare_park`](crate::worker::Worker::prepare_park).
 #[inline(never)]
 fn begin_yield<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
-    let Some((worker, fiber)) = current::in_fiber() else {
+    let Some((worker, carrier)) = current::on_carrier() else {
         std::thread::yield_now();
         return Ok(None);
     };
-    if fiber.state.is_cancelled() {
+    if carrier.is_interrupted() {
         return Err(Cancelled(()));
     }
-    let carrier = worker.current();
     if std::thread::panicking() {
         return Ok(None);
     }
-    if let Some(carrier) = carrier {
-        worker.prepare_yield(carrier, false);
-    }
-    Ok(carrier)
+    worker.prepare_yield(carrier, false);
+    Ok(Some(carrier))
 }
 
 /// Lets more urgent fibers go first, if there are any, and less urgent ones that are owed time; and its
@@ -102,7 +129,7 @@ pub fn checkpoint() {
 #[inline]
 pub fn try_checkpoint() -> Result<(), Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
-    if worker.should_look(fiber.state.level()) || fiber.state.is_cancelled() {
+    if worker.should_look(fiber.state.level()) || fiber.state.is_called() {
         return checkpoint_slowly();
     }
     Ok(())
@@ -110,9 +137,9 @@ pub fn try_checkpoint() -> Result<(), Cancelled> {
 
 #[cold]
 fn checkpoint_slowly() -> Result<(), Cancelled> {
-    let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
-    if !fiber.state.is_cancelled()
-        && let Some(carrier) = worker.current()
+    let Some((worker, carrier)) = current::on_carrier() else { return Ok(()) };
+    if let Some(fiber) = carrier.fiber()
+        && !carrier.is_interrupted()
         && !std::thread::panicking()
     {
         let outcome = worker.checkpoint(fiber.state.level());
@@ -122,7 +149,7 @@ fn checkpoint_slowly() -> Result<(), Cancelled> {
             unsafe { carrier.suspend() };
         }
     }
-    if fiber.state.is_cancelled() { Err(Cancelled(())) } else { Ok(()) }
+    if carrier.is_interrupted() { Err(Cancelled(())) } else { Ok(()) }
 }
 
 /// Changes the priority of the current fiber. While somebody more urgent waits for it, it counts as
@@ -158,6 +185,7 @@ pub struct FiberInfo {
     worker: usize,
     node: Option<NodeId>,
     cancelled: bool,
+    interrupted: bool,
 }
 
 impl FiberInfo {
@@ -195,11 +223,18 @@ impl FiberInfo {
     pub fn is_cancelled(&self) -> bool {
         self.cancelled
     }
+
+    /// Would its next blocking call return at once: because the fiber was cancelled, or because the time of a
+    /// [`timeout`](crate::timeout) that it is in is over? In a [shield](crate::shielded) neither counts.
+    pub fn is_interrupted(&self) -> bool {
+        self.interrupted
+    }
 }
 
 /// The current fiber; `None` outside of any.
 pub fn current() -> Option<FiberInfo> {
     let (worker, fiber) = current::in_fiber()?;
+    let interrupted = worker.current().is_some_and(Carrier::is_interrupted);
     Some(FiberInfo {
         id: fiber.id,
         name: fiber.name.clone(),
@@ -208,5 +243,6 @@ pub fn current() -> Option<FiberInfo> {
         worker: worker.index,
         node: worker.shared.config.sites.all()[worker.site.get()].node,
         cancelled: fiber.state.is_cancelled(),
+        interrupted,
     })
 }

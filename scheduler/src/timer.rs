@@ -15,6 +15,8 @@ const TRUSTED: u64 = 1_000_000;
 pub(crate) enum Then {
     /// Resumes the fiber.
     Resume,
+    /// The time of a section that the fiber is in is over.
+    Expire,
 }
 
 /// A fiber and what is to happen to it; it stays until then, or until the timer is cleared.

@@ -10,6 +10,7 @@
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
@@ -83,6 +84,7 @@ mod vigil;
 mod priority;
 
 mod aside;
+mod expiries;
 mod fiber;
 mod fronts;
 mod frozen;

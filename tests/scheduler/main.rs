@@ -3,6 +3,7 @@
 
 mod spawn;
 mod scopes;
+mod try_scopes;
 mod quiet;
 mod hooks;
 mod counts;
@@ -12,8 +13,10 @@ mod fairness;
 mod limits;
 mod stop;
 mod suspends;
+mod sleep;
 mod forks;
 mod cancel;
+mod timeouts;
 mod priority;
 mod inheritance;
 mod mutex;

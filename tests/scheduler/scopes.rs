@@ -1,7 +1,7 @@
 //! Fibers that borrow.
 
-use heddle_scheduler::{Priority, current, scope, sleep, yield_now};
-use heddle_tests::{Event, Gate, eventually, everywhere};
+use heddle_scheduler::{Priority, both, current, go, scope, shielded, sleep, timeout, yield_now};
+use heddle_tests::{Event, Gate, eventually, everywhere, on_workers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -117,17 +117,30 @@ fn a_joined_panic_is_the_joiners_to_handle() {
 }
 
 #[test]
-fn a_panic_of_the_owner_waits_for_the_fibers_first() {
+fn a_panic_of_the_owner_cancels_the_fibers_and_waits_for_their_ends_first() {
     everywhere(|rig| {
         for inside in [false, true] {
-            let ended = AtomicUsize::new(0);
+            let tracked = rig.track();
+            let finished = AtomicUsize::new(0);
             let body = || {
                 rig.scope(|s| {
-                    for _ in 0..20 {
-                        s.go(|| {
-                            sleep(Duration::from_micros(50));
-                            ended.fetch_add(1, Ordering::Relaxed);
+                    let (started, begun) = std::sync::mpsc::channel();
+                    for n in 0..20 {
+                        let (tracked, started, finished) = (&tracked, started.clone(), &finished);
+                        s.go(move || {
+                            let _held = tracked.clone();
+                            started.send(()).unwrap();
+                            if n == 0 {
+                                shielded(|| sleep(Duration::from_millis(1)));
+                                finished.fetch_add(1, Ordering::Relaxed);
+                            }
+                            sleep(Duration::MAX);
                         });
+                    }
+                    if !inside {
+                        for _ in 0..20 {
+                            begun.recv().unwrap();
+                        }
                     }
                     panic!("the owner")
                 })
@@ -135,7 +148,8 @@ fn a_panic_of_the_owner_waits_for_the_fibers_first() {
             let panic =
                 catch_unwind(AssertUnwindSafe(|| if inside { rig.run(body) } else { body() })).unwrap_err();
             assert_eq!(*panic.downcast::<&str>().unwrap(), "the owner");
-            assert_eq!(ended.into_inner(), 20);
+            assert!(inside || finished.into_inner() == 1, "who is shielded comes to its end");
+            assert_eq!(rig.census.live(), 1);
         }
     });
 }
@@ -163,14 +177,17 @@ fn a_cancelled_owner_waits_for_its_fibers_all_the_same() {
             let (opened, gate, tracked) = (opened.clone(), gate.clone(), rig.track());
             move || {
                 let local = AtomicUsize::new(0);
-                scope(|s| {
-                    s.go(|| {
-                        opened.fire();
-                        let _ = gate.wait();
-                        local.fetch_add(1, Ordering::Relaxed);
-                    });
-                })
-                .unwrap();
+                // It unwinds, unless it had nothing left to wait for when it heard of that.
+                let _ = catch_unwind(AssertUnwindSafe(|| {
+                    scope(|s| {
+                        s.go(|| {
+                            opened.fire();
+                            shielded(|| gate.wait()).unwrap();
+                            local.fetch_add(1, Ordering::Relaxed);
+                        });
+                    })
+                    .unwrap();
+                }));
                 assert_eq!(local.into_inner(), 1);
                 drop(tracked);
                 yield_now();
@@ -267,5 +284,186 @@ fn a_scope_that_is_open_when_its_scheduler_stops_still_waits() {
             assert_eq!(scoped.join().unwrap(), 1);
         });
         eventually(|| !rig.is_running());
+    });
+}
+
+#[test]
+fn who_cancels_the_owner_of_a_scope_cancels_its_fibers_and_theirs() {
+    everywhere(|rig| {
+        let tracked = rig.track();
+        let (started, begun) = std::sync::mpsc::channel();
+        let owner = rig.go({
+            let tracked = tracked.clone();
+            move || {
+                scope(|outer| {
+                    for _ in 0..3 {
+                        let (tracked, started) = (tracked.clone(), started.clone());
+                        outer.go(move || {
+                            scope(|inner| {
+                                for _ in 0..3 {
+                                    let (tracked, started) = (tracked.clone(), started.clone());
+                                    inner.go(move || {
+                                        let _held = tracked;
+                                        started.send(()).unwrap();
+                                        sleep(Duration::MAX);
+                                    });
+                                }
+                            })
+                            .unwrap();
+                        });
+                    }
+                })
+                .unwrap();
+            }
+        });
+        for _ in 0..9 {
+            begun.recv().unwrap();
+        }
+        owner.cancel();
+        assert!(owner.join().unwrap_err().is_cancelled());
+        assert_eq!(rig.census.live(), 1);
+    });
+}
+
+#[test]
+fn a_time_that_is_over_cancels_the_scope_inside_and_nothing_else() {
+    everywhere(|rig| {
+        let tracked = rig.track();
+        rig.run(|| {
+            let other = go({
+                let tracked = tracked.clone();
+                move || {
+                    sleep(Duration::from_millis(3));
+                    drop(tracked);
+                    7
+                }
+            });
+            for joins in [false, true] {
+                let outcome = timeout(Duration::from_millis(1), || {
+                    scope(|s| {
+                        let child = s.go(|| {
+                            let _held = tracked.clone();
+                            sleep(Duration::MAX);
+                        });
+                        if joins {
+                            child.join().unwrap();
+                        }
+                    })
+                    .unwrap();
+                });
+                assert!(outcome.is_err());
+            }
+            assert_eq!(other.join().unwrap(), 7);
+        });
+        assert_eq!(rig.census.live(), 1);
+    });
+}
+
+#[test]
+fn a_shielded_scope_is_left_alone() {
+    everywhere(|rig| {
+        rig.run(|| {
+            let mut numbers = [0; 8];
+            let outcome = timeout(Duration::ZERO, || {
+                shielded(|| {
+                    scope(|s| {
+                        for number in &mut numbers {
+                            s.go(|| {
+                                sleep(Duration::from_micros(300));
+                                *number = 1;
+                            });
+                        }
+                    })
+                    .unwrap();
+                });
+                yield_now();
+            });
+            assert!(outcome.is_err());
+            assert_eq!(numbers, [1; 8]);
+        });
+    });
+}
+
+#[test]
+fn fibers_that_are_made_in_a_cancelled_scope_are_cancelled_too() {
+    everywhere(|rig| {
+        let tracked = rig.track();
+        let owner = rig.go({
+            let tracked = tracked.clone();
+            move || {
+                scope(|s| {
+                    for _ in 0..4 {
+                        s.go(|| {
+                            // Makes more, for ever: each a sibling that sleeps.
+                            loop {
+                                let tracked = tracked.clone();
+                                s.go(move || {
+                                    let _held = tracked;
+                                    sleep(Duration::MAX);
+                                });
+                                sleep(Duration::from_micros(20));
+                            }
+                        });
+                    }
+                })
+                .unwrap();
+            }
+        });
+        eventually(|| rig.census.live() > 40);
+        owner.cancel();
+        assert!(owner.join().unwrap_err().is_cancelled());
+        assert_eq!(rig.census.live(), 1);
+    });
+}
+
+#[test]
+fn a_branch_that_sleeps_elsewhere_is_cancelled_with_the_one_who_waits_for_it() {
+    on_workers(&[2, 4], |rig| {
+        for kind in 0..3 {
+            let tracked = rig.track();
+            let (sleeping, sleeps) = std::sync::mpsc::channel();
+            let owner = rig.go({
+                let tracked = tracked.clone();
+                move || {
+                    let here = std::thread::current().id();
+                    let both_branches = || {
+                        // The second branch goes elsewhere when somebody is hungry, so this tries until one has.
+                        loop {
+                            let (_, there) = both(
+                                || sleep(Duration::from_micros(100)),
+                                || {
+                                    let there = std::thread::current().id() != here;
+                                    if there {
+                                        let _held = tracked.clone();
+                                        sleeping.send(()).unwrap();
+                                        sleep(Duration::MAX);
+                                    }
+                                },
+                            );
+                            there
+                        }
+                    };
+                    match kind {
+                        0 => both_branches(),
+                        1 => {
+                            let outcome = timeout(Duration::from_millis(100), both_branches);
+                            assert!(outcome.is_err());
+                        }
+                        _ => shielded(|| {
+                            let outcome = timeout(Duration::from_millis(100), both_branches);
+                            assert!(outcome.is_err());
+                        }),
+                    }
+                }
+            });
+            sleeps.recv().unwrap();
+            if kind == 0 {
+                owner.cancel();
+                assert!(owner.join().unwrap_err().is_cancelled());
+            } else {
+                owner.join().unwrap();
+            }
+            assert_eq!(rig.census.live(), 1);
+        }
     });
 }

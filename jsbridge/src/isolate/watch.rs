@@ -102,5 +102,5 @@ impl Watch {
 }
 
 fn is_cancelled() -> bool {
-    current().is_some_and(|fiber| fiber.is_cancelled())
+    current().is_some_and(|fiber| fiber.is_interrupted())
 }

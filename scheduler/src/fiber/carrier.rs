@@ -13,6 +13,7 @@
 
 use super::loans::Lender;
 use super::memory::{StackMemory, Stacks};
+use super::sections::Sections;
 use super::shown::Shown;
 use super::{FiberRef, Header};
 use crate::fiber::branches::Branches;
@@ -62,6 +63,8 @@ pub(crate) struct Carrier {
     pub(crate) forks: Branches,
     /// What its fiber waits for and lends to, in the fiber's own frame.
     pub(crate) lender: Cell<Option<NonNull<dyn Lender>>>,
+    /// The parts of its fiber's code that have a time limit or a shield, and are running.
+    pub(crate) sections: Sections,
     /// When it became ready, in ticks; 0 where it is not timed.
     pub(crate) stamp: Cell<u64>,
     /// Its fiber ended by a panic.
@@ -98,6 +101,7 @@ impl Carrier {
             holds_branches: Cell::new(false),
             forks: Branches::new(),
             lender: Cell::new(None),
+            sections: Sections::new(),
             stamp: Cell::new(0),
             panicked: Cell::new(false),
             index: Cell::new(0),
@@ -136,12 +140,6 @@ impl Carrier {
         let header = self.fiber.get();
         // SAFETY: a fiber on a carrier has started and not ended, so it is alive.
         (!header.is_null()).then(|| unsafe { FiberRef::from_ptr(header) })
-    }
-
-    /// Was the fiber on it asked to end?
-    #[inline]
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.fiber().is_some_and(|fiber| fiber.state.is_cancelled())
     }
 
     /// Looks whether an unguarded stack was overrun.

@@ -32,6 +32,7 @@ pub(crate) mod memory;
 pub(crate) mod branches;
 pub(crate) mod shown;
 pub(crate) mod carrier;
+pub(crate) mod sections;
 
 use crate::error::JoinError;
 use crate::primitive::{AtomicBool, AtomicPtr, Ordering};
@@ -39,6 +40,7 @@ use crate::priority::Priority;
 use crate::queue::inbox::Node;
 use carrier::Carrier;
 use loans::Loans;
+use sections::ElapsedUnwind;
 use state::State;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -234,7 +236,9 @@ unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) -> bool {
 
 #[cold]
 fn cause_of(payload: Box<dyn Any + Send>) -> JoinError {
-    if payload.is::<CancelUnwind>() { JoinError::cancelled() } else { JoinError::panicked(payload) }
+    // A section's own payload comes here only if somebody kept it back until the section was gone.
+    let is_ours = payload.is::<CancelUnwind>() || payload.is::<ElapsedUnwind>();
+    if is_ours { JoinError::cancelled() } else { JoinError::panicked(payload) }
 }
 
 /// Drops the closure unrun and puts an error in the result's place.

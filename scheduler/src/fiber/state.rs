@@ -14,9 +14,10 @@
 //! bits 11..14  level       its priority now
 //! bits 14..30  home        the worker that started it, valid once UNSTARTED is clear
 //! bit   30     HANDLE      its join handle exists (a hold): somebody wants the result
-//! bit   31     HOMELESS    it will never start: whoever claimed it, on any thread, ends it
-//! bit  32      BELOW       the same as MAIL, for a letter from a thread of the background lane (a hold)
-//! bits 33..64  holds       how many resumers and orders exist
+//! bit   31     EXPIRED     a section that it is in is over
+//! bit   32     BELOW       the same as MAIL, for a letter from a thread of the background lane (a hold)
+//! bit   33     HOMELESS    it will never start: whoever claimed it, on any thread, ends it
+//! bits 34..64  holds       how many resumers and orders exist
 //! ```
 //!
 //! # Its life
@@ -36,6 +37,8 @@
 //!   opened the letter. What was claimed to be ended elsewhere is HOMELESS and gets none.
 //! * A fiber that is cancelled by a thread of the background lane while another lane has it queued stays
 //!   UNSTARTED, with CANCELLED: whoever claims it ends it.
+//! * EXPIRED says only that there is something to look at, in the fiber's frames (`fiber/sections.rs`); no other
+//!   transition depends on it. It is set after what it stands for, and cleared before that is looked at again.
 //! * **The result is dropped by the handle, or by the runtime if the handle is gone first**, never
 //!   later: it may borrow from a scope that is about to end.
 //! * **The memory is freed by whoever removes the last hold**: LIVE, MAIL, BELOW, HANDLE, a ticket, a
@@ -79,11 +82,15 @@ const LEVEL: u64 = 0b111 << LEVEL_SHIFT;
 const HOME_SHIFT: u32 = 14;
 const HOME: u64 = 0xffff << HOME_SHIFT;
 const HANDLE: u64 = 1 << 30;
-const HOMELESS: u64 = 1 << 31;
+const EXPIRED: u64 = 1 << 31;
 const BELOW: u64 = 1 << 32;
-const HOLD_SHIFT: u32 = 33;
+const HOMELESS: u64 = 1 << 33;
+const HOLD_SHIFT: u32 = 34;
 const HOLD: u64 = 1 << HOLD_SHIFT;
 const HOLDS: u64 = !(HOLD - 1);
+/// What makes a blocking call look whether it has to return. Both are in the word's lower half, where one
+/// instruction tests them.
+const CALLED: u64 = CANCELLED | EXPIRED;
 /// Anything in here keeps the memory alive.
 const ANY_HOLD: u64 = LIVE | MAIL | BELOW | TICKETS | HANDLE | HOLDS;
 
@@ -401,9 +408,32 @@ impl State {
         self.0.fetch_or(CANCELLED, Ordering::Relaxed);
     }
 
+    /// A section that the fiber is in is over. Only by the home, which wakes it itself.
+    pub(crate) fn expire(&self) {
+        self.0.fetch_or(EXPIRED, Ordering::Relaxed);
+    }
+
+    /// The same from elsewhere, for a section that somebody else has ended, and wakes it as `resume` does. What
+    /// says that the section is over was written before.
+    pub(crate) fn call_off(&self, by: By) -> Option<usize> {
+        self.resume_with(by, EXPIRED)
+    }
+
+    /// Before the home looks whether there still is a section that is over.
+    pub(crate) fn forget_expiry(&self) {
+        // ORDERING: AcqRel. Acquire pairs with the release of `call_off`: either what it wrote before is seen by
+        // the look that comes after this, or it sets the bit again.
+        self.0.fetch_and(!EXPIRED, Ordering::AcqRel);
+    }
+
     /// Resumes a started fiber from elsewhere. `Some(home)`: post its mail there.
     #[inline]
     pub(crate) fn resume(&self, by: By) -> Option<usize> {
+        self.resume_with(by, 0)
+    }
+
+    #[inline(always)]
+    fn resume_with(&self, by: By, called: u64) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             if word & LIVE == 0 || word & HOMELESS != 0 {
@@ -413,7 +443,7 @@ impl State {
             // is visible to the resumed, also when the letter was on its way already. Acquire pairs
             // with the claim that wrote `home`.
             let posts = word & by.trusts() == 0;
-            let next = word | TOKEN | if posts { by.mail() } else { 0 };
+            let next = word | TOKEN | called | if posts { by.mail() } else { 0 };
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return if posts { Some(home_of(word)) } else { None },
                 Err(now) => word = now,
@@ -538,6 +568,19 @@ impl State {
         self.0.load(Ordering::Acquire) & CANCELLED != 0
     }
 
+    /// May it be in a section that is over? Only for the home.
+    pub(crate) fn is_expired(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & EXPIRED != 0
+    }
+
+    /// Is there anything for which a blocking call may have to return: a cancellation, or the end of a
+    /// section's time? Only for the home.
+    #[inline]
+    pub(crate) fn is_called(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `cancel` and of `call_off`.
+        self.0.load(Ordering::Acquire) & CALLED != 0
+    }
+
     #[inline]
     pub(crate) fn level(&self) -> usize {
         level_of(self.0.load(Ordering::Relaxed))
@@ -558,8 +601,8 @@ impl State {
     /// One more resumer.
     pub(crate) fn hold(&self) {
         let word = self.0.fetch_add(HOLD, Ordering::Relaxed);
-        if word >> HOLD_SHIFT > 1 << 30 {
-            // As `Arc` does: leaking a billion handles is a bug that must not become a double free.
+        if word >> HOLD_SHIFT > 1 << 29 {
+            // As `Arc` does: leaking half a billion handles is a bug that must not become a double free.
             std::process::abort();
         }
     }

@@ -8,12 +8,14 @@
 //! | [`spawn`]    | `go` in its forms                                               |
 //! | [`scope`]    | fibers that borrow                                              |
 //! | [`waiting`]  | who waits for what, and whether that can ever end               |
+//! | [`try_scope`] | fibers that borrow, and may fail                               |
 
 pub(crate) mod threads;
 pub(crate) mod builder;
 pub(crate) mod spawn;
 pub(crate) mod scope;
 pub(crate) mod waiting;
+pub(crate) mod try_scope;
 
 use crate::config::Config;
 use crate::error::{Cancelled, Error};

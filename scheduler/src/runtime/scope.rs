@@ -5,7 +5,7 @@ use super::spawn::{Origin, spawn, spawn_in_place};
 use crate::error::{Error, JoinError};
 use crate::handle::{self, JoinHandle};
 use crate::priority::Priority;
-use crate::suspend::suspend_shielded;
+use crate::suspend::{suspend_shielded, unwind_cancelled};
 use crate::worker::current;
 use crate::worker::family::ScopeState;
 use crate::worker::shared::Shared;
@@ -17,16 +17,16 @@ use std::sync::Arc;
 
 /// A scope for fibers that borrow. See [`Scheduler::scope`].
 pub struct Scope<'scope, 'env: 'scope> {
-    state: Arc<ScopeState>,
-    shared: &'scope Arc<Shared>,
-    scope: PhantomData<&'scope mut &'scope ()>,
-    env: PhantomData<&'env mut &'env ()>,
+    pub(super) state: Arc<ScopeState>,
+    pub(super) shared: &'scope Arc<Shared>,
+    pub(super) scope: PhantomData<&'scope mut &'scope ()>,
+    pub(super) env: PhantomData<&'env mut &'env ()>,
 }
 
 /// A fiber of a scope, and its result to come.
 pub struct ScopedJoinHandle<'scope, T> {
     inner: ManuallyDrop<JoinHandle<T>>,
-    state: Arc<ScopeState>,
+    pub(super) state: Arc<ScopeState>,
     scope: PhantomData<&'scope ()>,
 }
 
@@ -35,13 +35,18 @@ impl<T> ScopedJoinHandle<'_, T> {
     ///
     /// # Errors
     /// As [`JoinHandle::join`].
-    pub fn join(mut self) -> Result<T, JoinError> {
+    pub fn join(self) -> Result<T, JoinError> {
+        self.join_meanwhile(|| ())
+    }
+
+    /// The same; a *thread* that waits does `meanwhile` before it blocks and whenever it is woken.
+    pub(super) fn join_meanwhile(mut self, meanwhile: impl Fn()) -> Result<T, JoinError> {
         // SAFETY: it is taken once, as `self` is forgotten right after, less its other field.
         let inner = unsafe { ManuallyDrop::take(&mut self.inner) };
         let this = ManuallyDrop::new(self);
         // SAFETY: read out of a value that is never dropped.
         drop(unsafe { std::ptr::read(&this.state) });
-        inner.join()
+        inner.join_meanwhile(meanwhile)
     }
 }
 
@@ -94,7 +99,7 @@ impl<'scope> Scope<'scope, '_> {
     {
         self.state.child_made();
         let scope = Arc::as_ptr(&self.state).cast();
-        let origin = Origin { scope, kept: self.state.lends(), ..Origin::plain(priority) };
+        let origin = Origin { scope, kept: true, ..Origin::plain(priority) };
         // SAFETY: what the closure and its result borrow outlives the scope, which waits for the
         // fiber's end, by when its result is dropped or belongs to the handle.
         let fiber = unsafe {
@@ -125,25 +130,38 @@ where
     let (state, children) = ScopeState::open();
     let scope = Scope { state, shared, scope: PhantomData, env: PhantomData };
     let result = catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    if result.is_err() {
+        scope.state.cancel_all();
+    }
     // SAFETY: the owner's share is given up here, once, as any fiber's: it makes no more of them.
     unsafe { ScopeState::child_ended(children) };
     // Not while a panic unwinds: then all fibers were run in place, and have ended.
     scope.state.wait(suspend_shielded);
     match result {
-        Ok(_) if scope.state.has_panicked() => {
-            panic!("a fiber of the scope panicked, and its handle was not joined")
+        Ok(_) if scope.state.has_panicked() => unseen_panic(),
+        Ok(value) => {
+            if scope.state.is_cancelled() {
+                unwind_cancelled();
+            }
+            value
         }
-        Ok(value) => value,
         Err(panic) => resume_unwind(panic),
     }
+}
+
+#[cold]
+pub(super) fn unseen_panic() -> ! {
+    panic!("a fiber of the scope panicked, and its handle was not joined")
 }
 
 impl Scheduler {
     /// Opens a scope: its fibers may borrow from here, and have all ended when this returns.
     ///
-    /// If `f` panics, or a fiber whose handle was dropped without a join, this panics, after all
-    /// fibers have ended. A fiber that opens a scope and is cancelled still waits for the scope's
-    /// fibers.
+    /// If a fiber panics whose handle was dropped without a join, this panics, after all fibers have ended.
+    /// If `f` panics, or unwinds because it is cancelled or the time of a [`timeout`](crate::timeout) is over, the
+    /// scope's fibers are cancelled; it goes on when all have ended. The same if that happens while this waits at the end:
+    /// then this unwinds instead of returning, as not all may have done their work. In a [shield](crate::shielded)
+    /// they are left alone.
     ///
     /// ```
     /// let scheduler = heddle_scheduler::Scheduler::builder().workers(2).build()?;
@@ -176,6 +194,10 @@ impl Scheduler {
         self.scope(|s| match s.go(f).join() {
             Ok(value) => value,
             Err(error) => match error.into_panic() {
+                Err(error) if error.is_interrupted() => {
+                    unwind_cancelled();
+                    panic!("Scheduler::run: {error}")
+                }
                 Ok(panic) => resume_unwind(panic),
                 Err(error) => panic!("Scheduler::run: {error}"),
             },

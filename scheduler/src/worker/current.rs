@@ -7,6 +7,7 @@
 use super::Worker;
 use super::shared::Shared;
 use crate::fiber::FiberRef;
+use crate::fiber::carrier::Carrier;
 use crate::fiber::state::By;
 use crate::lane::Lane;
 use std::cell::Cell;
@@ -38,6 +39,19 @@ pub(crate) fn in_fiber<'a>() -> Option<(&'a Worker, FiberRef)> {
     let worker = worker()?;
     let fiber = worker.current()?.fiber()?;
     Some((worker, fiber))
+}
+
+/// The worker of this thread, and the carrier of the fiber that runs on it now.
+#[inline]
+pub(crate) fn on_carrier<'a>() -> Option<(&'a Worker, &'a Carrier)> {
+    let worker = worker()?;
+    Some((worker, worker.current()?))
+}
+
+/// A number that no other thread has while this one lives.
+#[inline(never)]
+pub(crate) fn thread_mark() -> usize {
+    WORKER.with(|worker| ptr::from_ref(worker).addr())
 }
 
 /// Is this a place where nothing can wait? In a fiber while a panic unwinds it, since the count of

@@ -1,12 +1,14 @@
 //! The fibers of a scope, as the one who waits for them sees them: how many there are.
 
+use super::cancel::cancel;
 use super::current;
 use super::kin::Kin;
 use super::loan;
 use super::resumer::Resumer;
 use crate::fiber::FiberRef;
-use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::priority::Priority;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// What a scope's fibers and its owner share. The owner has one strong reference, all fibers together
@@ -17,9 +19,12 @@ pub(crate) struct ScopeState {
     /// All have ended.
     done: AtomicBool,
     panicked: AtomicBool,
+    /// A fiber of it has failed, so that the others are in vain.
+    failed: AtomicBool,
+    /// Its fibers are cancelled, also those that are still to be made.
+    cancelled: AtomicBool,
     owner: Resumer,
-    /// Where the owner is a fiber: those it lends to.
-    kin: Option<Kin>,
+    kin: Kin,
 }
 
 impl ScopeState {
@@ -30,8 +35,10 @@ impl ScopeState {
             pending: AtomicUsize::new(1),
             done: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
+            cancelled: AtomicBool::new(false),
             owner: Resumer::current(),
-            kin: current::in_fiber().map(|(_, owner)| Kin::new(owner)),
+            kin: Kin::new(current::in_fiber().map(|(_, owner)| owner)),
         });
         (state.clone(), Arc::into_raw(state))
     }
@@ -41,43 +48,89 @@ impl ScopeState {
         self.pending.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Does the owner lend to its fibers? Then each is made with a hold, which [`keep`](Self::keep) takes.
-    #[inline]
-    pub(crate) fn lends(&self) -> bool {
-        self.kin.is_some()
-    }
-
-    /// A fiber was made, with a hold if the owner lends.
+    /// A fiber was made, with a hold that is taken here. The caller has its handle.
     #[inline]
     pub(crate) fn keep(&self, fiber: FiberRef) {
-        if let Some(kin) = &self.kin {
-            kin.made(fiber, &self.owner);
+        self.kin.made(fiber, &self.owner);
+        // After it was made known: see `cancel_all`.
+        if self.cancelled.load(Ordering::Relaxed) {
+            cancel(fiber);
         }
     }
 
     /// A fiber of the scope, which has not ended or has a handle, has this level of its own from now on.
     pub(crate) fn child_moved(&self, level: usize) {
-        if let Some(kin) = &self.kin {
-            kin.lowered(level, &self.owner);
-        }
+        self.kin.lowered(level, &self.owner);
     }
 
-    /// Waits until all have ended, by `suspend`, and meanwhile lends to them. Only for the owner, once.
+    /// Waits until all have ended, by `suspend`, and meanwhile lends to them. If the owner is interrupted, or one of
+    /// them fails, they are cancelled. Only for the owner, once.
     pub(crate) fn wait(&self, suspend: impl Fn()) {
-        let until_done = |look: &dyn Fn()| {
+        while !self.wait_or_cancel(&suspend) {
+            self.cancel_all();
+        }
+        self.kin.close();
+    }
+
+    /// The same until they are to be cancelled: `false`.
+    fn wait_or_cancel(&self, suspend: impl Fn()) -> bool {
+        let until_done = |look: &dyn Fn(), is_interrupted: &dyn Fn() -> bool| {
             while !self.is_done() {
                 look();
+                if !self.is_cancelled() && (self.has_failed() || is_interrupted()) {
+                    return false;
+                }
                 // It may be over by now, and then there is a token.
                 suspend();
             }
+            true
         };
-        match (&self.kin, current::in_fiber()) {
-            (Some(kin), Some((_, me))) => {
-                loan::while_lending(kin, || until_done(&|| kin.wait_at(me.state.level())));
-                kin.close();
-            }
-            _ => until_done(&|| ()),
+        match current::on_carrier().and_then(|(_, carrier)| Some((carrier, carrier.fiber()?))) {
+            Some((carrier, me)) => loan::while_lending(&self.kin, || {
+                until_done(&|| self.kin.wait_at(me.state.level()), &|| carrier.is_interrupted())
+            }),
+            None => until_done(&|| self.kin.gather(), &|| false),
         }
+    }
+
+    /// Cancels all fibers that it has, and that it will have. Only for the owner.
+    #[cold]
+    pub(crate) fn cancel_all(&self) {
+        if !self.cancelled.swap(true, Ordering::Relaxed) {
+            // ORDERING: SeqCst pairs with the fence in `Front::lowered`, between a fiber's arrival and the look of its
+            // maker at `cancelled`: either we see the fiber, or its maker sees this.
+            fence(Ordering::SeqCst);
+            self.kin.cancel_all();
+        }
+    }
+
+    /// Were its fibers cancelled, all together?
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// A fiber of it has failed: its owner is to cancel the others. Called by the fiber.
+    #[cold]
+    pub(crate) fn fail(&self) {
+        // ORDERING: Release pairs with the acquire of `has_failed`, and of the owner's section.
+        self.failed.store(true, Ordering::Release);
+        self.owner.call_off();
+    }
+
+    /// What calls the owner's section off.
+    pub(crate) fn failure(&self) -> NonNull<AtomicBool> {
+        NonNull::from(&self.failed)
+    }
+
+    /// Has a fiber of it failed?
+    pub(crate) fn has_failed(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `fail`.
+        self.failed.load(Ordering::Acquire)
+    }
+
+    /// Does the owner call this?
+    pub(crate) fn is_owner(&self) -> bool {
+        self.kin.is_owner()
     }
 
     /// How many have not ended, the owner included.

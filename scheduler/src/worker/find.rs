@@ -588,6 +588,10 @@ impl Worker {
     pub(super) fn fire_timers(&self) {
         self.timers.fire(|alarm| match alarm.then {
             Then::Resume => self.resume_here(alarm.fiber),
+            Then::Expire => {
+                alarm.fiber.state.expire();
+                self.resume_here(alarm.fiber);
+            }
         });
     }
 }

@@ -1,10 +1,10 @@
-//! The fibers of a scope, as its owner lends to them: so that whoever waits for the owner also hastens
-//! those for whom the owner waits.
+//! The fibers of a scope, as its owner lends to them, so that whoever waits for the owner also hastens
+//! those for whom the owner waits; and as it cancels them.
 //!
 //! | field     | used by                                                                        |
 //! |-----------|--------------------------------------------------------------------------------|
 //! | `front`   | see its own table                                                              |
-//! | `known`   | the owner, and its home while it is suspended: so one thread                   |
+//! | `known`   | the owner, and its home while it is suspended and lends: so one thread         |
 //! | `lent`    | the same: what is lent to each of `known`; 4: nothing                          |
 //! | `look_at` | the same: at so many it is seen who has ended                                  |
 //! | `others`  | who makes a fiber and is not the owner counts it; the owner sets it back       |
@@ -17,6 +17,7 @@
 //! Nothing is lent while the owner runs, and nothing where all fibers are as urgent as the owner
 //! that waits for them. Else each of them is lent to, which takes as many steps as there are fibers.
 
+use super::cancel::cancel;
 use super::current;
 use super::front::Front;
 use super::loan;
@@ -36,7 +37,9 @@ const NOTHING: usize = 4;
 
 /// See the module's documentation.
 pub(crate) struct Kin {
-    owner: FiberRef,
+    /// `None`: a thread.
+    owner: Option<FiberRef>,
+    thread: usize,
     front: Front<Note>,
     known: UnsafeCell<Vec<FiberRef>>,
     lent: Cell<usize>,
@@ -44,7 +47,7 @@ pub(crate) struct Kin {
     others: AtomicUsize,
 }
 
-// SAFETY: `known`, `lent` and `look_at` are used by the thread of the owner's home only.
+// SAFETY: `known`, `lent` and `look_at` are used by the owner's thread only, or that of its home.
 unsafe impl Sync for Kin {}
 // SAFETY: as above; what it holds may be released anywhere.
 unsafe impl Send for Kin {}
@@ -64,10 +67,11 @@ unsafe impl Node for Note {
 }
 
 impl Kin {
-    /// Of a scope that this fiber opens.
-    pub(crate) fn new(owner: FiberRef) -> Kin {
+    /// Of a scope that this fiber opens, which runs; or this thread.
+    pub(crate) fn new(owner: Option<FiberRef>) -> Kin {
         Kin {
             owner,
+            thread: current::thread_mark(),
             front: Front::new(),
             known: UnsafeCell::default(),
             lent: Cell::new(NOTHING),
@@ -80,11 +84,20 @@ impl Kin {
     #[inline]
     pub(crate) fn made(&self, fiber: FiberRef, owner: &Resumer) {
         let level = fiber.loans.base();
-        if current::in_fiber().is_some_and(|(_, running)| running == self.owner) {
+        if self.is_owner() {
             self.front.made(level);
             self.know(fiber);
         } else {
             self.arrive(fiber, level, owner);
+        }
+    }
+
+    /// Does the owner call this?
+    #[inline]
+    pub(crate) fn is_owner(&self) -> bool {
+        match current::in_fiber() {
+            Some((_, running)) => self.owner == Some(running),
+            None => self.owner.is_none() && self.thread == current::thread_mark(),
         }
     }
 
@@ -110,15 +123,33 @@ impl Kin {
     /// suspended.
     pub(crate) fn wait_at(&self, level: usize) {
         let (arrived, least) = self.front.wait_at(level);
-        for fiber in notes(arrived) {
-            loan::lend(fiber, self.lent.get());
-            self.know(fiber);
-        }
+        self.know_all(arrived);
         let lend = if level < least { level } else { NOTHING };
         let before = self.lent.replace(lend);
         if before != lend {
             self.with_known(|known| known.iter().for_each(|&fiber| loan::exchange(fiber, before, lend)));
         }
+    }
+
+    fn know_all(&self, arrived: Taken<Note>) {
+        for fiber in notes(arrived) {
+            loan::lend(fiber, self.lent.get());
+            self.know(fiber);
+        }
+    }
+
+    /// Notes those that have arrived. Only for the owner.
+    pub(crate) fn gather(&self) {
+        self.know_all(self.front.take_all());
+    }
+
+    /// Asks all to end. Only for the owner, while it does not lend.
+    pub(crate) fn cancel_all(&self) {
+        self.gather();
+        // Destructors of what never starts run here, and may make more; so nothing is borrowed meanwhile.
+        let known = self.with_known(std::mem::take);
+        known.iter().for_each(|&fiber| cancel(fiber));
+        self.with_known(|new| new.extend(known));
     }
 
     #[inline]
@@ -154,7 +185,7 @@ impl Kin {
     }
 
     fn with_known<R>(&self, f: impl FnOnce(&mut Vec<FiberRef>) -> R) -> R {
-        // SAFETY: this is the thread of the owner's home, and no `f` comes back here.
+        // SAFETY: this is the owner's thread, or that of its home, and no `f` comes back here.
         f(unsafe { &mut *self.known.get() })
     }
 }

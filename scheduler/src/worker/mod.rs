@@ -30,6 +30,7 @@
 //! | [`current`]  | the worker of this thread, as fibers and their wakers reach it     |
 //! | [`sleeper`]  | how a thread waits that is no worker                               |
 //! | [`resumer`]  | who can be resumed, and held for that                              |
+//! | [`cancel`]   | asking a fiber to end                                              |
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
 //! | [`family`]   | the fibers of a scope, counted                                     |
@@ -61,6 +62,7 @@ mod overflow;
 pub(crate) mod sleeper;
 pub(crate) mod resumer;
 pub(crate) mod wake;
+pub(crate) mod cancel;
 mod front;
 pub(crate) mod kin;
 pub(crate) mod family;

@@ -56,6 +56,26 @@ impl Resumer {
         Resumer(Who::Fiber(fiber, shared))
     }
 
+    /// Gives the token, and if it is a fiber's makes its blocking call look at the fiber's sections: what says that one
+    /// of them is called off was written before.
+    pub(crate) fn call_off(&self) {
+        match &self.0 {
+            Who::Thread(thread) => thread.unpark(),
+            Who::Fiber(fiber, shared) => match current::worker() {
+                Some(worker) if current::is_home(worker, *fiber) => {
+                    fiber.state.expire();
+                    worker.resume_here(*fiber);
+                }
+                worker => {
+                    let by = worker.map_or(By::Anyone, Worker::reaches_by);
+                    if let Some(home) = fiber.state.call_off(by) {
+                        shared.post(home, *fiber, by);
+                    }
+                }
+            },
+        }
+    }
+
     /// Gives the token. What this thread did before is visible to the one that takes it.
     pub fn resume(&self) {
         match &self.0 {

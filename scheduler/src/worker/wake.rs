@@ -27,10 +27,11 @@ impl ThreadWaiter {
         ThreadWaiter { thread: this_thread(), woken: AtomicBool::new(false) }
     }
 
-    /// Blocks the thread until it is woken.
-    pub(crate) fn wait(&self) {
+    /// Blocks the thread until it is woken. It does `meanwhile` before it blocks.
+    pub(crate) fn wait(&self, meanwhile: impl Fn()) {
         // ORDERING: Acquire pairs with the release of `release`.
         while !self.woken.load(Ordering::Acquire) {
+            meanwhile();
             park_thread(None);
         }
     }
