@@ -38,7 +38,8 @@
 //! # Where the unsafe code is
 //!
 //! In `fiber` (objects, stacks, the state word), `queue` (lists linked through what they hold),
-//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), and at the
+//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), `parallel` (vectors and
+//! slices that many write), and at the
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
 #[cfg(not(heddle_steps))]
@@ -71,6 +72,7 @@ pub mod sync;
 mod fork;
 mod runtime;
 mod time;
+pub mod parallel;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]

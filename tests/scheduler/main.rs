@@ -13,6 +13,7 @@ mod limits;
 mod stop;
 mod suspends;
 mod forks;
+mod parallel;
 mod cancel;
 mod priority;
 mod inheritance;
