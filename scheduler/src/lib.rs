@@ -73,6 +73,7 @@ mod fork;
 mod runtime;
 mod time;
 pub mod parallel;
+mod future;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
@@ -84,6 +85,7 @@ pub use error::{Cancelled, Error, JoinError};
 pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
+pub use future::{JoinFuture, block_on, spawn_future, try_block_on};
 pub use handle::JoinHandle;
 /// What the machine looks like, and where a thread and a page live: the whole crate.
 pub use heddle_numa as numa;

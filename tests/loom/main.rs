@@ -10,6 +10,7 @@
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
@@ -32,6 +33,8 @@
 // loom's cells are shared on purpose: it watches who uses them.
 #![allow(clippy::arc_with_non_send_sync)]
 
+#[path = "../../scheduler/src/worker/awaiting.rs"]
+mod awaiting;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
@@ -97,6 +100,7 @@ mod spares;
 mod sync;
 mod tables;
 mod waits;
+mod wakers;
 
 /// What the files under `sync` need of the scheduler's `error.rs`.
 mod error {

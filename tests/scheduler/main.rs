@@ -14,6 +14,7 @@ mod stop;
 mod suspends;
 mod forks;
 mod parallel;
+mod futures;
 mod cancel;
 mod priority;
 mod inheritance;

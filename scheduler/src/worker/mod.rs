@@ -30,6 +30,7 @@
 //! | [`current`]  | the worker of this thread, as fibers and their wakers reach it     |
 //! | [`sleeper`]  | how a thread waits that is no worker                               |
 //! | [`resumer`]  | who can be resumed, and held for that                              |
+//! | [`awaiting`] | a future that waits for the end of a fiber                         |
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
 //! | [`family`]   | the fibers of a scope, counted                                     |
@@ -59,6 +60,7 @@ pub(crate) mod loan;
 mod overflow;
 pub(crate) mod sleeper;
 pub(crate) mod resumer;
+pub(crate) mod awaiting;
 pub(crate) mod wake;
 mod front;
 pub(crate) mod kin;
