@@ -31,6 +31,7 @@ mod handoff_cross;
 mod handoff_same;
 mod inversion;
 mod levels;
+mod parallel;
 mod parked;
 mod rendezvous;
 mod set_priority;
@@ -53,6 +54,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &rendezvous::WORKLOAD,
     &handoff_cross::WORKLOAD,
     &skynet::WORKLOAD,
+    &parallel::WORKLOAD,
     &parked::WORKLOAD,
     &wake::WORKLOAD,
     &levels::WORKLOAD,

@@ -75,7 +75,7 @@ pub struct Fork {
 impl Fork {
     /// Calls `f` with the fork of the fiber that runs; outside of any fiber, with one that runs
     /// everything in place.
-    fn with<R>(f: impl FnOnce(&mut Fork) -> R) -> R {
+    pub(crate) fn with<R>(f: impl FnOnce(&mut Fork) -> R) -> R {
         match current::in_fiber() {
             Some((worker, _)) => {
                 let carrier = worker.current().expect("a fiber has a carrier");

@@ -38,7 +38,8 @@
 //! # Where the unsafe code is
 //!
 //! In `fiber` (objects, stacks, the state word), `queue` (lists linked through what they hold),
-//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), and at the
+//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), `parallel` (vectors and
+//! slices that many write), and at the
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
 #[cfg(not(heddle_steps))]
@@ -73,6 +74,8 @@ mod runtime;
 mod time;
 mod section;
 mod interval;
+pub mod parallel;
+mod future;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
@@ -84,6 +87,7 @@ pub use error::{Cancelled, Elapsed, Error, JoinError};
 pub use fiber::FiberId;
 pub use fiber::memory::StackGuard;
 pub use fork::{Fork, both, join};
+pub use future::{JoinFuture, block_on, spawn_future, try_block_on};
 pub use handle::JoinHandle;
 /// What the machine looks like, and where a thread and a page live: the whole crate.
 pub use heddle_numa as numa;

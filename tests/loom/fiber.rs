@@ -4,6 +4,7 @@
 //! Its parts are cells that loom watches: two threads that reach one of them without being ordered
 //! fail the model. `memory` is read by each use of the fiber and written by its end.
 
+use crate::awaiting::{End, Slot};
 use crate::inbox::{Inbox, Node};
 use crate::primitive::{AtomicPtr, Ordering};
 use crate::state::{By, Finish, State};
@@ -39,7 +40,7 @@ pub(crate) struct Header {
     pub(crate) state: State,
     stage: UnsafeCell<Stage>,
     memory: UnsafeCell<()>,
-    waiter: UnsafeCell<Option<Arc<Waiter>>>,
+    waiter: UnsafeCell<Option<Waits>>,
     waking: AtomicBool,
     mail_link: AtomicPtr<Header>,
     /// Written whenever the link is used: MAIL gives it to one at a time.
@@ -49,6 +50,51 @@ pub(crate) struct Header {
     runs: Count,
     drops: Count,
     frees: Count,
+}
+
+/// Who waits: a thread, or a future, whose slot is its own again when the fiber is over.
+#[derive(Clone)]
+enum Waits {
+    Thread(Arc<Waiter>),
+    Future(NonNull<Slot<Alarm>>),
+}
+
+/// A waker: it says so, and unparks whoever polls.
+#[derive(Clone)]
+pub(crate) struct Alarm {
+    pub(crate) rung: Arc<AtomicBool>,
+    pub(crate) thread: Thread,
+}
+
+impl Alarm {
+    /// A new one of the calling thread.
+    pub(crate) fn new() -> Alarm {
+        Alarm { rung: Arc::new(AtomicBool::new(false)), thread: thread::current() }
+    }
+
+    fn wake(&self) {
+        // ORDERING: Release pairs with the acquire of whoever polls.
+        self.rung.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+impl End<Alarm> for Fiber {
+    fn is_over(&self) -> bool {
+        Fiber::is_over(self)
+    }
+
+    fn register(&self, slot: NonNull<Slot<Alarm>>) -> bool {
+        self.waiter.with_mut(|waiter| {
+            // SAFETY: it is the handle's until it is registered; loom watches.
+            unsafe { *waiter = Some(Waits::Future(slot)) };
+        });
+        self.state.register_waiter()
+    }
+
+    fn unregister(&self) -> bool {
+        self.state.unregister_waiter()
+    }
 }
 
 /// Who waits, in its own frame, which is gone when it goes on.
@@ -173,10 +219,20 @@ impl Fiber {
                         // SAFETY: the joiner has written it and said so; loom watches.
                         unsafe { (*waiter).clone() }.expect("somebody waits")
                     });
-                    waiter.frame.with(|_| ());
-                    let thread = waiter.thread.clone();
-                    free();
-                    thread.unpark();
+                    match waiter {
+                        Waits::Thread(waiter) => {
+                            waiter.frame.with(|_| ());
+                            let thread = waiter.thread.clone();
+                            free();
+                            thread.unpark();
+                        }
+                        Waits::Future(slot) => {
+                            // SAFETY: the slot stays until the fiber is over; loom watches.
+                            let waker = unsafe { slot.as_ref() }.take();
+                            free();
+                            waker.expect("whoever registers has put it there").wake();
+                        }
+                    }
                 } else if announced {
                     free();
                 }
@@ -219,7 +275,7 @@ impl Fiber {
         let me = Arc::new(Waiter { thread: thread::current(), frame: UnsafeCell::new(()) });
         self.waiter.with_mut(|waiter| {
             // SAFETY: it is the joiner's until it is registered; loom watches.
-            unsafe { *waiter = Some(me.clone()) };
+            unsafe { *waiter = Some(Waits::Thread(me.clone())) };
         });
         let mut waited = true;
         if self.state.register_waiter() {

@@ -11,6 +11,7 @@
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
+//! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
@@ -33,6 +34,8 @@
 // loom's cells are shared on purpose: it watches who uses them.
 #![allow(clippy::arc_with_non_send_sync)]
 
+#[path = "../../scheduler/src/worker/awaiting.rs"]
+mod awaiting;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
@@ -102,6 +105,7 @@ mod spares;
 mod sync;
 mod tables;
 mod waits;
+mod wakers;
 
 /// What the files under `sync` need of the scheduler's `error.rs`.
 mod error {

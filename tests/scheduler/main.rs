@@ -15,6 +15,8 @@ mod stop;
 mod suspends;
 mod sleep;
 mod forks;
+mod parallel;
+mod futures;
 mod cancel;
 mod timeouts;
 mod priority;

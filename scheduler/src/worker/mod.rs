@@ -31,6 +31,7 @@
 //! | [`sleeper`]  | how a thread waits that is no worker                               |
 //! | [`resumer`]  | who can be resumed, and held for that                              |
 //! | [`cancel`]   | asking a fiber to end                                              |
+//! | [`awaiting`] | a future that waits for the end of a fiber                         |
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
 //! | [`family`]   | the fibers of a scope, counted                                     |
@@ -61,6 +62,7 @@ pub(crate) mod loan;
 mod overflow;
 pub(crate) mod sleeper;
 pub(crate) mod resumer;
+pub(crate) mod awaiting;
 pub(crate) mod wake;
 pub(crate) mod cancel;
 mod front;

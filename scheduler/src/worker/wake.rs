@@ -1,19 +1,23 @@
-//! Whoever waits: a fiber or a thread.
+//! Whoever waits: a fiber, a thread, or a future.
 
+use super::awaiting::Slot;
 use super::current;
 use super::resumer::Resumer;
 use super::sleeper::{Sleeper, park_thread, this_thread};
 use crate::fiber::FiberRef;
 use crate::fiber::state::By;
 use crate::primitive::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::task::Waker;
 
 /// Who waits for the end of a fiber. It borrows the waiter, which stays until it has been woken.
 #[derive(Clone, Copy)]
 pub(crate) enum Waiter {
     Fiber(FiberRef),
     Thread(NonNull<ThreadWaiter>),
+    Future(NonNull<Slot<Waker>>),
 }
 
 /// A thread that is no worker and waits, in its own stack frame.
@@ -46,24 +50,26 @@ impl ThreadWaiter {
 }
 
 impl Waiter {
-    /// As one word: the pointer, and in its lowest bit which kind it is.
+    /// As one word: the pointer, and in its lowest two bits which kind it is.
     pub(crate) fn into_word(self) -> *mut () {
         match self {
             Waiter::Fiber(fiber) => fiber.as_ptr().cast(),
             Waiter::Thread(waiter) => waiter.as_ptr().map_addr(|address| address | 1).cast(),
+            Waiter::Future(slot) => slot.as_ptr().map_addr(|address| address | 2).cast(),
         }
     }
 
     /// # Safety
     /// `word` comes from [`into_word`](Self::into_word), and the waiter is still there.
     pub(crate) unsafe fn from_word(word: *mut ()) -> Waiter {
-        if word.addr() & 1 == 0 {
-            // SAFETY: the caller's promise.
-            Waiter::Fiber(unsafe { FiberRef::from_ptr(word.cast()) })
-        } else {
-            let waiter = word.map_addr(|address| address & !1).cast();
-            // SAFETY: it was made from a reference.
-            Waiter::Thread(unsafe { NonNull::new_unchecked(waiter) })
+        let pointer = word.map_addr(|address| address & !3);
+        // SAFETY: each was made from a reference of that type.
+        unsafe {
+            match word.addr() & 3 {
+                0 => Waiter::Fiber(FiberRef::from_ptr(pointer.cast())),
+                1 => Waiter::Thread(NonNull::new_unchecked(pointer.cast())),
+                _ => Waiter::Future(NonNull::new_unchecked(pointer.cast())),
+            }
         }
     }
 
@@ -89,6 +95,16 @@ impl Waiter {
                 let thread = unsafe { waiter.as_ref() }.release();
                 free();
                 thread.unpark();
+            }
+            Waiter::Future(slot) => {
+                // SAFETY: the caller's promise.
+                let waker = unsafe { slot.as_ref() }.take();
+                free();
+                let wake = || waker.into_iter().for_each(Waker::wake);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(wake)) {
+                    // It is the user's, and was reported by the panic hook; its own destructor may panic, too.
+                    std::mem::forget(panic);
+                }
             }
         }
     }
