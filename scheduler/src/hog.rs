@@ -103,6 +103,8 @@ pub struct MonitorStats {
     pub spares_refused: u64,
     /// How many stacks it has mapped for the background lane, whose threads do not do that themselves.
     pub stacks_supplied: u64,
+    /// How often it has sent less urgent workers off a CPU, for a fiber of a lane below that somebody urgent waits for.
+    pub cpus_cleared: u64,
     /// The control group's CPU quota, if one is in force that is less than the CPUs.
     pub quota: Option<QuotaStats>,
 }
@@ -135,8 +137,14 @@ impl fmt::Display for MonitorStats {
         }
         write!(
             f,
-            "; {} hogs seen, {} spare workers (*) made, {} retired, {} refused; {} stacks supplied",
-            self.hogs_seen, self.spares_made, self.spares_retired, self.spares_refused, self.stacks_supplied
+            "; {} hogs seen, {} spare workers (*) made, {} retired, {} refused; {} stacks supplied; {} times a CPU \
+             cleared",
+            self.hogs_seen,
+            self.spares_made,
+            self.spares_retired,
+            self.spares_refused,
+            self.stacks_supplied,
+            self.cpus_cleared
         )?;
         match self.quota {
             None => Ok(()),

@@ -127,6 +127,8 @@ pub(crate) struct Sites {
     all: Box<[Site]>,
     /// By seat of a lane; spares' seats come after the workers'.
     posts: Box<[Post]>,
+    /// Threads may be tied, or be sent to a CPU for a moment.
+    pub(crate) may_tie: bool,
     /// The nearest site, by the number of a CPU.
     by_cpu: Box<[u16]>,
     /// For each site all of them from near to far.
@@ -196,6 +198,7 @@ impl Sites {
             orders: Box::default(),
             distances: distances.collect(),
             posts: posts.into(),
+            may_tie: wishes.pinning != Pinning::Off,
             machine: Some(machine.clone()),
         }
         .ordered())
@@ -220,6 +223,7 @@ impl Sites {
             machine: None,
             all: Box::new([Site { node: None, memory: None, cpus: CpuSet::new() }]),
             posts: vec![post; workers + spares].into(),
+            may_tie: false,
             by_cpu: Box::default(),
             orders: Box::default(),
             distances: Box::new([10]),

@@ -19,6 +19,7 @@
 //! | [`sleepers`]  | no wake-up is lost                                                        |
 //! | [`frozen`]    | a thread of a lower lane that stops between two of its steps robs nobody  |
 //! | [`aside`]     | who stands aside comes back for its mail, and robs no sleeper             |
+//! | [`needs`]     | who makes way for a lane below comes back; no need is forgotten            |
 //! | [`piles`]     | the queues of the background lane: owner, thieves, and what they put back |
 //! | [`stacks`]    | a stack is in one list, or in one pair of hands                           |
 //! | [`spares`]    | a spare that leaves takes no wake-up along; the monitor sleeps and wakes  |
@@ -56,6 +57,9 @@ mod mortal;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/awaited.rs"]
 mod awaited;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/worker/need.rs"]
+mod need;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/loans.rs"]
 mod loans;
@@ -97,6 +101,7 @@ mod letters;
 mod locks;
 mod limits;
 mod lives;
+mod needs;
 mod parkers;
 mod piles;
 mod sleepers;

@@ -66,4 +66,20 @@ impl AtomicU32 {
         compare_exchange(old: u32, new: u32, won: Ordering, lost: Ordering) -> Result<u32, u32>;
         compare_exchange_weak(old: u32, new: u32, won: Ordering, lost: Ordering) -> Result<u32, u32>;
     }
+
+    pub(crate) fn fetch_update(
+        &self,
+        won: Ordering,
+        lost: Ordering,
+        mut update: impl FnMut(u32) -> Option<u32>,
+    ) -> Result<u32, u32> {
+        let mut word = self.load(lost);
+        while let Some(new) = update(word) {
+            match self.compare_exchange(word, new, won, lost) {
+                Ok(word) => return Ok(word),
+                Err(now) => word = now,
+            }
+        }
+        Err(word)
+    }
 }

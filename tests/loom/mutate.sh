@@ -15,7 +15,7 @@ FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/q
     scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs
     scheduler/src/worker/front.rs scheduler/src/worker/vigil.rs scheduler/src/worker/duty.rs
     scheduler/src/queue/shelf.rs scheduler/src/queue/table.rs scheduler/src/worker/limit.rs scheduler/src/worker/quiet.rs
-    scheduler/src/sync/latch.rs scheduler/src/sync/line.rs)
+    scheduler/src/sync/latch.rs scheduler/src/sync/line.rs scheduler/src/worker/need.rs)
 # What the models compile besides, and has no ordering of its own.
 BESIDES=(scheduler/src/priority.rs scheduler/src/sync/semaphore.rs)
 

@@ -300,3 +300,53 @@ fn who_reaches_checkpoints_makes_way_for_a_background_fiber_that_an_urgent_one_w
         }
     });
 }
+
+/// The monitor sends them off a CPU, and they may use all of them as before.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_never_yields_leaves_a_cpu_to_a_background_fiber_that_an_urgent_one_waits_for() {
+    use heddle_tests::kernel;
+    let cpus = kernel::cpus();
+    if cpus.len() < 2 {
+        // There is nowhere to send anybody.
+        return;
+    }
+    laned(&[cpus.len(), cpus.len() + 1], |rig| {
+        let (lock, over) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
+        let running = Arc::new(AtomicUsize::new(0));
+        let spins = {
+            let (over, cpus) = (over.clone(), cpus.clone());
+            move || {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+                // One last time it may be sent somewhere just now.
+                eventually(|| kernel::cpus() == cpus);
+            }
+        };
+        let (theirs, holds, begun) = (lock.clone(), spins.clone(), running.clone());
+        let holder = rig.go_with_priority(Priority::Background, move || {
+            let _guard = theirs.lock();
+            begun.fetch_add(1, Ordering::Relaxed);
+            holds();
+        });
+        eventually(|| running.load(Ordering::Relaxed) == 1);
+        let hogs: Vec<_> = (0..rig.workers())
+            .map(|_| {
+                let (spins, begun) = (spins.clone(), running.clone());
+                rig.go(move || {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    spins();
+                })
+            })
+            .collect();
+        eventually(|| running.load(Ordering::Relaxed) == 1 + rig.workers());
+        let before = rig.stats().monitor.cpus_cleared;
+        let urgent = rig.go_with_priority(Priority::Critical, move || drop(lock.lock()));
+        eventually(|| rig.stats().monitor.cpus_cleared > before);
+        over.store(true, Ordering::Relaxed);
+        for fiber in hogs.into_iter().chain([holder, urgent]) {
+            fiber.join().unwrap();
+        }
+    });
+}

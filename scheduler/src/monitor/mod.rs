@@ -8,6 +8,7 @@
 //! | [`steward`]| stacks for the background lane                                            |
 //! | [`warden`] | CPUs that go away and come back                                           |
 //! | [`purse`]  | a CPU quota that must last for all lanes                                  |
+//! | [`usher`]  | a CPU for who was lent a level above its lane, where nobody makes way     |
 //!
 //! It looks twice in [`hog_after`](crate::Builder::hog_after) while something runs and for [`LINGER`] after;
 //! then it sleeps, without a timer, until a worker gets up ([`vigil`](crate::worker::vigil)). It waits for no
@@ -18,6 +19,7 @@ mod hogs;
 mod purse;
 mod spares;
 mod steward;
+mod usher;
 mod warden;
 
 use crate::worker::shared::Shared;
@@ -26,6 +28,7 @@ use purse::Purse;
 use spares::Spares;
 use std::time::{Duration, Instant};
 use steward::Steward;
+use usher::Usher;
 use warden::Warden;
 
 /// How long it goes on looking when nothing runs any more, so that what runs a thousand times a second does
@@ -62,6 +65,7 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
     let mut spares = Spares::new(hog_after);
     let mut steward = Steward::new(shared);
     let mut purse = Purse::new(period);
+    let mut usher = Usher::new(shared);
     let mut warden = Warden::new(Instant::now());
     let mut busy = Instant::now();
     while !shared.all_have_left() {
@@ -76,10 +80,10 @@ pub(crate) fn run(shared: &Shared, staff: &dyn Staff, hog_after: Duration) {
         }
         if now - busy < LINGER {
             if hogs.call_roll(shared) {
-                shared.watchman.park(hogs::ANSWER);
+                usher.wait(shared, hogs::ANSWER);
                 hogs.end_roll_call(shared, false);
             }
-            shared.watchman.park(soon.unwrap_or(period));
+            usher.wait(shared, soon.unwrap_or(period));
             hogs.end_roll_call(shared, true);
         } else {
             steward.rest(shared);

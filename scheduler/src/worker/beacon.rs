@@ -271,6 +271,13 @@ impl Beacon {
         (0..self.sleep.len()).find(|&who| self.sleep[who].load(Ordering::Relaxed) == STANDING)
     }
 
+    /// All who stand aside: each that does not see what the caller did before this is one of them.
+    pub(crate) fn all_standing(&self) -> impl Iterator<Item = usize> {
+        self.light_barrier();
+        let seats = if self.word.load(Ordering::Relaxed) & ASIDE == 0 { 0 } else { self.sleep.len() };
+        (0..seats).filter(|&who| self.stands_aside(who))
+    }
+
     /// `who`, the caller, stands aside: it parks for a while, of its own will.
     pub(crate) fn step_aside(&self, who: usize) {
         self.sleep[who].store(STANDING, Ordering::Relaxed);
@@ -338,9 +345,11 @@ impl Beacon {
     /// A lane below needs the CPU, or does no more.
     pub(crate) fn set_make_way(&self, needed: bool) {
         if needed {
-            self.word.fetch_or(MAKE_WAY, Ordering::Relaxed);
+            // ORDERING: Release pairs with the acquire below: the need.
+            self.word.fetch_or(MAKE_WAY, Ordering::Release);
         } else {
-            self.word.fetch_and(!MAKE_WAY, Ordering::Relaxed);
+            // ORDERING: Acquire pairs with the release above: a need whose sign is cleared by this is seen.
+            self.word.fetch_and(!MAKE_WAY, Ordering::Acquire);
         }
     }
 
@@ -432,11 +441,6 @@ impl Beacon {
     pub(crate) fn is_all_quiet(&self) -> bool {
         let parked = self.sleep.iter().filter(|sleep| sleep.load(Ordering::Relaxed) == PARKED).count();
         parked == self.manned.load(Ordering::Relaxed) as usize
-    }
-
-    /// Is `who` awake?
-    pub(crate) fn is_up(&self, who: usize) -> bool {
-        self.sleep[who].load(Ordering::Relaxed) == AWAKE
     }
 
     /// Is anybody parked or searching, and so free to take new work?

@@ -1,69 +1,53 @@
 //! Helping a started fiber that has been lent a level of a lane above its thread's. It cannot move to a
 //! thread of that lane, and its own may get nothing of the CPU beside what runs there, which would be the
-//! inversion that loans are against. So a worker of the lanes between makes way: it stands aside, though it
-//! has work, until the loan is over. One for each thread below that needs it is enough.
+//! inversion that loans are against. So a worker of the lanes between makes way: it brings that thread to its own CPU
+//! and stands aside, though it has work, until the loan is over. One for each thread below that needs it is enough, and
+//! those that would take its place on that CPU.
 //!
 //! ```text
-//! a loan makes a fiber of worker W, in a lane below, as urgent as level k     boost(W, k): MAKE_WAY
-//! a worker of a lane above W's, whose own work is less urgent than k          stands aside
-//! W has nothing of a level above its lane any more                            forget_boost(): comes back
+//! a loan makes a fiber of worker W, in a lane below, as urgent as level k   boost(W, k): W's need, MAKE_WAY
+//! a worker of a lane above W's, whose own work is less urgent than k        claims the need, brings W, stands aside
+//! others like it that come to run on the same CPU                           stand aside, too
+//! W has nothing of a level above its lane any more                          forget_boost(): they come back, or make way
+//!                                                                           for the next one in a chain
 //! ```
 //!
-//! | field            | written by                                      | read by                    |
-//! |------------------|-------------------------------------------------|----------------------------|
-//! | `Remote::boost`  | who lends raises it, the worker itself ends it  | workers of the lanes above |
-//! | `Boosts::count`  | whoever changes a `boost` from or to none       | workers of the lanes above |
-//! | `Boosts::away`   | workers that make way                           | the same                   |
+//! *Why W is brought*: the kernel need not see that W could run where somebody has just left. It was seen to leave
+//! that CPU idle for milliseconds, while W waited on another one behind a fiber that computes.
+//!
+//! | field              | written by                                      | read by                    |
+//! |--------------------|-------------------------------------------------|----------------------------|
+//! | `Remote::need`     | see its own table ([`need`](super::need))       | the same                   |
+//! | MAKE_WAY of a lane | who raises a need below sets it, who ends the last one clears it | workers of that lane |
+//!
+//! Whoever ends a need clears MAKE_WAY, and sets it again if it finds another one: one that was raised before it was
+//! cleared is seen, one that is raised later sets it after.
 
 use super::Worker;
+use super::crew::Crew;
+use super::need::Claim;
 use super::remote::Remote;
 use super::shared::Shared;
-use crate::lane::Lane;
-use crate::primitive::{AtomicU32, Ordering};
-use crate::priority::LEVELS;
-
-/// The level that a worker's fibers were lent; [`NONE`]: none above its lane.
-pub(super) struct Boost(AtomicU32);
-
-/// Less urgent than all.
-const NONE: u32 = LEVELS as u32;
-
-impl Boost {
-    pub(super) fn none() -> Boost {
-        Boost(AtomicU32::new(NONE))
-    }
-
-    fn level(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Was a fiber lent a level above the worker's lane?
-    pub(super) fn is_up(&self) -> bool {
-        self.level() != NONE
-    }
-}
-
-/// How many workers are boosted, and how many others make way for them.
-#[derive(Default)]
-pub(crate) struct Boosts {
-    count: AtomicU32,
-    away: AtomicU32,
-}
+use crate::machine::clock;
+use crate::machine::thread;
 
 impl Shared {
-    /// A started fiber of `worker` is as urgent as `level` now, by a loan.
+    /// A started fiber of `worker` is as urgent as `level` now, by a loan; or it was, and has something to run again.
+    #[inline]
     pub(crate) fn boost(&self, worker: usize, level: usize) {
+        if self.crew_of(level).lane < self.remotes[worker].lane {
+            self.raise_need(worker, level);
+        }
+    }
+
+    #[cold]
+    fn raise_need(&self, worker: usize, level: usize) {
         let remote = &self.remotes[worker];
-        if self.crew_of(level).lane >= remote.lane {
-            return;
-        }
-        // What the worker looks at by itself, and when, is in a letter; this is about its CPU time alone, and a
-        // hint that comes late costs some of that.
-        if remote.boost.0.fetch_min(level as u32, Ordering::Relaxed) == NONE {
-            self.boosts.count.fetch_add(1, Ordering::Relaxed);
-        }
-        for crew in self.crews.iter().filter(|crew| crew.lane < remote.lane) {
-            crew.beacon.set_make_way(true);
+        if remote.need.raise(level) {
+            let above = self.crews.iter().filter(|crew| crew.lane < remote.lane);
+            above.for_each(|crew| crew.beacon.set_make_way(true));
+            // For where nobody reaches a checkpoint.
+            self.watchman.tell_of_need();
         }
         // It may pause.
         let (crew, seat) = self.crew_of_worker(worker);
@@ -72,69 +56,89 @@ impl Shared {
         }
     }
 
-    /// Nobody has lent anything to `remote`'s fibers any more.
+    /// Nobody lends anything to `remote`'s fibers any more, unless there is news.
     fn end_boost(&self, remote: &Remote) {
-        if remote.boost.0.swap(NONE, Ordering::Relaxed) == NONE {
+        if !remote.need.end() {
             return;
         }
-        let last = self.boosts.count.fetch_sub(1, Ordering::Relaxed) == 1;
         for crew in self.crews.iter().filter(|crew| crew.lane < remote.lane) {
-            if last {
-                crew.beacon.set_make_way(false);
+            crew.beacon.set_make_way(false);
+            if self.crews.iter().any(|below| below.lane > crew.lane && self.is_anyone_boosted(below)) {
+                crew.beacon.set_make_way(true);
             }
-            if let Some(seat) = crew.beacon.standing() {
-                self.unpark(crew.worker(seat));
-            }
+            crew.beacon.all_standing().for_each(|seat| self.unpark(crew.worker(seat)));
         }
-        // One that was made meanwhile has lost its sign.
-        if last && self.boosts.count.load(Ordering::Relaxed) > 0 {
-            let above = self.crews.iter().filter(|crew| crew.lane < Lane::Background);
-            above.for_each(|crew| crew.beacon.set_make_way(true));
-        }
+    }
+
+    /// Does a worker of a lane below need a CPU, and is not asleep?
+    pub(crate) fn is_in_need(&self, worker: usize) -> bool {
+        let (crew, seat) = self.crew_of_worker(worker);
+        self.remotes[worker].need.is_up() && !crew.beacon.is_parked(seat)
+    }
+
+    fn is_anyone_boosted(&self, crew: &Crew) -> bool {
+        crew.workers().any(|worker| self.remotes[worker].need.is_up())
     }
 }
 
 impl Worker {
     /// Our fibers may have given back what they were lent.
     pub(crate) fn forget_boost(&self) {
-        if self.remote().boost.level() == NONE {
+        let remote = self.remote();
+        if !remote.need.review() || remote.has_mail() {
             return;
         }
-        let running =
-            self.current().and_then(|carrier| carrier.fiber()).map_or(0, |fiber| 1 << fiber.state.level());
-        let runnable = self.ready_mask.get() | running;
+        let runnable = self.ready_mask.get() | self.running_mask();
         if runnable == 0 || self.shared.crew_of(runnable.trailing_zeros() as usize).lane >= self.lane {
-            self.shared.end_boost(self.remote());
+            self.shared.end_boost(remote);
         }
     }
 
-    /// Stands aside for as long as a thread below us runs for somebody who is more urgent than all that we
+    /// The level of the fiber that runs, as a mask.
+    fn running_mask(&self) -> u32 {
+        self.current().and_then(|carrier| carrier.fiber()).map_or(0, |fiber| 1 << fiber.state.level())
+    }
+
+    /// Stands aside for as long as threads below us run for somebody who is more urgent than all that we
     /// have, at most for the time that one stands aside at a stretch.
     pub(super) fn make_way(&self) {
-        let boosts = &self.shared.boosts;
-        // In a checkpoint, what runs is ours too.
-        let running =
-            self.current().and_then(|carrier| carrier.fiber()).map_or(0, |fiber| 1 << fiber.state.level());
-        let mine = self.ready_mask.get() | self.fresh_mask.get() | running;
-        if mine == 0 || !self.is_outranked(mine.trailing_zeros()) {
-            return;
-        }
-        if boosts.away.fetch_add(1, Ordering::Relaxed) < boosts.count.load(Ordering::Relaxed) {
-            let most = self.shared.config.terms.aside_max;
-            let away = self.park_aside(most, || self.is_outranked(mine.trailing_zeros()));
+        let (start, most) = (clock::ticks(), self.shared.config.terms.aside_max);
+        loop {
+            // In a checkpoint, what runs is ours too.
+            let mine = self.ready_mask.get() | self.fresh_mask.get() | self.running_mask();
+            let left = most.saturating_sub(clock::ticks() - start);
+            if mine == 0 || left == 0 || self.remote().has_mail() || self.shared.is_stopping() {
+                return;
+            }
+            let Some((needy, claim)) = self.find_need(mine.trailing_zeros() as usize) else { return };
+            let need = &self.shared.remotes[needy].need;
+            if claim == Claim::First {
+                self.shared.bring_here(needy);
+            }
+            let away = self.park_aside(left, || need.is_up());
             self.turns.was_away(away);
+            if claim == Claim::First {
+                need.give_up();
+            }
+            if need.is_up() {
+                // The time is up, or we are needed ourselves.
+                return;
+            }
         }
-        boosts.away.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Was a fiber in a lane below ours lent a level above `level`?
-    fn is_outranked(&self, level: u32) -> bool {
-        let below = Lane::ALL.into_iter().filter(|&lane| lane > self.lane);
-        below.map(|lane| &self.shared.crews[lane as usize]).any(|crew| {
-            // One that sleeps needs no CPU; what it was lent is out of date.
-            let up = crew.workers().enumerate().filter(|&(seat, _)| crew.beacon.is_up(seat));
-            let mut boosts = up.map(|(_, index)| self.shared.remotes[index].boost.level());
-            boosts.any(|boost| boost < level)
+    /// Finds a worker below whose fiber was lent a level above `level`, and that can use our CPU.
+    fn find_need(&self, level: usize) -> Option<(usize, Claim)> {
+        let cpu = thread::current_cpu();
+        let below = self.shared.crews.iter().filter(|crew| crew.lane > self.lane);
+        below.flat_map(|crew| crew.workers().map(move |worker| (crew, worker))).find_map(|(crew, worker)| {
+            let remote = &self.shared.remotes[worker];
+            // One that sleeps needs no CPU; one that was called and is not up yet needs it all the more.
+            let could = remote.need.is_up()
+                && !crew.beacon.is_parked(crew.seat(worker))
+                && remote.cpu().is_none_or(|tied| tied as usize == cpu);
+            let claim = if could { remote.need.claim(cpu, level) } else { None };
+            claim.map(|claim| (worker, claim))
         })
     }
 }

@@ -172,11 +172,12 @@ fn order(shared: &Shared, fiber: FiberRef, level: usize) -> LevelChange {
 
 /// A started fiber counts as more or less urgent than before, and this is its home: with `letter`, it
 /// is told by a letter, else one is on its way. The fiber takes its new place there when the home looks
-/// into its mailbox. A home in a less urgent lane is helped besides.
+/// into its mailbox. A home in a less urgent lane is helped besides ([`boost`](super::boost)).
 fn loan_changed(shared: &Shared, home: usize, fiber: FiberRef, by: By, letter: bool) {
-    shared.boost(home, fiber.state.level());
     if letter {
         shared.post(home, fiber, by);
+    } else {
+        shared.boost(home, fiber.state.level());
     }
 }
 

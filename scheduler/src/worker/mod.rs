@@ -23,6 +23,7 @@
 //! | [`beacon`]   | the word all workers share; how they sleep and are woken           |
 //! | [`crew`]     | the workers of a lane: its beacon, its inboxes                     |
 //! | [`boost`]    | making way for a fiber below that was lent a level above           |
+//! | [`need`]     | the word for that: what was lent, and who makes way                |
 //! | [`remote`]   | what others see of a worker: its mailbox, its stealable queues     |
 //! | [`places`]   | where each worker should be, and puts it there                     |
 //! | [`shared`]   | what all workers share: inboxes, stacks, the phase                 |
@@ -48,6 +49,7 @@ mod ready;
 mod duty;
 mod vigil;
 pub(crate) mod crew;
+mod need;
 mod boost;
 mod mark;
 pub(crate) mod remote;

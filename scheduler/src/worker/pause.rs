@@ -29,7 +29,7 @@ impl Worker {
     fn must_pause(&self) -> bool {
         self.lane == Lane::Background
             && self.crew().is_held(self.seat)
-            && !self.remote().boost.is_up()
+            && !self.remote().need.is_up()
             && !self.shared.is_stopping()
     }
 

@@ -144,11 +144,61 @@ impl Shared {
         moves
     }
 
+    /// Brings a worker's thread to the CPU of the calling thread, which is about to leave it.
+    pub(super) fn bring_here(&self, worker: usize) {
+        // Not while workers are being moved.
+        if let Some(_posts) = self.places.posts.try_lock()
+            && let Ok(here) = affinity::current_cpu()
+        {
+            self.send(worker, &|_| CpuSet::of(here));
+        }
+    }
+
+    /// The same, and sends workers of lanes above that run less urgent fibers than it needs the CPU for to others.
+    pub(crate) fn clear_cpu_for(&self, worker: usize) {
+        let (Some(_posts), Ok(here)) = (self.places.posts.try_lock(), affinity::current_cpu()) else {
+            return;
+        };
+        let (needy, here) = (&self.remotes[worker], CpuSet::of(here));
+        let level = needy.need.level();
+        if !self.send(worker, &|_| here.clone()) {
+            return;
+        }
+        for above in self.crews.iter().filter(|crew| crew.lane < needy.lane) {
+            let is_less =
+                |other: &usize| self.remotes[*other].counters.busy_level().is_some_and(|of| of > level);
+            for other in above.workers().filter(is_less) {
+                self.send(other, &|cpus| cpus - &here);
+            }
+        }
+        self.watchman.cpus_cleared.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Sends a worker's thread to some of the CPUs that it may use, for now: it keeps its mask. The caller has the lock of
+    /// the posts. `false`: it is tied to its own, or may use none of them, or the system refuses.
+    fn send(&self, worker: usize, some: &dyn Fn(&CpuSet) -> CpuSet) -> bool {
+        let remote = &self.remotes[worker];
+        let number = remote.thread();
+        if number == 0 || remote.cpu().is_some() || !self.config.sites.may_tie {
+            return false;
+        }
+        let thread = Thread::numbered(number);
+        let Ok(cpus) = thread.allowed_cpus() else { return false };
+        let there = &some(&cpus) & &cpus;
+        if there.is_empty() || there == cpus || thread.pin(&there).is_err() {
+            return false;
+        }
+        // If none of them may be used any more, the system has chosen others.
+        let _ = thread.pin(&cpus);
+        true
+    }
+
     /// Puts every worker where it should be, given the CPUs that may be used now.
     pub(crate) fn reseat(&self, allowed: &CpuSet) {
         let sites = &self.config.sites;
         let Some(machine) = &sites.machine else { return };
-        let posts = self.places.posts.lock();
+        // A worker may have it, which brings another one to its CPU: there is a next time.
+        let Some(posts) = self.places.posts.try_lock() else { return };
         let wanted: Seats = posts.iter().map(|post| Seat { cpu: post.cpu, node: post.node }).collect();
         let now = wanted.reseat(machine, allowed);
         let mut moved = false;

@@ -8,7 +8,7 @@
 //! | `piles`    | the worker, thieves       | the same: queues of the background lane    |
 //! | `elders`   | the same                  | the same                                   |
 //! | `parker`   | see its own table         | the worker parks, anyone unparks           |
-//! | `boost`    | see its own table         | the same                                   |
+//! | `need`     | see its own table         | the same                                   |
 //! | `policy`   | the worker's thread       | `stats()`                                  |
 //! | `cpu`      | the worker's thread       | `stats()`                                  |
 //! | `site`     | the monitor               | the worker; whoever looks where workers are |
@@ -22,9 +22,9 @@
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
 use super::Deques;
-use super::boost::Boost;
 use super::duty::Duty;
 use super::mark::Mark;
+use super::need::Need;
 use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
@@ -56,8 +56,8 @@ pub(crate) struct Remote {
     pub(crate) piles: [Inbox<Header>; LEVELS],
     pub(crate) elders: [Inbox<Header>; LEVELS],
     parker: Parker,
-    /// What its fibers were lent.
-    pub(super) boost: Boost,
+    /// What its fibers were lent above its lane.
+    pub(super) need: Need,
     /// How the kernel schedules its thread.
     policy: AtomicU64,
     /// The CPU that it is tied to, plus one; 0: none.
@@ -95,7 +95,7 @@ impl Remote {
             piles: std::array::from_fn(|_| Inbox::new()),
             elders: std::array::from_fn(|_| Inbox::new()),
             parker: Parker::new(),
-            boost: Boost::none(),
+            need: Need::new(),
             policy: AtomicU64::new(encode(ThreadPolicy::Unknown)),
             cpu: AtomicU32::new(0),
             site: AtomicU32::new(site as u32),

@@ -1,6 +1,5 @@
 //! What all workers of a scheduler share, and what anyone may do to it.
 
-use super::boost::Boosts;
 use super::crew::Crew;
 use super::finish::complete;
 use super::limit::Limit;
@@ -51,7 +50,6 @@ pub(crate) struct Shared {
     pub(crate) stacks: Stacks,
     pub(crate) counters: SharedCounters,
     pub(crate) quiet: Quiet<Resumer>,
-    pub(super) boosts: Boosts,
     pub(crate) limit: Option<FiberLimit>,
     phase: AtomicU8,
     /// Threads that have not left, in all lanes.
@@ -116,7 +114,6 @@ impl Shared {
             stacks,
             counters: SharedCounters::default(),
             quiet: Quiet::new(Resumer::resume),
-            boosts: Boosts::default(),
             limit: config.max_fibers.map(|most| Limit::new(most, Resumer::resume)),
             phase: AtomicU8::new(STOPPING),
             serving: AtomicUsize::new(0),
@@ -292,6 +289,8 @@ impl Shared {
         let letter = if by == By::Anyone { fiber } else { fiber.make_letter() };
         match self.remotes[home].post(letter) {
             Ok(()) => {
+                // It needs a CPU for it, if that was lent to it. (Once it has the letter, it knows better than we.)
+                self.boost(home, level);
                 self.call(home);
                 let (crew, seat) = self.crew_of_worker(home);
                 if crew.beacon.stands_aside(seat) && crew.beacon.is_pressing(level) {

@@ -8,6 +8,8 @@
 //! | `state`    | `start`, `stop`                       | `stats()`                           |
 //! | `refusal`  | `start`                               | `stats()`, which only tries its lock |
 //! | `thread`   | the monitor, when it begins           | whoever wants to stop               |
+//! | `called`   | whoever wants it to look; itself      | the monitor                         |
+//! | `need`     | whoever raises a need; itself         | the monitor                         |
 //! | the others | the monitor: counters                 | `stats()`                           |
 
 use super::shared::Shared;
@@ -16,7 +18,7 @@ use crate::hog::{MonitorState, MonitorStats, QuotaStats};
 use crate::machine::park::Parker;
 use crate::machine::thread;
 use crate::primitive::Mutex;
-use crate::primitive::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::primitive::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 const OFF: u8 = 0;
@@ -30,6 +32,9 @@ pub(crate) struct Watchman {
     state: AtomicU8,
     refusal: Mutex<String>,
     thread: AtomicU32,
+    called: AtomicBool,
+    need: AtomicBool,
+    pub(crate) cpus_cleared: AtomicU64,
     pub(crate) hogs_seen: AtomicU64,
     pub(crate) spares_made: AtomicU64,
     pub(crate) spares_retired: AtomicU64,
@@ -51,6 +56,9 @@ impl Watchman {
             state: AtomicU8::new(OFF),
             refusal: Mutex::new(String::new()),
             thread: AtomicU32::new(0),
+            called: AtomicBool::new(false),
+            need: AtomicBool::new(false),
+            cpus_cleared: AtomicU64::new(0),
             hogs_seen: AtomicU64::new(0),
             spares_made: AtomicU64::new(0),
             spares_retired: AtomicU64::new(0),
@@ -74,7 +82,25 @@ impl Watchman {
 
     /// Wakes it, to look.
     pub(crate) fn unpark(&self) {
+        self.called.store(true, Ordering::Relaxed);
         self.parker.unpark();
+    }
+
+    /// The monitor is about to look, if it was woken for that.
+    pub(crate) fn was_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed) && self.called.swap(false, Ordering::Relaxed)
+    }
+
+    /// A worker of a lane below is in need of a CPU ([`need`](super::need)).
+    pub(crate) fn tell_of_need(&self) {
+        if self.is_on() && !self.need.swap(true, Ordering::Relaxed) {
+            self.parker.unpark();
+        }
+    }
+
+    /// The monitor is about to look who is, if it was told so.
+    pub(crate) fn was_told_of_need(&self) -> bool {
+        self.need.load(Ordering::Relaxed) && self.need.swap(false, Ordering::Relaxed)
     }
 
     /// The monitor waits for the next look.
@@ -157,6 +183,7 @@ impl Watchman {
             spares_retired: read(&self.spares_retired),
             spares_refused: read(&self.spares_refused),
             stacks_supplied: read(&self.stacks_supplied),
+            cpus_cleared: read(&self.cpus_cleared),
             quota: self.quota_stats(),
         }
     }
