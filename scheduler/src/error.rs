@@ -150,6 +150,7 @@ enum Cause {
     JoinsItself,
     CannotWait,
     Failed,
+    TooLate { started: bool },
 }
 
 impl JoinError {
@@ -177,6 +178,10 @@ impl JoinError {
         JoinError(Box::new(Cause::CannotWait))
     }
 
+    pub(crate) fn too_late(started: bool) -> JoinError {
+        JoinError(Box::new(Cause::TooLate { started }))
+    }
+
     pub(crate) fn failed() -> JoinError {
         JoinError(Box::new(Cause::Failed))
     }
@@ -186,9 +191,15 @@ impl JoinError {
         matches!(*self.0, Cause::Panicked(_))
     }
 
-    /// The fiber was cancelled, before it started or at a blocking call.
+    /// The fiber was cancelled, before it started or at a blocking call; also by its deadline.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.0, Cause::Cancelled)
+        matches!(*self.0, Cause::Cancelled | Cause::TooLate { .. })
+    }
+
+    /// The fiber's [deadline](crate::FiberBuilder::deadline), or that of one it descends from, passed before it started
+    /// or while it waited.
+    pub fn is_deadline_exceeded(&self) -> bool {
+        matches!(*self.0, Cause::TooLate { .. })
     }
 
     /// The scheduler was stopped before the fiber could start.
@@ -265,6 +276,8 @@ impl fmt::Display for JoinError {
             Cause::JoinsItself => {
                 f.write_str("a fiber cannot join itself; move the handle to whoever should wait for it")
             }
+            Cause::TooLate { started: true } => f.write_str("the fiber was cancelled, as its deadline had passed"),
+            Cause::TooLate { started: false } => f.write_str("the fiber was never started, as its deadline had passed"),
             Cause::Failed => f.write_str("the fiber returned an error, which its try_scope returns"),
             Cause::CannotWait => f.write_str(
                 "join() was called by a destructor where nothing can wait: while its fiber panics, or for a value \

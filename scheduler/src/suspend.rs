@@ -119,9 +119,12 @@ pub(crate) fn unwind_cancelled() {
     if std::thread::panicking() {
         return;
     }
-    match current::on_carrier().and_then(|(_, carrier)| carrier.interruption()) {
+    let carrier = current::on_carrier().map(|(_, carrier)| carrier);
+    match carrier.and_then(Carrier::interruption) {
         Some(Interruption::Elapsed(section)) => std::panic::resume_unwind(Box::new(ElapsedUnwind(section))),
-        _ => std::panic::resume_unwind(Box::new(CancelUnwind)),
+        _ => std::panic::resume_unwind(Box::new(CancelUnwind {
+            too_late: carrier.is_some_and(|c| c.too_late.get()),
+        })),
     }
 }
 

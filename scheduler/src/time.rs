@@ -186,6 +186,7 @@ pub struct FiberInfo {
     node: Option<NodeId>,
     cancelled: bool,
     interrupted: bool,
+    deadline: Option<Instant>,
 }
 
 impl FiberInfo {
@@ -224,6 +225,12 @@ impl FiberInfo {
         self.cancelled
     }
 
+    /// When it is cancelled; see [`FiberBuilder::deadline`](crate::FiberBuilder::deadline). An earlier one of a
+    /// [`timeout`](crate::timeout) does not count.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
     /// Would its next blocking call return at once: because the fiber was cancelled, or because the time of a
     /// [`timeout`](crate::timeout) that it is in is over? In a [shield](crate::shielded) neither counts.
     pub fn is_interrupted(&self) -> bool {
@@ -237,7 +244,8 @@ pub fn current() -> Option<FiberInfo> {
     let interrupted = worker.current().is_some_and(Carrier::is_interrupted);
     Some(FiberInfo {
         id: fiber.id,
-        name: fiber.name.clone(),
+        name: fiber.name().cloned(),
+        deadline: fiber.extras.as_ref().and_then(|extras| extras.deadline),
         priority: fiber.priority(),
         base_priority: fiber.base_priority(),
         worker: worker.index,

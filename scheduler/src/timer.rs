@@ -17,6 +17,8 @@ pub(crate) enum Then {
     Resume,
     /// The time of a section that the fiber is in is over.
     Expire,
+    /// The fiber's deadline has come.
+    Cancel,
 }
 
 /// A fiber and what is to happen to it; it stays until then, or until the timer is cleared.

@@ -58,6 +58,11 @@ impl NoteRef {
         }
     }
 
+    /// Where it is, in the joiner's frame.
+    pub(crate) fn address(self) -> usize {
+        self.0.addr()
+    }
+
     /// # Safety
     /// The note is there.
     pub(crate) unsafe fn note<'a>(self) -> &'a Note {

@@ -11,12 +11,15 @@
 //! Everything in a carrier belongs to its worker's thread: no field is atomic. The ready lists of a
 //! worker link carriers, since only started fibers can be resumed.
 
+use super::extras::Heritage;
 use super::loans::Lender;
+use super::locals::Locals;
 use super::memory::{StackMemory, Stacks};
 use super::sections::Sections;
 use super::shown::Shown;
 use super::{FiberRef, Header};
 use crate::fiber::branches::Branches;
+use crate::wheel::Key as TimerKey;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
@@ -65,6 +68,14 @@ pub(crate) struct Carrier {
     pub(crate) lender: Cell<Option<NonNull<dyn Lender>>>,
     /// The parts of its fiber's code that have a time limit or a shield, and are running.
     pub(crate) sections: Sections,
+    /// What fibers that its fiber makes begin with.
+    pub(crate) heritage: Heritage,
+    /// Its fiber's own values.
+    pub(crate) locals: Locals,
+    /// Cancels its fiber at the deadline.
+    pub(crate) deadline: Cell<Option<TimerKey>>,
+    /// That has been done.
+    pub(crate) too_late: Cell<bool>,
     /// When it became ready, in ticks; 0 where it is not timed.
     pub(crate) stamp: Cell<u64>,
     /// Its fiber ended by a panic.
@@ -102,6 +113,10 @@ impl Carrier {
             forks: Branches::new(),
             lender: Cell::new(None),
             sections: Sections::new(),
+            heritage: Heritage::new(),
+            locals: Locals::new(),
+            deadline: Cell::new(None),
+            too_late: Cell::new(false),
             stamp: Cell::new(0),
             panicked: Cell::new(false),
             index: Cell::new(0),
@@ -174,6 +189,9 @@ unsafe fn serve(carrier: *const Carrier, yielder: &Yielder<(), Switch>) {
     while let Some(fiber) = carrier.fiber() {
         // SAFETY: the worker claimed it and put it here once.
         let panicked = unsafe { fiber.run() };
+        if !carrier.locals.is_empty() {
+            carrier.locals.close();
+        }
         carrier.panicked.set(panicked);
         yielder.suspend(Switch::Ended);
     }

@@ -4,7 +4,7 @@
 //! ```text
 //!   Header (96 bytes)                                      | Stage<F, T>
 //!   state vtable link mail_link waiter waking held loans     | Closure(F) -> Result(T) -> Gone
-//!   scope shared carrier stamp id name
+//!   scope shared carrier stamp id extras
 //! ```
 //!
 //! | field       | written by                              | read by                                   |
@@ -31,6 +31,8 @@ pub(crate) mod block;
 pub(crate) mod memory;
 pub(crate) mod branches;
 pub(crate) mod shown;
+pub(crate) mod extras;
+pub(crate) mod locals;
 pub(crate) mod carrier;
 pub(crate) mod sections;
 
@@ -39,6 +41,7 @@ use crate::primitive::{AtomicBool, AtomicPtr, Ordering};
 use crate::priority::Priority;
 use crate::queue::inbox::Node;
 use carrier::Carrier;
+use extras::Extras;
 use loans::Loans;
 use sections::ElapsedUnwind;
 use state::State;
@@ -88,7 +91,8 @@ pub(crate) struct Header {
     /// When it was queued, in ticks; 0 where this one is not timed.
     pub(crate) stamp: Cell<u64>,
     pub(crate) id: FiberId,
-    pub(crate) name: Option<Arc<String>>,
+    /// `None` for most.
+    pub(crate) extras: Option<Arc<Extras>>,
 }
 
 /// A fiber, as queues and workers hold it: the holds in its state word keep it alive.
@@ -140,7 +144,10 @@ struct Object<F, T> {
 const VISIT: u64 = u64::MAX;
 
 /// What a cancelled fiber unwinds with. It is no panic: no hook runs, no message is printed.
-pub(crate) struct CancelUnwind;
+pub(crate) struct CancelUnwind {
+    /// Because its deadline had passed.
+    pub(crate) too_late: bool,
+}
 
 /// What a fiber is made with, besides its closure.
 pub(crate) struct Making {
@@ -151,7 +158,7 @@ pub(crate) struct Making {
     pub(crate) kept: bool,
     pub(crate) id: u64,
     pub(crate) stamp: u64,
-    pub(crate) name: Option<Arc<String>>,
+    pub(crate) extras: Option<Arc<Extras>>,
     /// See [`place`].
     pub(crate) placed: u8,
 }
@@ -213,7 +220,7 @@ unsafe fn allocate<F: FnOnce() -> T, T>(f: F, making: Making, is_ticket: bool) -
         (&raw mut (*h).carrier).write(Cell::new(ptr::null_mut()));
         (&raw mut (*h).stamp).write(Cell::new(making.stamp));
         (&raw mut (*h).id).write(FiberId(making.id));
-        (&raw mut (*h).name).write(making.name);
+        (&raw mut (*h).extras).write(making.extras);
         (&raw mut (*object.as_ptr()).stage).write(UnsafeCell::new(Stage::Closure(f)));
     }
     FiberRef(header)
@@ -236,9 +243,13 @@ unsafe fn run<F: FnOnce() -> T, T>(header: NonNull<Header>) -> bool {
 
 #[cold]
 fn cause_of(payload: Box<dyn Any + Send>) -> JoinError {
-    // A section's own payload comes here only if somebody kept it back until the section was gone.
-    let is_ours = payload.is::<CancelUnwind>() || payload.is::<ElapsedUnwind>();
-    if is_ours { JoinError::cancelled() } else { JoinError::panicked(payload) }
+    match payload.downcast_ref::<CancelUnwind>() {
+        Some(CancelUnwind { too_late: true }) => JoinError::too_late(true),
+        Some(CancelUnwind { too_late: false }) => JoinError::cancelled(),
+        // A section's own payload comes here only if somebody kept it back until the section was gone.
+        None if payload.is::<ElapsedUnwind>() => JoinError::cancelled(),
+        None => JoinError::panicked(payload),
+    }
 }
 
 /// Drops the closure unrun and puts an error in the result's place.
@@ -338,6 +349,11 @@ impl FiberRef {
     /// What was chosen for it.
     pub(crate) fn base_priority(self) -> Priority {
         Priority::from_level(self.loans.base())
+    }
+
+    /// What it is called, if anything.
+    pub(crate) fn name(&self) -> Option<&Arc<String>> {
+        self.extras.as_ref()?.name.as_ref()
     }
 
     /// The site that it was made for.
@@ -544,7 +560,7 @@ impl FiberRef {
             kept,
             id: 0,
             stamp: self.stamp.get(),
-            name: None,
+            extras: None,
             placed: self.placed,
         };
         let resolve = move || target;
@@ -559,7 +575,7 @@ impl FiberRef {
     pub(crate) unsafe fn make_visit<F: FnOnce() + Send>(f: F) -> FiberRef {
         let (shared, scope) = (ptr::null(), ptr::null());
         let making =
-            Making { level: 0, shared, scope, kept: false, id: VISIT, stamp: 0, name: None, placed: 0 };
+            Making { level: 0, shared, scope, kept: false, id: VISIT, stamp: 0, extras: None, placed: 0 };
         // SAFETY: it is never run as a fiber, only opened.
         unsafe { allocate(f, making, true) }
     }

@@ -3,8 +3,10 @@
 use super::Scheduler;
 use crate::config::AtLimit;
 use crate::error::{Cancelled, Error, JoinError};
+use crate::fiber::extras::{Extras, combine, edit};
 use crate::fiber::{self, FiberRef, Making};
 use crate::handle::JoinHandle;
+use crate::local::heritage_outside;
 use crate::machine::clock;
 use crate::policy::SAMPLE_INTERVAL;
 use crate::priority::Priority;
@@ -16,6 +18,7 @@ use heddle_numa::NodeId;
 use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Where a new fiber comes from.
 pub(crate) struct Origin {
@@ -25,14 +28,15 @@ pub(crate) struct Origin {
     pub(crate) scope: *const (),
     /// With a hold that is the scope's.
     pub(crate) kept: bool,
-    pub(crate) name: Option<Arc<String>>,
+    /// Its own, without what it inherits.
+    pub(crate) extras: Option<Arc<Extras>>,
     /// The site that it is for: see [`fiber::place`].
     pub(crate) placed: u8,
 }
 
 impl Origin {
     pub(crate) fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), kept: false, name: None, placed: 0 }
+        Origin { priority, scope: ptr::null(), kept: false, extras: None, placed: 0 }
     }
 }
 
@@ -86,8 +90,8 @@ where
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
     let placed = origin.placed;
-    let making =
-        Making { scope: origin.scope, kept: origin.kept, name: origin.name, placed, ..worker.making(level) };
+    let extras = combine(origin.extras, worker.current().and_then(|carrier| carrier.heritage.get()));
+    let making = Making { scope: origin.scope, kept: origin.kept, extras, placed, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
     match placed {
@@ -136,7 +140,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
         kept: origin.kept,
         id,
         stamp: if timed { clock::ticks() } else { 0 },
-        name: origin.name,
+        extras: combine(origin.extras, heritage_outside().as_ref()),
         placed: origin.placed,
     };
     (making, level)
@@ -316,7 +320,33 @@ pub struct FiberBuilder<'a> {
 impl FiberBuilder<'_> {
     /// What it is called in reports.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.origin.name = Some(Arc::new(name.into()));
+        edit(&mut self.origin.extras).name = Some(Arc::new(name.into()));
+        self
+    }
+
+    /// Until when it may take: then it is cancelled, and so are all fibers that it has made and that those have made, at
+    /// any depth, detached ones too. Those that have not started by then never will. Fibers can have earlier deadlines
+    /// than the one that makes them, not later ones.
+    ///
+    /// As after [`JoinHandle::cancel`], those that have started end at their next blocking call. One that is
+    /// still queued is over when its turn has come.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Scheduler, go, sleep};
+    /// use std::time::{Duration, Instant};
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let due = Instant::now() + Duration::from_millis(2);
+    /// let tree = scheduler.fiber().deadline(due).go(|| {
+    ///     drop(go(|| sleep(Duration::MAX))); // ends with the tree
+    ///     sleep(Duration::MAX);
+    /// });
+    /// let error = tree.join().unwrap_err();
+    /// assert!(error.is_deadline_exceeded() && Instant::now() >= due);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn deadline(mut self, due: Instant) -> Self {
+        let deadline = &mut edit(&mut self.origin.extras).deadline;
+        *deadline = Some(deadline.map_or(due, |earlier| earlier.min(due)));
         self
     }
 
@@ -423,7 +453,8 @@ impl FiberBuilder<'_> {
 
 impl std::fmt::Debug for FiberBuilder<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FiberBuilder").field("name", &self.origin.name).finish_non_exhaustive()
+        let name = self.origin.extras.as_ref().and_then(|extras| extras.name.as_ref());
+        f.debug_struct("FiberBuilder").field("name", &name).finish_non_exhaustive()
     }
 }
 
@@ -477,7 +508,7 @@ where
     let level = Priority::Normal.level();
     let shared = ptr::null();
     let making =
-        Making { level, shared, scope: ptr::null(), kept: false, id, stamp: 0, name: None, placed: 0 };
+        Making { level, shared, scope: ptr::null(), kept: false, id, stamp: 0, extras: None, placed: 0 };
     // SAFETY: nothing is borrowed.
     let fiber = unsafe { fiber::make(f, making) };
     fiber.state.withdraw();

@@ -29,7 +29,7 @@ impl Worker {
     pub(crate) fn tell(&self) -> Told {
         let mut suspended = Vec::new();
         self.each_suspended(|fiber, awaited| {
-            let (id, name, priority) = (fiber.id, fiber.name.clone(), fiber.priority());
+            let (id, name, priority) = (fiber.id, fiber.name().cloned(), fiber.priority());
             suspended.push(Suspended { id, name, priority, awaited });
         });
         let runnable = self.ready_mask.get() | self.fresh_mask.get();

@@ -592,6 +592,7 @@ impl Worker {
                 alarm.fiber.state.expire();
                 self.resume_here(alarm.fiber);
             }
+            Then::Cancel => self.cancel_too_late(alarm.fiber),
         });
     }
 }

@@ -2,8 +2,8 @@
 //! when it has nothing else to do, as they would otherwise wait with their makers.
 
 use super::Worker;
-use crate::fiber;
 use crate::fiber::carrier::Carrier;
+use crate::fiber::{self, Making};
 use std::ptr;
 
 impl Worker {
@@ -46,8 +46,10 @@ impl Worker {
         if let Some(limit) = &self.shared.limit {
             limit.enter_beyond();
         }
+        let extras = carrier.heritage.get().and_then(|_| carrier.heritage.at(branch.address()));
+        let making = Making { extras, ..self.making(level) };
         // SAFETY: the joiner's frame, where the note is, stays until this fiber has ended.
-        let fiber = unsafe { fiber::make(move || branch.call(), self.making(level)) };
+        let fiber = unsafe { fiber::make(move || branch.call(), making) };
         // SAFETY: as above.
         unsafe { branch.note() }.promoted.set(fiber.as_ptr());
         self.push_fresh(fiber, level);

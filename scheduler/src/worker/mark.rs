@@ -61,7 +61,7 @@ impl Mark {
     #[cold]
     pub(crate) fn show_name(&self, fiber: FiberRef) {
         if let Some(mut shown) = self.name.try_lock() {
-            *shown = fiber.name.clone().map(|name| (fiber.id, name));
+            *shown = fiber.name().map(|name| (fiber.id, name.clone()));
             self.has_name.store(true, Ordering::Relaxed);
         }
     }

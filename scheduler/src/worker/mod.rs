@@ -35,6 +35,7 @@
 //! | [`awaiting`] | a future that waits for the end of a fiber                         |
 //! | [`wake`]     | who waits for the end of a fiber                                   |
 //! | [`finish`]   | the end of a fiber                                                 |
+//! | [`equip`]    | names, deadlines and contexts of fibers that have any              |
 //! | [`family`]   | the fibers of a scope, counted                                     |
 //! | [`kin`]      | the fibers of a scope, as its owner lends to them ([`front`])      |
 //! | [`loan`]     | lending a level to whom one waits for                              |
@@ -71,6 +72,7 @@ mod front;
 pub(crate) mod kin;
 pub(crate) mod family;
 pub(crate) mod finish;
+mod equip;
 mod pile;
 mod afar;
 mod aside;
@@ -349,6 +351,10 @@ impl Worker {
     #[inline(always)]
     fn start(&self, fiber: FiberRef, level: usize) {
         self.time_wait(level, fiber.stamp.get());
+        let equipped = fiber.extras.is_some();
+        if equipped && equip::is_too_late(fiber) {
+            return self.fail(fiber, level, JoinError::too_late(false));
+        }
         let carrier = if !self.beacon().is_stop() { self.carrier() } else { Err(Error::stopped()) };
         let carrier = match carrier {
             Ok(carrier) => carrier,
@@ -366,7 +372,10 @@ impl Worker {
         unsafe {
             (*carrier).fiber.set(fiber.as_ptr());
             (*carrier).counted.set(level as u8);
-            (*carrier).shown.set(Shown::new(fiber.id, fiber.name.is_some()));
+            (*carrier).shown.set(Shown::new(fiber.id, false));
+            if equipped {
+                self.equip(fiber, &*carrier);
+            }
         }
         fiber.carrier.set(carrier);
         self.switch_to(carrier, level);
@@ -424,6 +433,9 @@ impl Worker {
         carrier_ref.token.set(false);
         fiber.carrier.set(ptr::null_mut());
         fiber.outlive_locks();
+        if fiber.extras.is_some() {
+            self.strip(carrier_ref);
+        }
         if carrier_ref.panicked.replace(false) {
             self.panicked(fiber);
         }
@@ -446,7 +458,7 @@ impl Worker {
         self.remote().counters.panics.add(1);
         let Some(hook) = &self.shared.config.hooks.panic else { return };
         let mut tell = |message: &str| {
-            let name = fiber.name.as_deref().map(String::as_str);
+            let name = fiber.name().map(|name| name.as_str());
             hook.call(&PanicReport { id: fiber.id, name, priority: fiber.priority(), message });
         };
         // SAFETY: the fiber has run and not ended.
@@ -584,7 +596,7 @@ impl Worker {
         let id = self.next_id();
         let shared = Arc::as_ptr(&self.shared).cast();
         let stamp = stamp(level, id);
-        Making { level, shared, scope: ptr::null(), kept: false, id, stamp, name: None, placed: 0 }
+        Making { level, shared, scope: ptr::null(), kept: false, id, stamp, extras: None, placed: 0 }
     }
 
     /// Runs a claimed fiber without a stack of its own, in the place of the one that runs: for a

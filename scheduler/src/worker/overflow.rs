@@ -64,7 +64,11 @@ mod unix {
         let header = unsafe { &*fiber.as_ptr() };
         Some(Overflown {
             id: header.id,
-            name: header.name.as_ref().map_or("unnamed", |name| name.as_str()),
+            name: header
+                .extras
+                .as_ref()
+                .and_then(|extras| extras.name.as_ref())
+                .map_or("unnamed", |name| name.as_str()),
             priority: fiber.priority(),
             stack_size: worker.shared.stacks.size(),
         })
