@@ -3,6 +3,7 @@
 //! | file             | what it checks                                                                 |
 //! |------------------|--------------------------------------------------------------------------------|
 //! | [`lines`]        | the latch, the places in frames, one of several                                |
+//! | [`channels`]     | channels: a value arrives once, or comes back; the last sender and receiver     |
 //! | [`permits`]      | semaphores: no permit is lost, none made                                       |
 //! | `wait`, `stall`  | twins of the files of those names: threads in the place of fibers              |
 
@@ -14,8 +15,11 @@ mod latch;
 mod line;
 #[path = "../../../scheduler/src/sync/semaphore.rs"]
 mod semaphore;
+#[path = "../../../scheduler/src/sync/channel/core.rs"]
+mod core;
 mod stall;
 mod wait;
 
+mod channels;
 mod lines;
 mod permits;

@@ -42,6 +42,13 @@ impl Who {
     }
 }
 
+impl Who {
+    /// For futures, of which there are none here.
+    pub(crate) fn swap_waker(&self, _other: &mut Option<std::task::Waker>) -> bool {
+        false
+    }
+}
+
 pub(crate) fn level() -> usize {
     LEVEL.with(Cell::get)
 }
