@@ -60,6 +60,7 @@ mod queue;
 mod fiber;
 mod hog;
 mod site;
+mod io_stats;
 mod stats;
 mod numa_stats;
 mod config;
@@ -77,6 +78,8 @@ mod section;
 mod interval;
 pub mod parallel;
 mod future;
+#[cfg(target_os = "linux")]
+pub mod io;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
@@ -95,6 +98,7 @@ pub use heddle_numa as numa;
 pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use interval::{Interval, MissedTicks, interval, interval_at};
+pub use io_stats::IoStats;
 pub use lane::{Lane, Lanes, Raise};
 pub use local::{AccessError, ContextLocal, FiberLocal};
 pub use machine::thread::ThreadPolicy;
