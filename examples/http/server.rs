@@ -8,17 +8,15 @@
 //! | `/echo`   | sends the body back (POST)                                                          |
 
 use crate::message::{
-    Answer, BAD_REQUEST, Date, HEAD_MAX, HEAD_TOO_LARGE, Method, NOT_ALLOWED, NOT_FOUND, OK, Request, Status,
-    TIMEOUT, parse,
+    Answer, BAD_REQUEST, Date, Method, NOT_ALLOWED, NOT_FOUND, OK, Request, Status, TIMEOUT, parse,
 };
 use heddle_scheduler::io::net::{TcpListener, TcpStream};
-use heddle_scheduler::sync::Mutex;
 use heddle_scheduler::{JoinHandle, Priority, Scheduler, checkpoint, go, set_priority, sleep, thread_time};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A client that sends nothing for so long is let go.
@@ -27,7 +25,9 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// Answers to requests that came together are sent together, up to so many bytes.
 const BATCH: usize = 64 << 10;
-/// The most that `/work` computes.
+/// What a connection can take at first: most requests.
+const FIRST_ROOM: usize = 2048;
+/// The most that `/work` computes, in ms.
 const WORK_MAX: u64 = 100;
 
 /// A server that runs.
@@ -38,8 +38,15 @@ pub(crate) struct Server {
 }
 
 struct Shared {
+    /// A lock of `std`, as nobody suspends while he has it, and a connection that is cancelled takes it while it unwinds.
     open: Mutex<Open>,
     closing: AtomicBool,
+}
+
+impl Shared {
+    fn with_open<R>(&self, f: impl FnOnce(&mut Open) -> R) -> R {
+        f(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 #[derive(Default)]
@@ -73,15 +80,15 @@ impl Server {
         let _ = self.acceptor.join();
         let due = Instant::now() + patience;
         loop {
-            {
-                let open = self.shared.open.lock();
-                if open.streams.is_empty() || Instant::now() >= due {
-                    return open.streams.len();
-                }
+            let left = self.shared.with_open(|open| {
                 for stream in open.streams.values() {
                     // Whoever waits for a request finds the end; answers still go out. It fails where the client has gone.
                     let _ = stream.shutdown(Shutdown::Read);
                 }
+                open.streams.len()
+            });
+            if left == 0 || Instant::now() >= due {
+                return left;
             }
             sleep(Duration::from_millis(5));
         }
@@ -113,7 +120,8 @@ struct Listed<'a>(&'a Shared, u64);
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
-        self.0.open.lock().streams.remove(&self.1);
+        let stream = self.0.with_open(|open| open.streams.remove(&self.1));
+        drop(stream);
     }
 }
 
@@ -121,16 +129,20 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(IDLE_MAX))?;
     stream.set_write_timeout(Some(STALL_MAX))?;
-    let _listed = {
-        let mut open = shared.open.lock();
-        let id = open.next;
-        open.next += 1;
-        open.streams.insert(id, stream.try_clone()?);
-        Listed(shared, id)
-    };
+    let theirs = stream.try_clone()?;
+    let _listed = Listed(
+        shared,
+        shared.with_open(|open| {
+            open.next += 1;
+            open.streams.insert(open.next, theirs);
+            open.next
+        }),
+    );
     let mut connection = Connection {
         stream,
-        input: Vec::with_capacity(1024),
+        input: vec![0; FIRST_ROOM],
+        begin: 0,
+        end: 0,
         output: Vec::with_capacity(512),
         date: Date::default(),
         priority: Priority::Normal,
@@ -142,8 +154,10 @@ fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
 
 struct Connection {
     stream: TcpStream,
-    /// What has come and was not answered.
+    /// What has come and was not answered is from `begin` to `end`.
     input: Vec<u8>,
+    begin: usize,
+    end: usize,
     /// Answers that were not sent.
     output: Vec<u8>,
     date: Date,
@@ -153,7 +167,7 @@ struct Connection {
 impl Connection {
     fn converse(&mut self, shared: &Shared) -> io::Result<()> {
         loop {
-            let goes_on = match parse(&self.input) {
+            let goes_on = match parse(self.input()) {
                 Ok(Some(request)) => self.take(&request, shared)?,
                 Ok(None) => self.fill(shared)?,
                 Err(status) => self.refuse(status),
@@ -170,11 +184,11 @@ impl Connection {
     /// Reads the body of a request, and answers. `false`: the connection is to end.
     fn take(&mut self, request: &Request, shared: &Shared) -> io::Result<bool> {
         let end = request.length + request.body;
-        if self.input.len() < end {
+        if self.input().len() < end {
             if request.expects {
                 self.output.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
-            while self.input.len() < end {
+            while self.input().len() < end {
                 self.send()?;
                 if self.read()? == 0 {
                     return Ok(self.refuse(BAD_REQUEST));
@@ -183,35 +197,46 @@ impl Connection {
         }
         let keeps_alive = request.keeps_alive && !shared.closing.load(Ordering::Relaxed);
         self.answer(request, keeps_alive);
-        self.input.drain(..end);
+        self.begin += end;
         Ok(keeps_alive)
     }
 
     /// Sends what there is, and waits for more. `false`: there is none.
     fn fill(&mut self, shared: &Shared) -> io::Result<bool> {
         self.send()?;
-        if self.input.is_empty() && shared.closing.load(Ordering::Relaxed) {
+        if self.input().is_empty() && shared.closing.load(Ordering::Relaxed) {
             return Ok(false);
         }
         match self.read() {
-            Ok(0) if self.input.is_empty() => Ok(false),
+            Ok(0) if self.input().is_empty() => Ok(false),
             Ok(0) => Ok(self.refuse(BAD_REQUEST)),
             Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::TimedOut && !self.input.is_empty() => {
+            Err(error) if error.kind() == ErrorKind::TimedOut && !self.input().is_empty() => {
                 Ok(self.refuse(TIMEOUT))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// What comes, in one piece: a page, then as much as the longest head.
+    fn input(&self) -> &[u8] {
+        &self.input[self.begin..self.end]
+    }
+
+    /// What comes, in one piece; the longest request fits.
     fn read(&mut self) -> io::Result<usize> {
-        let before = self.input.len();
-        let room = if before < 1024 { 1024 } else { HEAD_MAX };
-        self.input.resize(before + room, 0);
-        let outcome = self.stream.read(&mut self.input[before..]);
-        self.input.truncate(before + *outcome.as_ref().unwrap_or(&0));
-        outcome
+        if self.begin == self.end {
+            (self.begin, self.end) = (0, 0);
+        } else if self.end == self.input.len() {
+            if self.begin > 0 {
+                self.input.copy_within(self.begin..self.end, 0);
+                (self.begin, self.end) = (0, self.end - self.begin);
+            } else {
+                self.input.resize(2 * self.end, 0);
+            }
+        }
+        let count = self.stream.read(&mut self.input[self.end..])?;
+        self.end += count;
+        Ok(count)
     }
 
     fn send(&mut self) -> io::Result<()> {
@@ -238,33 +263,35 @@ impl Connection {
     }
 
     fn answer(&mut self, request: &Request, keeps_alive: bool) {
-        let target = String::from_utf8_lossy(&self.input[request.target.clone()]).into_owned();
-        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-        self.be(if path == "/health" { Priority::Critical } else { Priority::Normal });
+        let target = &self.input()[request.target.clone()];
+        let mark = target.iter().position(|&byte| byte == b'?').unwrap_or(target.len());
+        let (path, query) = (&target[..mark], &target[mark..]);
+        let route = Route::of(path);
+        let time = std::str::from_utf8(query).ok().and_then(|query| query.get(1..)?.parse().ok());
+        self.be(if route == Route::Health { Priority::Critical } else { Priority::Normal });
         let gets = matches!(request.method, Method::Get | Method::Head);
         let not_allowed = |more| Answer { more, ..Answer::text(NOT_ALLOWED, b"Method Not Allowed\n") };
-        let answer = match path {
-            "/" if gets => Answer::text(OK, b"Hello, world!"),
-            "/health" if gets => Answer::text(OK, b"ok"),
-            "/work" if gets => {
-                self.work(query);
+        let answer = match route {
+            Route::Hello if gets => Answer::text(OK, b"Hello, world!"),
+            Route::Health if gets => Answer::text(OK, b"ok"),
+            Route::Work if gets => {
+                self.work(Duration::from_millis(time.unwrap_or(1).min(WORK_MAX)));
                 Answer::text(OK, b"done")
             }
-            "/echo" if request.method == Method::Post => {
-                let body = &self.input[request.length..request.length + request.body];
+            Route::Echo if request.method == Method::Post => {
+                let body = &self.input[self.begin..self.end][request.length..request.length + request.body];
                 Answer { kind: "application/octet-stream", ..Answer::text(OK, body) }
             }
-            "/" | "/health" | "/work" => not_allowed("allow: GET, HEAD\r\n"),
-            "/echo" => not_allowed("allow: POST\r\n"),
-            _ => Answer::text(NOT_FOUND, b"Not Found\n"),
+            Route::Echo => not_allowed("allow: POST\r\n"),
+            Route::None => Answer::text(NOT_FOUND, b"Not Found\n"),
+            _ => not_allowed("allow: GET, HEAD\r\n"),
         };
         answer.write(&mut self.output, &mut self.date, request.method, keeps_alive);
     }
 
     /// Computes in a fiber of its own, which any worker may take. While this one waits for it, it is no more urgent
     /// itself: whoever waits lends its priority.
-    fn work(&mut self, query: &str) {
-        let time = Duration::from_millis(query.parse().unwrap_or(1).min(WORK_MAX));
+    fn work(&mut self, time: Duration) {
         self.be(Priority::Background);
         if let Err(error) = go(move || compute(time)).join() {
             eprintln!("/work: {error}");
@@ -285,6 +312,28 @@ impl Connection {
     }
 }
 
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Hello,
+    Health,
+    Work,
+    Echo,
+    None,
+}
+
+impl Route {
+    fn of(path: &[u8]) -> Route {
+        match path {
+            b"/" => Route::Hello,
+            b"/health" => Route::Health,
+            b"/work" => Route::Work,
+            b"/echo" => Route::Echo,
+            _ => Route::None,
+        }
+    }
+}
+
 /// Uses so much CPU time.
 fn compute(time: Duration) {
     let end = thread_time() + time;
@@ -296,6 +345,3 @@ fn compute(time: Duration) {
         checkpoint();
     }
 }
-
-/// Kept here as the parser's limit is what `read` relies on.
-const _: () = assert!(HEAD_TOO_LARGE.0 == 431 && HEAD_MAX >= 1024);

@@ -18,8 +18,13 @@
 //!
 //! How it works and what it costs: `docs/io.md`.
 
-pub mod net;
 mod error;
 mod source;
+pub mod net;
+mod pipe;
+mod standard;
+pub mod process;
 
 pub use error::{is_cancelled, is_unable_to_wait};
+pub use pipe::{PipeReader, PipeWriter, pipe};
+pub use standard::{Stdin, Stdout, stderr, stdin, stdout};

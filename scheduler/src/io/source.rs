@@ -78,6 +78,12 @@ impl Drop for Registration {
     }
 }
 
+impl<S: AsFd> std::fmt::Debug for Source<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Source").field(&self.registration.fd).finish()
+    }
+}
+
 /// A descriptor, in the shape of one of `std`'s types, which closes it.
 pub(super) struct Source<S> {
     registration: Registration,
