@@ -60,6 +60,7 @@ mod queue;
 mod fiber;
 mod hog;
 mod site;
+mod io_stats;
 mod stats;
 mod numa_stats;
 mod config;
@@ -79,6 +80,8 @@ mod interval;
 pub mod parallel;
 mod future;
 mod blocking;
+#[cfg(target_os = "linux")]
+pub mod io;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
@@ -98,6 +101,7 @@ pub use heddle_numa as numa;
 pub use heddle_numa::{CpuId, Nearness, NodeId, Placement, Topology};
 pub use hog::{Hog, HogKind, MonitorState, MonitorStats, QuotaStats};
 pub use interval::{Interval, MissedTicks, interval, interval_at};
+pub use io_stats::IoStats;
 pub use lane::{Lane, Lanes, Raise};
 pub use local::{AccessError, ContextLocal, FiberLocal};
 pub use machine::thread::ThreadPolicy;

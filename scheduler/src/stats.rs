@@ -5,6 +5,7 @@ use crate::fiber::FiberId;
 use crate::fiber::memory::StackGuard;
 use crate::fiber::shown::Shown;
 use crate::hog::{Hog, MonitorStats};
+use crate::io_stats::{IoCounters, IoStats};
 use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::thread::ThreadPolicy;
@@ -201,6 +202,7 @@ pub(crate) struct Counters {
     pub(crate) letters: Counter,
     /// Fibers that were made for another site.
     pub(crate) away: Counter,
+    pub(crate) io: IoCounters,
     /// Fibers taken from each other worker.
     pub(crate) stolen_from: Box<[Counter]>,
 }
@@ -223,6 +225,7 @@ impl Counters {
             checkpoints: Counter::default(),
             letters: Counter::default(),
             away: Counter::default(),
+            io: IoCounters::default(),
             stolen_from: (0..workers).map(|_| Counter::default()).collect(),
         }
     }
@@ -306,6 +309,8 @@ pub struct Stats {
     pub numa: NumaStats,
     /// The threads for blocking calls.
     pub blocking: BlockingStats,
+    /// Files, sockets, and what fibers wait for there.
+    pub io: IoStats,
 }
 
 /// How often a less urgent fiber was given a CPU while a more urgent one had been ready for longer than
@@ -450,6 +455,7 @@ impl Stats {
         let inversions = inversions(workers, &numa);
         let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
         let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
+        let io = IoStats::collect(counters.iter().map(|counters| &counters.io));
         let workers = workers.iter().map(worker_stats).collect();
         Stats {
             workers,
@@ -461,6 +467,7 @@ impl Stats {
             monitor,
             numa,
             blocking: BlockingStats::default(),
+            io,
         }
     }
 }
@@ -607,7 +614,7 @@ impl fmt::Display for Stats {
         for hog in &self.hogs {
             writeln!(f, "hog: {hog}")?;
         }
-        writeln!(f, "{}\n{}", self.monitor, self.numa)?;
+        writeln!(f, "{}\n{}\n{}", self.monitor, self.numa, self.io)?;
         let s = &self.stacks;
         write!(
             f,

@@ -95,3 +95,76 @@ fn two_sleeps_need_two_tokens_and_get_them() {
         owner.join().unwrap();
     });
 }
+
+/// Sleeps in a poller, which the owner opens first.
+fn park_in_poller(bed: &Bed) {
+    bed.parker.bell().open();
+    while !bed.parker.park_in(|asleep| bed.parker.bell().poll(asleep)) {}
+}
+
+#[test]
+fn who_polls_is_woken_and_sees_what_was_done_before() {
+    explore(3, || {
+        let bed = make();
+        let owner = sleeper(&bed, |bed| {
+            park_in_poller(bed);
+            read(bed);
+        });
+        wake(&bed);
+        owner.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waker_that_is_frozen_does_not_keep_another_from_waking_who_polls() {
+    explore(3, || {
+        let bed = make();
+        let owner = sleeper(&bed, park_in_poller);
+        let frozen = sleeper(&bed, |bed| {
+            freeze();
+            bed.parker.unpark();
+        });
+        bed.parker.unpark();
+        owner.join().unwrap();
+        frozen.join().unwrap();
+    });
+}
+
+/// A ring may come late, into a look or a sleep after the one that it was for, which takes it.
+#[test]
+fn a_late_ring_is_taken_by_a_look_and_the_next_sleep_hears_its_own() {
+    explore(3, || {
+        let (bed, other) = (make(), make());
+        let echo = other.clone();
+        let owner = sleeper(&bed, move |bed| {
+            park_in_poller(bed);
+            echo.parker.unpark();
+            // Busy, it looks without sleeping; then it sleeps again.
+            bed.parker.bell().poll(false);
+            while !bed.parker.park_in(|asleep| bed.parker.bell().poll(asleep)) {}
+        });
+        bed.parker.unpark();
+        while !other.parker.park(None) {}
+        bed.parker.unpark();
+        owner.join().unwrap();
+    });
+}
+
+/// A worker sleeps in its poller or on its futex, as it has something to poll for or not.
+#[test]
+fn one_that_sleeps_here_and_then_there_is_woken_in_both_places() {
+    explore(3, || {
+        let (bed, other) = (make(), make());
+        let echo = other.clone();
+        let owner = sleeper(&bed, move |bed| {
+            park_in_poller(bed);
+            echo.parker.unpark();
+            while !bed.parker.park(None) {}
+            read(bed);
+        });
+        bed.parker.unpark();
+        while !other.parker.park(None) {}
+        wake(&bed);
+        owner.join().unwrap();
+    });
+}

@@ -10,3 +10,4 @@ mod helpers;
 mod lanes;
 mod cpus;
 mod quota;
+mod descriptors;

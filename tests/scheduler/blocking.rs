@@ -202,7 +202,12 @@ fn a_cancelled_caller_takes_back_what_has_not_begun_and_waits_for_what_has() {
             begun.wait();
             let second = rig.go({
                 let (ran, held) = (ran.clone(), rig.track());
-                move || blocking(move || ran.store(drop(held) == (), SeqCst))
+                move || {
+                    blocking(move || {
+                        drop(held);
+                        ran.store(true, SeqCst)
+                    })
+                }
             });
             eventually(|| stats(rig).queued == 1);
             second.cancel();

@@ -129,7 +129,8 @@ fn without_a_stack_a_fibers_join_returns_the_error_and_others_go_on() {
                 })
                 .collect();
             eventually(|| handles.iter().filter(|handle| handle.is_finished()).count() == 7);
-            assert_eq!(rig.stats().stacks.in_use, 3);
+            // One that has its stack may not have been counted yet when the seventh has failed.
+            eventually(|| rig.stats().stacks.in_use == 3);
             event.fire();
             let errors: Vec<_> = handles.into_iter().filter_map(|handle| handle.join().err()).collect();
             assert_eq!(errors.len(), 7);

@@ -95,6 +95,10 @@ pub const ASIDE_MIN: Duration = Duration::from_micros(200);
 /// not starved by fibers that make more fibers.
 pub(crate) const INBOX_INTERVAL: u64 = 16;
 
+/// A busy worker whose fibers wait for descriptors looks at its poller about so often. A look that finds nothing takes
+/// 0.2 to 0.5 us: 1 % of this.
+pub const POLL_INTERVAL: Duration = Duration::from_micros(50);
+
 /// A worker takes the newest of its own fibers that have not started, which keeps trees of fibers
 /// small and their memory in the cache. When it has had some for longer than this, every
 /// [`OLDEST_INTERVAL`]th is the oldest instead, so that none is left behind for ever. Longer than a

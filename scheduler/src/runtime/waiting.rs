@@ -141,7 +141,9 @@ impl Scheduler {
         fibers.sort_by_key(|fiber| fiber.id);
         let rings = rings(&fibers);
         // Who is alive and does not wait is queued, or begins.
-        let stuck = quiet && !fibers.is_empty() && self.stats().live() == fibers.len() as u64;
+        let stats = self.stats();
+        let calls = stats.blocking.queued + stats.blocking.running;
+        let stuck = quiet && !fibers.is_empty() && calls == 0 && stats.live() == fibers.len() as u64;
         Report { stuck, fibers, rings, silent }
     }
 }

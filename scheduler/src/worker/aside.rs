@@ -94,7 +94,7 @@ impl Worker {
         self.beacon().step_aside(self.seat);
         if still() && !self.remote().has_mail() && !self.shared.is_stopping() {
             counters.asides.add(1);
-            self.remote().park(Some(Duration::from_nanos(clock::nanos(time))));
+            self.rest_aside(start + time);
         }
         self.beacon().step_back(self.seat);
         let away = clock::ticks() - start;
@@ -102,6 +102,25 @@ impl Worker {
         let above = self.time_of(|lane| lane < self.lane).saturating_sub(above) / self.busy_here();
         counters.left_ticks.add(away.saturating_sub(above));
         away
+    }
+
+    /// Parks until then, or until somebody unparks us, or until something pressing has come from outside.
+    fn rest_aside(&self, until: u64) {
+        loop {
+            let left = Duration::from_nanos(clock::nanos(until.saturating_sub(clock::ticks())));
+            if !self.io.is_awaited() {
+                self.remote().park(Some(left));
+                return;
+            }
+            let before = self.ready_mask.get();
+            if self.park_in_poller(Some(left)) || left.is_zero() {
+                return;
+            }
+            let more = self.ready_mask.get() & !before;
+            if more != 0 && self.beacon().is_pressing(more.trailing_zeros() as usize) {
+                return;
+            }
+        }
     }
 
     /// The levels that have work in the lanes below, as far as our neighbours show.

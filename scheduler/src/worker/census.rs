@@ -19,7 +19,7 @@ pub(crate) struct Suspended {
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) suspended: Vec<Suspended>,
-    /// Something is to be run, or will be when a time has come.
+    /// Something is to be run, or will be when a time or a descriptor's news has come.
     pub(crate) busy: bool,
     pub(crate) dispatches: u64,
 }
@@ -35,7 +35,7 @@ impl Worker {
         let runnable = self.ready_mask.get() | self.fresh_mask.get();
         Told {
             suspended,
-            busy: runnable != 0 || self.timers.until_next().is_some(),
+            busy: runnable != 0 || self.timers.until_next().is_some() || self.io.is_awaited(),
             dispatches: self.remote().counters.dispatches.get(),
         }
     }

@@ -119,6 +119,14 @@ impl Worker {
     /// Every few dispatches: what is not worth while at each.
     #[cold]
     fn do_chores(&self, tick: u64) {
+        self.tidy_up(tick);
+        if self.io.is_awaited() {
+            let pace = self.pace_of_polls();
+            self.chores_at.set(self.chores_at.get().min(tick + pace));
+        }
+    }
+
+    fn tidy_up(&self, tick: u64) {
         self.chores_at.set(tick + policy::INBOX_INTERVAL);
         if self.is_leaving() {
             return self.hand_over();
@@ -376,6 +384,9 @@ impl Worker {
         self.remote().counters.checkpoints.add(1);
         if self.timers.may_be_due() {
             self.fire_timers();
+        }
+        if self.polls_now() {
+            self.poll_io();
         }
         if self.remote().has_mail() || self.shared.is_stopping() {
             return Checkpoint::MakeRoom;

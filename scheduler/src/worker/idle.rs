@@ -31,6 +31,9 @@ impl Worker {
             self.settle();
         }
         self.pause(false);
+        if self.io.is_awaited() {
+            self.poll_io();
+        }
         // Most waits for another worker are short: then nobody needs to know that we looked.
         if let Some(work) = self.look().or_else(|| self.watch(GLANCE_SHARE)) {
             return Some(work);
@@ -113,7 +116,14 @@ impl Worker {
         while found.is_none() && now - start < spin {
             self.beacon().raise_hunger();
             std::hint::spin_loop();
-            if self.remote().has_mail() || self.beacon().has_news() || self.timers.may_be_due() {
+            if self.polls_now() {
+                self.poll_io();
+            }
+            if self.remote().has_mail()
+                || self.beacon().has_news()
+                || self.timers.may_be_due()
+                || self.ready_mask.get() != 0
+            {
                 if self.shared.is_stopping() {
                     self.begin_stop();
                 }
@@ -169,7 +179,11 @@ impl Worker {
         let visible = self.visible_levels();
         beacon.remember(visible);
         let levels = if leaving { 0 } else { visible };
+        if self.io.is_awaited() {
+            self.poll_io();
+        }
         let must_rise = levels != 0
+            || self.ready_mask.get() != 0
             || self.remote().has_mail()
             || self.is_leaving() != leaving
             || (self.shared.is_stopping() && (!self.stopping.get() || self.may_leave()));
@@ -188,11 +202,18 @@ impl Worker {
         searcher
     }
 
-    /// Parks the thread until somebody wakes it, or a timer is due. `true`: as a searcher.
+    /// Parks the thread until somebody wakes it, a timer is due, or what a fiber waits for has come. `true`: as a
+    /// searcher.
     fn park(&self, beacon: &Beacon) -> bool {
         loop {
             match self.timers.until_next() {
                 Some(Duration::ZERO) => return beacon.rise(self.seat),
+                wait if self.io.is_awaited() => {
+                    self.park_in_poller(wait);
+                    if self.ready_mask.get() != 0 {
+                        return beacon.rise(self.seat);
+                    }
+                }
                 wait => drop(self.remote().park(wait)),
             }
             if let Some(searcher) = beacon.wake_up(self.seat) {

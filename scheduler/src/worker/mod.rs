@@ -44,6 +44,7 @@
 //! | [`registry`] | finding a scheduler that may be gone                               |
 //! | [`census`]   | who waits here, for the report of a deadlock                       |
 //! | [`overflow`] | the report of a stack overflow                                     |
+//! | [`reactor`]  | descriptors that fibers wait for                                   |
 
 pub(crate) mod beacon;
 mod ready;
@@ -84,6 +85,7 @@ mod pause;
 pub(crate) mod census;
 pub(crate) mod supply;
 mod rescue;
+pub(crate) mod reactor;
 mod idle;
 
 pub(crate) use idle::SPIN_MAX;
@@ -110,6 +112,7 @@ use beacon::{Beacon, LEVEL_BITS};
 use crew::Crew;
 use finish::complete;
 use own_time::OwnTime;
+use reactor::Reactor;
 use ready::ReadyList;
 use remote::Remote;
 use shared::Shared;
@@ -182,6 +185,8 @@ pub(crate) struct Worker {
     /// Suspended carriers with branches that nobody has taken.
     holders: UnsafeCell<Vec<*mut Carrier>>,
     pub(crate) timers: Timers,
+    /// What fibers wait for outside.
+    pub(crate) io: Reactor,
     /// Which level is served.
     pub(crate) turns: Turns,
     /// The clock for that.
@@ -257,6 +262,7 @@ impl Worker {
             carriers: UnsafeCell::default(),
             holders: UnsafeCell::default(),
             timers: Timers::new(),
+            io: Reactor::new(),
             turns: Turns::new(),
             own_time: OwnTime::new(),
             chores_at: Cell::new(0),
@@ -562,6 +568,7 @@ impl Worker {
             || signs & Beacon::INTERRUPTS != 0
             || self.remote().has_mail()
             || self.timers.may_be_due()
+            || self.polls_now()
     }
 
     // ---- small things --------------------------------------------------------------------------

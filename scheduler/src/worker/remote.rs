@@ -229,6 +229,18 @@ impl Remote {
         self.parker.park(timeout)
     }
 
+    /// The same in its poller, see [`Parker::park_in`].
+    #[cfg(target_os = "linux")]
+    pub(crate) fn park_in(&self, poll: impl FnOnce(bool)) -> bool {
+        self.parker.park_in(poll)
+    }
+
+    /// What wakes it there.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn open_bell(&self) -> std::io::Result<std::os::fd::RawFd> {
+        self.parker.bell().open()
+    }
+
     pub(crate) fn unpark(&self) {
         self.parker.unpark();
     }

@@ -15,6 +15,11 @@ pub(crate) fn freeze() {
     FROZEN.with(|frozen| frozen.set(true));
 }
 
+/// Was it?
+pub(crate) fn is_frozen() -> bool {
+    FROZEN.with(Cell::get)
+}
+
 pub(crate) struct Futex {
     pub(crate) word: loom::sync::atomic::AtomicU32,
     lock: Mutex<()>,
@@ -39,7 +44,7 @@ impl Futex {
     }
 
     pub(crate) fn wake(&self) {
-        if !FROZEN.with(Cell::get) {
+        if !is_frozen() {
             drop(self.lock.lock().unwrap());
             self.changed.notify_one();
         }

@@ -1,0 +1,75 @@
+//! Descriptors are numbers that are used again, and files that may have several.
+
+use crate::connected;
+use heddle_scheduler::yield_now;
+use heddle_tests::{eventually, on_workers};
+use std::io::{Read, Write};
+use std::os::fd::AsRawFd;
+
+#[test]
+fn a_number_that_is_used_again_is_another_socket() {
+    on_workers(&[1, 2], |rig| {
+        rig.run(|| {
+            let mut again = 0;
+            let mut last = -1;
+            for round in 0..200_u8 {
+                let (near, far) = connected();
+                again += usize::from(far.as_raw_fd() == last);
+                last = far.as_raw_fd();
+                let reader = heddle_scheduler::go(move || {
+                    let mut byte = [0];
+                    (&far).read_exact(&mut byte).unwrap();
+                    byte[0]
+                });
+                yield_now();
+                (&near).write_all(&[round]).unwrap();
+                assert_eq!(reader.join().unwrap(), round);
+            }
+            assert!(again > 50, "the system uses numbers again: {again}");
+        });
+    });
+}
+
+#[test]
+fn a_file_that_was_taken_out_and_comes_back_under_its_number_is_waited_for() {
+    on_workers(&[1], |rig| {
+        rig.run(|| {
+            let (near, mut far) = connected();
+            for _ in 0..10 {
+                let number = far.as_raw_fd();
+                let reader = heddle_scheduler::go(move || {
+                    (&far).read_exact(&mut [0]).unwrap();
+                    far
+                });
+                yield_now();
+                (&near).write_all(b"!").unwrap();
+                far = reader.join().unwrap().into_std().unwrap().try_into().unwrap();
+                assert_eq!(far.as_raw_fd(), number);
+            }
+        });
+    });
+}
+
+#[test]
+fn sockets_that_are_closed_are_forgotten() {
+    on_workers(&[1, 4], |rig| {
+        for _ in 0..20 {
+            let (near, far) = connected();
+            let reader = rig.go(move || (&near).read(&mut [0]).unwrap());
+            drop(far);
+            assert_eq!(reader.join().unwrap(), 0);
+        }
+        eventually(|| rig.stats().io.registered == 0);
+    });
+}
+
+#[test]
+fn programs_without_input_and_output_have_no_descriptors() {
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    on_workers(&[4], |rig| {
+        rig.run(|| heddle_scheduler::sleep(std::time::Duration::from_micros(10)));
+        let io = rig.stats().io;
+        assert_eq!(io, heddle_scheduler::IoStats::default(), "{io}");
+        assert!(count() > 0);
+    });
+}

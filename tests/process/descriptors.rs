@@ -1,0 +1,233 @@
+//! Limits on descriptors, ten thousand connections, and forks of the process.
+
+use super::child;
+use heddle_scheduler::io::net::{TcpListener, TcpStream};
+use heddle_scheduler::{Scheduler, go};
+use heddle_tests::eventually;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+
+fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+#[test]
+fn accept_without_a_descriptor_left_is_an_error_and_works_once_there_is_one() {
+    if child::is_child() {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let (listener, address) = listen();
+        // The worker has its poller before there are none left.
+        listener.set_accept_timeout(Some(std::time::Duration::from_millis(1))).unwrap();
+        let listener = scheduler.run(move || {
+            assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+            listener.set_accept_timeout(None).unwrap();
+            listener
+        });
+        let waiting = TcpStream::connect(address).unwrap();
+        child::limit(libc::RLIMIT_NOFILE, 100);
+        let mut all: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let (accepted, errors) = scheduler.run(move || {
+            let mut errors = 0;
+            loop {
+                match listener.accept() {
+                    Ok((stream, _)) => return (stream, errors),
+                    Err(error) => {
+                        assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+                        errors += 1;
+                        if errors == 3 {
+                            all.pop();
+                        }
+                    }
+                }
+            }
+        });
+        assert_eq!(errors, 3);
+        (&waiting).write_all(b"!").unwrap();
+        assert_eq!(scheduler.run(move || (&accepted).read(&mut [0]).unwrap()), 1);
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+#[test]
+fn without_a_descriptor_for_the_poller_the_call_is_an_error() {
+    if child::is_child() {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let (listener, address) = listen();
+        let near = TcpStream::connect(address).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        child::limit(libc::RLIMIT_NOFILE, 100);
+        let all: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        let far = scheduler.run(move || {
+            assert_eq!((&far).read(&mut [0]).unwrap_err().raw_os_error(), Some(libc::EMFILE));
+            far
+        });
+        drop(all);
+        let reader = scheduler.go(move || (&far).read(&mut [0]).unwrap());
+        eventually(|| scheduler.stats().levels.iter().any(|level| level.suspended == 1));
+        (&near).write_all(b"!").unwrap();
+        assert_eq!(reader.join().unwrap(), 1);
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+/// How many connections fit under the limit on descriptors, two for each: ten thousand where it can be had.
+fn connections() -> usize {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: reads and writes one struct of ours.
+    unsafe {
+        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+        limit.rlim_cur = limit.rlim_max.max(20_200);
+        limit.rlim_max = limit.rlim_cur;
+        // Raising the upper limit needs a privilege.
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &limit) != 0 {
+            libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+    let count = 10_000.min((limit.rlim_cur as usize - 100) / 2);
+    if count < 10_000 {
+        println!(
+            "SKIPPED in part: {} descriptors are allowed, enough for {count} connections",
+            limit.rlim_cur
+        );
+    }
+    count
+}
+
+#[test]
+fn ten_thousand_connections_are_served_and_stop_ends_them_all() {
+    if child::is_child() {
+        let count = connections();
+        let scheduler = Scheduler::builder().workers(2).build().unwrap();
+        let (listener, address) = listen();
+        let server = scheduler.go(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                drop(go(move || {
+                    let mut byte = [0];
+                    while stream.read(&mut byte).unwrap() > 0 {
+                        stream.write_all(&byte).unwrap();
+                    }
+                }));
+            }
+        });
+        let clients: Vec<_> = (0..count).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for round in 0..3 {
+            clients.iter().for_each(|mut client| client.write_all(&[round]).unwrap());
+            for mut client in &clients {
+                let mut byte = [9];
+                client.read_exact(&mut byte).unwrap();
+                assert_eq!(byte, [round]);
+            }
+        }
+        eventually(|| {
+            let suspended: u64 = scheduler.stats().levels.iter().map(|level| level.suspended).sum();
+            suspended == count as u64 + 1
+        });
+        println!("{}", scheduler.stats().io);
+        scheduler.stop().unwrap();
+        assert_eq!(scheduler.stats().live(), 0);
+        assert!(server.join().unwrap_err().is_cancelled());
+        for mut client in clients {
+            assert!(matches!(client.read(&mut [0]), Ok(0) | Err(_)), "its server is gone");
+        }
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+#[test]
+fn a_fork_of_the_process_that_keeps_all_descriptors_disturbs_nobody() {
+    if child::is_child() {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let (listener, address) = listen();
+        let near = TcpStream::connect(address).unwrap();
+        let (far, _) = listener.accept().unwrap();
+        let far = scheduler.run(move || {
+            far.set_read_timeout(Some(std::time::Duration::from_millis(1))).unwrap();
+            assert!((&far).read(&mut [0]).is_err());
+            far
+        });
+        // SAFETY: the child only sleeps, and is killed.
+        let fork = unsafe { libc::fork() };
+        if fork == 0 {
+            loop {
+                // SAFETY: waits for a signal.
+                unsafe { libc::pause() };
+            }
+        }
+        // The fork has the old file, the poller and its registration.
+        let number = far.as_raw_fd();
+        scheduler.run(move || drop(far));
+        let mut others = vec![TcpStream::connect(address).unwrap()];
+        while others.last().unwrap().as_raw_fd() != number && others.len() < 50 {
+            others.push(TcpStream::connect(address).unwrap());
+        }
+        (&near).write_all(b"to the fork").unwrap();
+        let mut other = others.pop().unwrap();
+        let reader = scheduler.go(move || {
+            let mut bytes = [0; 4];
+            other.read_exact(&mut bytes).unwrap();
+            bytes
+        });
+        for _ in 0..=others.len() {
+            (&listener.accept().unwrap().0).write_all(b"ours").unwrap();
+        }
+        assert_eq!(&reader.join().unwrap(), b"ours");
+        // SAFETY: our own child.
+        unsafe {
+            libc::kill(fork, libc::SIGKILL);
+            libc::waitpid(fork, std::ptr::null_mut(), 0);
+        }
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+#[test]
+fn events_of_a_duplicate_that_lives_on_do_not_reach_who_has_its_number() {
+    if child::is_child() {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let (listener, address) = listen();
+        let mut near = TcpStream::connect(address).unwrap();
+        let (mut far, _) = listener.accept().unwrap();
+        let far = scheduler.go(move || {
+            far.read_exact(&mut [0]).unwrap();
+            far
+        });
+        eventually(|| scheduler.stats().io.waits == 1);
+        near.write_all(b"!").unwrap();
+        let far = far.join().unwrap();
+        let number = far.as_raw_fd();
+        let double = far.as_fd().try_clone_to_owned().unwrap();
+        // Not on the worker, which would take it out of its poller: so the poller goes on telling of it.
+        drop(far);
+        // The number is free, and the next socket takes it.
+        let mut other = TcpStream::connect(address).unwrap();
+        assert_eq!(other.as_raw_fd(), number);
+        let (mut peer, _) = listener.accept().unwrap();
+        let reader = scheduler.go(move || {
+            let mut byte = [0];
+            other.read_exact(&mut byte).unwrap();
+            byte[0]
+        });
+        eventually(|| scheduler.stats().io.waits == 2);
+        let events = scheduler.stats().io.events;
+        near.write_all(b"for the duplicate").unwrap();
+        eventually(|| scheduler.stats().io.events > events);
+        let mut bytes = [0; 17];
+        std::net::TcpStream::from(double).read_exact(&mut bytes).unwrap();
+        assert_eq!(&bytes, b"for the duplicate");
+        assert!(!reader.is_finished());
+        peer.write_all(b"x").unwrap();
+        assert_eq!(reader.join().unwrap(), b'x');
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
