@@ -15,6 +15,8 @@ mod latch;
 mod line;
 #[path = "../../../scheduler/src/sync/semaphore.rs"]
 mod semaphore;
+#[path = "../../../scheduler/src/sync/channel/buffer.rs"]
+mod buffer;
 #[path = "../../../scheduler/src/sync/channel/core.rs"]
 mod core;
 mod stall;

@@ -9,10 +9,10 @@
 //! A channel without a buffer is one whose buffer is always full. A receiver that was served without a value learns that
 //! all senders are gone; a sender that was served and has its value still, that all receivers are.
 
+use super::buffer::Buffer;
 use crate::sync::latch::Latch;
 use crate::sync::line::{Line, Place};
 use crate::sync::wait::{self, Side, Waited, Wakes, Who};
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::time::Instant;
 
@@ -22,7 +22,7 @@ pub(crate) struct Channel<T> {
 }
 
 pub(crate) struct State<T> {
-    buffer: VecDeque<T>,
+    buffer: Buffer<T>,
     /// `usize::MAX`: no bound.
     capacity: usize,
     senders: Line<Option<T>>,
@@ -93,7 +93,7 @@ impl<T> State<T> {
         match value {
             Some(value) if self.buffer.len() >= self.capacity => Sent::Full(value),
             value => {
-                self.buffer.extend(value);
+                value.into_iter().for_each(|value| self.buffer.push_back(value));
                 Sent::Done
             }
         }
@@ -112,7 +112,7 @@ impl<T> State<T> {
         // There may be one more than fit, see `put_back`.
         if self.buffer.len() < self.capacity && !self.senders.is_empty() {
             let next = self.serve_sender(wakes);
-            self.buffer.extend(next);
+            next.into_iter().for_each(|next| self.buffer.push_back(next));
         }
         Received::Value(first)
     }
@@ -128,7 +128,7 @@ impl<T> Channel<T> {
     /// Empty, with one sender and one receiver.
     pub(crate) fn new(capacity: usize) -> Channel<T> {
         let state = State {
-            buffer: VecDeque::new(),
+            buffer: Buffer::new(),
             capacity,
             senders: Line::new(),
             receivers: Line::new(),
@@ -316,10 +316,10 @@ impl<T> Channel<T> {
         let unwanted = self.latch.with(|state| {
             state.receiving -= 1;
             if state.receiving > 0 {
-                return VecDeque::new();
+                return Buffer::new();
             }
             while state.senders.serve_into(|_| (), &mut wakes).is_some() {}
-            std::mem::take(&mut state.buffer)
+            std::mem::replace(&mut state.buffer, Buffer::new())
         });
         wakes.call();
         drop(unwanted);

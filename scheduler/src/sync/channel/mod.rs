@@ -32,6 +32,7 @@
 //! [`Receiver::recv_async`] and [`Sender::send_async`] are futures, which take part in any runtime. A future that is dropped
 //! has sent and received nothing: a value that was on its way to it is the next to be received.
 
+mod buffer;
 mod core;
 mod error;
 mod future;
