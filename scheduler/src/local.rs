@@ -21,7 +21,8 @@ thread_local! {
 /// Those of one fiber are dropped in the opposite of the order in which they were made, before anybody who joins the
 /// fiber hears of its end; they may block. One that is gone is not made anew by the destructor of another.
 ///
-/// Code that runs on a thread without a fiber has the thread's value, until the thread ends.
+/// Code that runs on a thread without a fiber has the thread's value, until the thread ends. A branch of
+/// [`join`](crate::join) that runs elsewhere is a fiber of its own.
 ///
 /// ```
 /// use heddle_scheduler::{Scheduler, fiber_local, yield_now};

@@ -3,7 +3,7 @@
 use heddle_scheduler::{Priority, both, current, go, scope, shielded, sleep, timeout, yield_now};
 use heddle_tests::{Event, Gate, eventually, everywhere, on_workers};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
@@ -426,33 +426,35 @@ fn a_branch_that_sleeps_elsewhere_is_cancelled_with_the_one_who_waits_for_it() {
                 let tracked = tracked.clone();
                 move || {
                     let here = std::thread::current().id();
+                    let slept = AtomicBool::new(false);
                     let both_branches = || {
                         // The second branch goes elsewhere when somebody is hungry, so this tries until one has.
                         loop {
-                            let (_, there) = both(
+                            both(
                                 || sleep(Duration::from_micros(100)),
                                 || {
                                     let there = std::thread::current().id() != here;
                                     if there {
                                         let _held = tracked.clone();
+                                        slept.store(true, Ordering::SeqCst);
                                         sleeping.send(()).unwrap();
                                         sleep(Duration::MAX);
                                     }
                                 },
                             );
-                            there
+                        }
+                    };
+                    // On a busy machine the time may be over before a branch has gone anywhere.
+                    let try_again = || {
+                        while !slept.load(Ordering::SeqCst) {
+                            let outcome = timeout(Duration::from_millis(20), both_branches);
+                            assert!(outcome.is_err());
                         }
                     };
                     match kind {
                         0 => both_branches(),
-                        1 => {
-                            let outcome = timeout(Duration::from_millis(100), both_branches);
-                            assert!(outcome.is_err());
-                        }
-                        _ => shielded(|| {
-                            let outcome = timeout(Duration::from_millis(100), both_branches);
-                            assert!(outcome.is_err());
-                        }),
+                        1 => try_again(),
+                        _ => shielded(try_again),
                     }
                 }
             });

@@ -6,10 +6,11 @@
 
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::{
-    Cancelled, JoinError, JoinHandle, NodeId, Priority, Scheduler, both, checkpoint, current, scope,
-    set_priority, sleep, yield_now,
+    Cancelled, JoinError, JoinHandle, NodeId, Priority, Scheduler, both, checkpoint, context_local, current,
+    fiber_local, scope, set_priority, shielded, sleep, timeout, try_scope, yield_now,
 };
-use heddle_tests::{Census, Random};
+use heddle_tests::{Census, Random, Tracked};
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -84,6 +85,11 @@ impl World {
             expected
         };
         let handle = match random.below(3) {
+            // So its descendants have it, too.
+            0 if random.chance(10) => {
+                let time = Duration::from_micros(random.below(2000));
+                there.fiber().deadline(Instant::now() + time).go(life)
+            }
             0 => there.go(life),
             1 => there.go_with_priority(*random.pick(&Priority::ALL), life),
             // Half of these nodes there is on one machine or another, and node 0 on all.
@@ -99,7 +105,7 @@ impl World {
 
     /// Something that a fiber may do. It may be cancelled in any of it.
     fn deed(self: &Arc<World>, random: &mut Random, age: u32) {
-        match random.below(16) {
+        match random.below(20) {
             0 => yield_now(),
             1 => checkpoint(),
             2 => sleep(Duration::from_micros(random.below(100))),
@@ -115,6 +121,18 @@ impl World {
             10 => yield_now(),
             11 => self.fork(random, 4),
             12 => self.borrow(random),
+            13 => {
+                let _ = timeout(Duration::from_micros(random.below(500)), || self.deed(random, age));
+            }
+            14 => shielded(|| {
+                yield_now();
+                sleep(Duration::from_micros(random.below(50)));
+            }),
+            15 => self.attempt(random),
+            16 => DEPTH.scope(DEPTH.get().unwrap_or(0) + 1, || {
+                KEPT.with(|kept| kept.borrow_mut().push(self.census.track()));
+                self.deed(random, age);
+            }),
             _ if age < GENERATIONS => self.breed(random, age),
             _ => {}
         }
@@ -265,6 +283,39 @@ impl World {
         let sum = sum.into_inner();
         assert!(sum <= fibers && sum + failed >= fibers, "{sum} of {fibers}, {failed} failed or unseen");
     }
+}
+
+impl World {
+    /// A scope some of whose fibers fail: its error is that of one of them.
+    fn attempt(&self, random: &mut Random) {
+        let depth = DEPTH.get();
+        let outcome = try_scope(|s| {
+            for number in 0..random.below(5) {
+                let (tracked, mut theirs) = (self.census.track(), random.split());
+                let handle = s.go(move || {
+                    let _held = tracked;
+                    assert_eq!(DEPTH.get(), depth, "of the fiber that made it");
+                    sleep(Duration::from_micros(theirs.below(60)));
+                    if theirs.chance(30) { Err(number) } else { Ok(number) }
+                });
+                if random.chance(20) {
+                    assert!(handle.join().is_ok_and(|value| value == number) || current().is_some());
+                }
+            }
+            Ok(())
+        });
+        assert!(outcome.expect("this is a fiber").err().is_none_or(|number| number < 5));
+    }
+}
+
+context_local! {
+    /// How many scopes of it are around.
+    static DEPTH: u32;
+}
+
+fiber_local! {
+    /// What must be gone when the fiber is.
+    static KEPT: RefCell<Vec<Tracked>> = RefCell::new(Vec::new());
 }
 
 /// A fiber ends with its own value, or by one of the ways that are open to it here.
