@@ -113,6 +113,8 @@ pub(crate) struct Config {
     /// How long to look near before going far.
     pub(crate) far_ticks: u64,
     pub(crate) hooks: Hooks,
+    /// The threads for blocking calls: how many at most, and how long one is idle before it ends.
+    pub(crate) blocking: (usize, Duration),
 }
 
 impl Config {

@@ -28,7 +28,7 @@
 //!   workers that have nothing to do. So closures are `Send`, and what they do need not be.
 //! * A fiber gives its thread away when it blocks ([`suspend`](mod@suspend), [`sleep`],
 //!   [`JoinHandle::join`], [`yield_now`]) and at [`checkpoint`]s. `std::sync::Mutex` and other calls
-//!   that block the *thread* delay every fiber on it, and a lock of that kind must not be held across
+//!   that block the *thread* delay every fiber on it ([`blocking`](blocking()) makes them elsewhere), and a lock of that kind must not be held across
 //!   a suspension.
 //! * A crate that keeps something in a thread-local for the time of a call (`scoped-tls` and the
 //!   like) and calls back into code that suspends will meet another fiber's value there.
@@ -38,7 +38,7 @@
 //! # Where the unsafe code is
 //!
 //! In `fiber` (objects, stacks, the state word), `queue` (lists linked through what they hold),
-//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), `parallel` (vectors and
+//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), `pool` and `blocking` (calls in frames), `parallel` (vectors and
 //! slices that many write), and at the
 //! system calls in `machine`. `docs/design.md` has the argument why it is sound.
 
@@ -64,6 +64,7 @@ mod stats;
 mod numa_stats;
 mod config;
 mod timer;
+mod pool;
 mod worker;
 mod monitor;
 pub mod suspend;
@@ -77,12 +78,14 @@ mod section;
 mod interval;
 pub mod parallel;
 mod future;
+mod blocking;
 
 /// The example in the README is compiled and run by the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub use blocking::{blocking, spawn_blocking, try_blocking};
 pub use config::{AtLimit, PanicReport};
 pub use error::{Cancelled, Elapsed, Error, JoinError};
 pub use fiber::FiberId;
@@ -99,6 +102,7 @@ pub use lane::{Lane, Lanes, Raise};
 pub use local::{AccessError, ContextLocal, FiberLocal};
 pub use machine::thread::ThreadPolicy;
 pub use numa_stats::{NodeStats, NumaStats, StackPages, StealStats};
+pub use pool::BlockingStats;
 pub use priority::{ParsePriorityError, Priority};
 pub use runtime::Scheduler;
 pub use runtime::builder::Builder;

@@ -9,6 +9,7 @@ use crate::lane::Lane;
 use crate::machine::clock;
 use crate::machine::thread::ThreadPolicy;
 use crate::numa_stats::NumaStats;
+use crate::pool::BlockingStats;
 use crate::priority::{LEVELS, Priority};
 use heddle_numa::NodeId;
 use std::fmt;
@@ -303,6 +304,8 @@ pub struct Stats {
     pub monitor: MonitorStats,
     /// The machine's nodes, and what went from one to another.
     pub numa: NumaStats,
+    /// The threads for blocking calls.
+    pub blocking: BlockingStats,
 }
 
 /// How often a less urgent fiber was given a CPU while a more urgent one had been ready for longer than
@@ -448,7 +451,17 @@ impl Stats {
         let counters: Vec<&Counters> = workers.iter().map(|worker| worker.counters).collect();
         let levels = (0..LEVELS).map(|level| level_stats(level, &counters, shared)).collect();
         let workers = workers.iter().map(worker_stats).collect();
-        Stats { workers, lanes, levels, stacks, inversions, hogs, monitor, numa }
+        Stats {
+            workers,
+            lanes,
+            levels,
+            stacks,
+            inversions,
+            hogs,
+            monitor,
+            numa,
+            blocking: BlockingStats::default(),
+        }
     }
 }
 
@@ -559,6 +572,9 @@ impl fmt::Display for Stats {
                 Short(level.waits.quantile(0.99)),
                 Short(level.waits.quantile(0.999)),
             )?;
+        }
+        if self.blocking != (BlockingStats { threads_max: self.blocking.threads_max, ..Default::default() }) {
+            writeln!(f, "{}", self.blocking)?;
         }
         for lane in &self.lanes {
             let riders: Vec<&str> = lane.priorities.iter().map(|priority| priority.name()).collect();

@@ -12,6 +12,7 @@
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
+//! | [`pools`]     | each blocking call is made once or taken back, and no thread sleeps beside it |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
@@ -40,6 +41,12 @@ mod awaiting;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/pool/call.rs"]
+mod call;
+#[allow(dead_code)]
+#[path = "../../scheduler/src/pool/staff.rs"]
+mod staff;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/front.rs"]
 mod front;
@@ -104,6 +111,7 @@ mod lives;
 mod needs;
 mod parkers;
 mod piles;
+mod pools;
 mod sleepers;
 mod stacks;
 mod spares;

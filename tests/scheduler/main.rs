@@ -18,6 +18,7 @@ mod locals;
 mod forks;
 mod parallel;
 mod futures;
+mod blocking;
 mod cancel;
 mod timeouts;
 mod deadlines;

@@ -3,7 +3,7 @@
 
 pub(crate) mod barrier;
 pub(crate) mod clock;
-mod futex;
+pub(crate) mod futex;
 pub(crate) mod park;
 #[cfg(test)]
 mod park_tests;

@@ -2,7 +2,8 @@
 //! about the time another one has had.
 
 use crate::lane::{Lane, Lanes, Raise};
-use heddle_numa::affinity;
+use heddle_numa::affinity::{self, PinGuard};
+use heddle_numa::{CpuId, CpuSet};
 use std::cell::Cell;
 use std::fmt;
 
@@ -74,6 +75,25 @@ pub(crate) fn join_lane(lane: Lane, lanes: &Lanes) -> ThreadPolicy {
         }
     }
     system::policy()
+}
+
+/// The calling thread's nice value; `None`: the system does not say.
+pub(crate) fn nice() -> Option<i32> {
+    system::nice()
+}
+
+/// Makes the calling thread an ordinary one, whoever has made it: so much nicer than `base`, on all `cpus`.
+pub(crate) fn settle(base: Option<i32>, nicer: i32, cpus: &[usize]) {
+    if let Some(base) = base {
+        system::set_nice((base + nicer).min(NICE_MAX));
+    }
+    if allowed_cpus().len() >= cpus.len() {
+        return;
+    }
+    // Its maker is tied.
+    let cpus: CpuSet = cpus.iter().map(|&cpu| CpuId(cpu as u32)).collect();
+    // Where it cannot be, it stays where its maker is.
+    let _ = affinity::pin_to_set(&cpus).map(PinGuard::keep);
 }
 
 /// The numbers of the CPUs that the calling thread may use; empty where the system does not say.

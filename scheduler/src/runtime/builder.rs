@@ -10,6 +10,7 @@ use crate::lane::{LANES, Lanes};
 use crate::machine::clock;
 use crate::machine::thread::allowed_cpus;
 use crate::policy::{self, Terms, Weights};
+use crate::pool::staff::THREADS_MAX;
 use crate::priority::{LEVELS, Priority};
 use crate::site::{Numa, Pinning, Sites, Wishes};
 use crate::worker::SPIN_MAX;
@@ -37,6 +38,11 @@ const HOG_AFTER_DEFAULT: Duration = Duration::from_millis(10);
 const HOG_AFTER_MIN: Duration = Duration::from_millis(1);
 /// More threads of one lane would not be better off for it. Picked.
 const SPARES_MAX: usize = 1024;
+
+/// Enough for a few hundred calls that wait at once, and no more than a system has room for. Picked, as others do.
+const BLOCKING_DEFAULT: usize = 512;
+/// An idle thread costs its stack's pages; making another 20 to 50 us. Picked, as others do.
+const BLOCKING_IDLE_DEFAULT: Duration = Duration::from_secs(10);
 
 /// As many as have numbers, in all lanes.
 const WORKERS_MAX: usize = HOMES_MAX / LANES;
@@ -73,6 +79,7 @@ pub struct Builder {
     at_limit: AtLimit,
     spin: Option<Duration>,
     hooks: Hooks,
+    blocking: (usize, Duration),
 }
 
 impl Builder {
@@ -95,6 +102,7 @@ impl Builder {
             at_limit: AtLimit::Fail,
             spin: None,
             hooks: Hooks::default(),
+            blocking: (BLOCKING_DEFAULT, BLOCKING_IDLE_DEFAULT),
         }
     }
 
@@ -277,6 +285,22 @@ impl Builder {
         self
     }
 
+    /// How many threads there may be for [`blocking`](crate::blocking()) calls, and how long one waits for a call before it ends.
+    /// They are made when calls wait and all others are busy, have the ordinary lane's policy, and are called
+    /// `name-x0`, `name-x1`... With none, calls are made in place. Default 512 and 10 s; at most 32767.
+    ///
+    /// ```
+    /// use heddle_scheduler::Scheduler;
+    /// use std::time::Duration;
+    /// let scheduler = Scheduler::builder().workers(1).blocking_threads(4, Duration::from_secs(1)).build()?;
+    /// assert_eq!(scheduler.stats().blocking.threads, 0);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn blocking_threads(mut self, threads: usize, idle_for: Duration) -> Builder {
+        self.blocking = (threads, idle_for);
+        self
+    }
+
     /// Below which directory the monitor looks for the control group's quota, for tests. Default `/`.
     #[doc(hidden)]
     pub fn quota_root(mut self, root: impl Into<PathBuf>) -> Builder {
@@ -338,6 +362,12 @@ impl Builder {
                 "max_fibers(0): no fiber could ever exist; leave the option out for no limit",
             ));
         }
+        if self.blocking.0 > THREADS_MAX {
+            return Err(Error::config(format!(
+                "blocking_threads({}): at most {THREADS_MAX} are possible",
+                self.blocking.0
+            )));
+        }
         if self.name.contains('\0') {
             return Err(Error::config("name: a thread's name cannot contain a zero byte"));
         }
@@ -366,6 +396,7 @@ impl Builder {
             tiny_ticks: clock::ticks_in(policy::TINY),
             far_ticks: clock::ticks_in(policy::FAR_BACKOFF),
             hooks: self.hooks,
+            blocking: self.blocking,
         })
     }
 }

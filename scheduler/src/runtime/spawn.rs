@@ -171,6 +171,18 @@ fn enter(limit: &FiberLimit, shared: &Shared) -> Result<(), Error> {
     refused.map_or(Ok(()), Err)
 }
 
+/// Runs `f` soon as a Normal fiber, which the limit on fibers does not keep: for what the runtime itself needs to have
+/// done by a thread of the ordinary lane. Where the scheduler stops, it is dropped.
+#[cold]
+pub(crate) fn help_out(shared: &Arc<Shared>, f: impl FnOnce() + Send + 'static) {
+    if let Some(limit) = &shared.limit {
+        limit.enter_beyond();
+    }
+    let origin = Origin::plain(Some(Priority::Normal));
+    // SAFETY: nothing is borrowed; the handle is new, and its result a `()`.
+    drop(unsafe { JoinHandle::<()>::new(spawn_counted(shared, origin, f)) });
+}
+
 /// A new fiber that was never queued, and is the caller's to end.
 #[cold]
 unsafe fn make_withdrawn<F, T>(shared: &Arc<Shared>, origin: Origin, f: F) -> FiberRef

@@ -289,6 +289,8 @@ fn join_all(shared: &Shared, roster: &mut Roster) {
         std::panic::resume_unwind(panic);
     }
     shared.watchman.set_state(MonitorState::Off);
+    shared.blocking.close();
+    shared.blocking.join();
     for crew in &shared.crews {
         crew.spares.clone().for_each(|worker| shared.remotes[worker].duty.vacate());
         crew.set_reach(crew.seats.len());

@@ -19,6 +19,7 @@ use crate::machine::thread::ThreadPolicy;
 use crate::machine::{barrier, clock, thread};
 use crate::numa_stats::{NumaStats, StackPages};
 use crate::policy::ALL_LEVELS;
+use crate::pool::{Pool, Terms};
 use crate::primitive::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::{LEVELS, Priority};
 use crate::queue::inbox::Inbox;
@@ -27,6 +28,7 @@ use crate::stats::{Counters, LaneStats, Seen, SharedCounters, StackStats, Stats}
 use heddle_numa::memory::PagesByNode;
 use heddle_numa::{NodeBox, affinity};
 use std::ptr;
+use std::sync::Arc;
 
 /// What all workers of a scheduler share.
 ///
@@ -58,6 +60,7 @@ pub(crate) struct Shared {
     /// How often workers have been moved to other sites.
     moves: AtomicU32,
     pub(crate) places: Places,
+    pub(crate) blocking: Arc<Pool<Resumer>>,
 }
 
 pub(crate) type FiberLimit = Limit<Resumer>;
@@ -120,6 +123,7 @@ impl Shared {
             watchman: Watchman::new(),
             moves: AtomicU32::new(0),
             places: Places::new(&config.sites),
+            blocking: Pool::new(pool_terms(&config)),
             config,
         };
         Ok((shared, deques))
@@ -191,6 +195,7 @@ impl Shared {
         let regular = self.remotes.iter().filter(|remote| !remote.is_spare).count();
         self.serving.store(regular, Ordering::Relaxed);
         self.crews.iter().for_each(Crew::begin);
+        self.blocking.reopen();
         self.phase.store(STARTING, Ordering::Relaxed);
     }
 
@@ -251,6 +256,7 @@ impl Shared {
         // ORDERING: AcqRel: what the last one does comes after everybody else's end.
         if self.serving.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.watchman.unpark();
+            self.blocking.close();
         }
     }
 
@@ -491,7 +497,8 @@ impl Shared {
         let watched = (self.hogs(), self.watchman.stats());
         let bytes = |site: usize| self.stacks.bytes(site);
         let numa = NumaStats::collect(&self.config.sites, &workers, bytes, self.places.fates());
-        Stats::collect(&workers, &self.counters, self.lane_stats(), stacks, watched, numa)
+        let stats = Stats::collect(&workers, &self.counters, self.lane_stats(), stacks, watched, numa);
+        Stats { blocking: self.blocking.stats(), ..stats }
     }
 
     /// Where the stacks of each site's fibers are.
@@ -548,6 +555,12 @@ impl Count for Shared {
             self.remotes.iter().flat_map(|remote| remote.counters.levels.iter().map(|level| &level.spawned));
         by_workers.chain(&self.counters.spawned_outside).map(|counter| counter.get()).sum()
     }
+}
+
+fn pool_terms(config: &Config) -> Terms {
+    let (most, idle_for) = config.blocking;
+    let (name, nice, cpus) = (config.name.clone(), config.lanes.nice(), config.cpus.clone());
+    Terms { name, most, idle_for, nice, cpus }
 }
 
 fn site_of(crews: &[Crew], sites: &Sites, worker: usize) -> usize {

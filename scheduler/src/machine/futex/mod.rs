@@ -1,5 +1,6 @@
 //! A word that a thread can sleep on. On Linux the kernel's futex; elsewhere a lock and a condition
-//! variable in its stead. Used by [`park`](super::park).
+//! variable in its stead. Used by [`park`](super::park) and the
+//! [`pool`](crate::pool).
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -8,4 +9,4 @@ mod system;
 #[path = "other.rs"]
 mod system;
 
-pub(super) use system::Futex;
+pub(crate) use system::Futex;
