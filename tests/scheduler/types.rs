@@ -56,5 +56,9 @@ fn everything_else_crosses_threads() {
     assert_eq!(crosses!(Scope<'static, 'static>), (true, true));
     assert_eq!(crosses!((Error, Cancelled, FiberId, FiberInfo)), (true, true));
     assert_eq!(crosses!((Priority, StackGuard, Stats)), (true, true));
-    assert_eq!(crosses!(JoinError), (true, true), "what the fiber panicked with is taken out by its owner only");
+    assert_eq!(
+        crosses!(JoinError),
+        (true, true),
+        "what the fiber panicked with is taken out by its owner only"
+    );
 }
