@@ -39,7 +39,7 @@ unsafe fn make<F: FnOnce() -> R, R>(frame: *mut ()) {
 /// of here. Calls wait for a thread in the order of the priority that their fiber had; a thread is made if none is
 /// free, up to [`Builder::blocking_threads`](crate::Builder::blocking_threads).
 ///
-/// A fiber that is cancelled takes the call back and unwinds, if the call has not begun. Else it waits for the end, and
+/// A fiber that is cancelled, or whose [`timeout`](crate::timeout) is over, takes the call back and unwinds, if the call has not begun. Else it waits for the end, and
 /// returns the result: what was done is not lost, and the next blocking call unwinds. So
 /// [`stop`](crate::Scheduler::stop) waits for the calls that have begun.
 ///
@@ -79,10 +79,11 @@ where
     R: Send,
 {
     let Some((worker, fiber)) = current::in_fiber() else { return Ok(f()) };
+    let interrupted = || current::on_carrier().is_some_and(|(_, carrier)| carrier.is_interrupted());
     if current::cannot_wait() {
         return Ok(f());
     }
-    if fiber.state.is_cancelled() {
+    if interrupted() {
         return Err(Cancelled(()));
     }
     let pool = &worker.shared.blocking;

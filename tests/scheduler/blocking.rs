@@ -205,7 +205,7 @@ fn a_cancelled_caller_takes_back_what_has_not_begun_and_waits_for_what_has() {
                 move || {
                     blocking(move || {
                         drop(held);
-                        ran.store(true, SeqCst)
+                        ran.store(true, SeqCst);
                     })
                 }
             });
@@ -370,6 +370,33 @@ fn a_storm_of_calls_cancellations_and_idle_ends_loses_nothing() {
             }
             rig.wait_all().unwrap();
             assert_eq!(rig.census.live(), 0);
+        },
+    );
+}
+
+#[test]
+fn a_timeout_takes_back_what_has_not_begun() {
+    with_options(
+        &[1, 2],
+        |builder| builder.blocking_threads(1, Duration::from_secs(60)),
+        |rig| {
+            let (gate, begun) = (Gate::new(), Gate::new());
+            let first = rig.spawn_blocking(Priority::Normal, {
+                let (gate, begun) = (gate.clone(), begun.clone());
+                move || {
+                    begun.open();
+                    gate.wait();
+                }
+            });
+            begun.wait();
+            let ran = AtomicBool::new(false);
+            let in_time = rig.run(|| {
+                let wait = || blocking(|| ran.store(true, SeqCst));
+                heddle_scheduler::timeout(Duration::from_millis(1), wait).is_ok()
+            });
+            assert!(!in_time && !ran.load(SeqCst));
+            gate.open();
+            first.join().unwrap();
         },
     );
 }

@@ -428,3 +428,34 @@ fn a_sort_that_is_cancelled_leaves_all_elements() {
         assert_eq!(rig.census.live(), 0);
     });
 }
+
+#[test]
+fn a_shield_lets_a_loop_run_to_its_end_and_a_timeout_ends_it() {
+    everywhere(|rig| {
+        let (begun, go_on) = (std::sync::Arc::new(AtomicBool::new(false)), Event::new());
+        let handle = rig.go({
+            let (begun, go_on) = (begun.clone(), go_on.clone());
+            move || {
+                let made = heddle_scheduler::shielded(|| {
+                    map(0..200, 1, |n| {
+                        begun.store(true, SeqCst);
+                        go_on.wait().unwrap();
+                        n
+                    })
+                });
+                assert_eq!(made.len(), 200);
+                heddle_scheduler::yield_now();
+                unreachable!("it is cancelled");
+            }
+        });
+        eventually(|| begun.load(SeqCst));
+        handle.cancel();
+        go_on.fire();
+        assert!(handle.join().map(|(): ()| ()).unwrap_err().is_cancelled());
+        let in_time = rig.run(|| {
+            heddle_scheduler::timeout(Duration::from_millis(1), || parallel_for(0..u64::MAX, 1, |_| ()))
+                .is_ok()
+        });
+        assert!(!in_time);
+    });
+}

@@ -24,7 +24,8 @@
 //! of any fiber everything runs in place, one after the other**: enter by [`Scheduler::run`](crate::Scheduler::run).
 //!
 //! *A panic* in what is called ends all parts before their next piece, what was built is dropped, and the panic
-//! comes out of the call. *Cancelled*, the caller unwinds, when all parts have come to the end of their
+//! comes out of the call. *Cancelled*, or at the end of its
+//! [`timeout`](crate::timeout), the caller unwinds, when all parts have come to the end of their
 //! piece: each piece begins with a [`checkpoint`](crate::checkpoint). A call that is made while a panic unwinds the
 //! fiber, in a destructor, runs in place and to its end.
 //!

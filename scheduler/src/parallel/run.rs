@@ -16,25 +16,21 @@
 //! double too, so that this takes one piece for each doubling. A body that waits makes the pieces small, so
 //! that many wait at once.
 //!
-//! *An early end*, by a panic or as the one who called is cancelled, is seen by all others before their
-//! next piece. They leave out the rest, and what they return has no meaning any more: the panic, or the
-//! cancellation, comes out of the call. Branches are fibers of their own, which are not cancelled with it, so
-//! they look at the fiber that called.
+//! *An early end*, by a panic, or as the one who called is cancelled or its [`timeout`](crate::timeout) over, is a
+//! branch that unwinds. It says so in `ended`, and all others see that before their next piece and leave out the rest.
+//! What they return has no meaning any more, as what unwinds comes out of the call: `join` takes it along, and cancels
+//! the branches that are fibers of their own.
 //!
 //! | field   | written by                               | read by                      |
 //! |---------|------------------------------------------|------------------------------|
 //! | `ended` | who ends it early; never taken back      | everybody, before each piece |
 //! | `grain` | everybody, after a piece that was timed  | everybody                    |
-//! | `root`  | who called, before                       | everybody, before each piece |
 
 use super::source::Source;
-use crate::fiber::FiberRef;
 use crate::fork::Fork;
 use crate::machine::clock;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
-use crate::suspend::cancel_point;
 use crate::time::checkpoint;
-use crate::worker::current;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -68,12 +64,7 @@ pub(super) struct Run {
     ended: AtomicBool,
     grain: AtomicUsize,
     timed: Option<Bounds>,
-    root: Option<FiberRef>,
 }
-
-// SAFETY: `root` is only asked whether it is cancelled, which anybody may; it outlives the call, in
-// which it is.
-unsafe impl Sync for Run {}
 
 /// [`SHORT`] and [`LONG`] in ticks.
 #[derive(Clone, Copy)]
@@ -97,9 +88,7 @@ impl Run {
             Grain::Of(elements) => (elements.get(), None),
             Grain::Auto => (1, Some(Bounds { short: clock::ticks_in(SHORT), long: clock::ticks_in(LONG) })),
         };
-        // While a panic unwinds it nobody ends early: there is nothing else to come out of the call.
-        let root = if std::thread::panicking() { None } else { current::in_fiber().map(|(_, fiber)| fiber) };
-        Run { ended: AtomicBool::new(false), grain: AtomicUsize::new(grain), timed, root }
+        Run { ended: AtomicBool::new(false), grain: AtomicUsize::new(grain), timed }
     }
 
     /// How many elements make a piece.
@@ -118,11 +107,8 @@ impl Run {
             return false;
         }
         let ends = EndsRun(self);
-        // The caller unwinds here, if it is cancelled.
+        // It unwinds here, if it is cancelled.
         checkpoint();
-        if self.root.is_some_and(|root| root.state.is_cancelled()) {
-            return false;
-        }
         std::mem::forget(ends);
         true
     }
@@ -173,16 +159,11 @@ where
     Some(result.expect("it was ended early, by a panic or a cancellation that has come out"))
 }
 
-/// Calls `f` with a new run; if that ends early as the caller is cancelled, the caller unwinds.
+/// Calls `f` with a new run. If that ends early this unwinds.
 pub(super) fn with_run<R>(grain: Grain, f: impl FnOnce(&mut Fork, &Run) -> R) -> R {
     let run = Run::new(grain);
     let result = Fork::with(|fork| f(fork, &run));
-    if run.has_ended() {
-        // No panic came out of it, so the caller is cancelled.
-        drop(result);
-        cancel_point();
-        unreachable!("who left something out has seen that the caller is cancelled");
-    }
+    assert!(!run.has_ended(), "what ends a run early comes out of it");
     result
 }
 
