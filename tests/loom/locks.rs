@@ -12,16 +12,16 @@ use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread::{self, JoinHandle, Thread};
 use std::sync::{Arc, Mutex};
 
-struct Fiber {
+pub(crate) struct Fiber {
     memory: UnsafeCell<()>,
-    loans: [AtomicU32; 4],
-    holds: AtomicU32,
+    pub(crate) loans: [AtomicU32; 4],
+    pub(crate) holds: AtomicU32,
     frees: std::sync::atomic::AtomicU32,
 }
 
 impl Fiber {
     /// One that the calling thread runs.
-    fn new() -> Arc<Fiber> {
+    pub(crate) fn new() -> Arc<Fiber> {
         let fiber = Arc::new(Fiber {
             memory: UnsafeCell::new(()),
             loans: std::array::from_fn(|_| AtomicU32::new(0)),
@@ -32,7 +32,7 @@ impl Fiber {
         fiber
     }
 
-    fn holder(&self) -> Holder {
+    pub(crate) fn holder(&self) -> Holder {
         let holder = Holder::new(std::ptr::from_ref(self).expose_provenance() as u64);
         assert!(holder.is_fiber());
         holder
@@ -40,7 +40,7 @@ impl Fiber {
 
     /// # Safety
     /// Every fiber of a model stays until its end; what may be used of it is checked.
-    unsafe fn of<'a>(holder: Holder) -> &'a Fiber {
+    pub(crate) unsafe fn of<'a>(holder: Holder) -> &'a Fiber {
         // SAFETY: the caller's promise.
         let fiber = unsafe { &*std::ptr::with_exposed_provenance::<Fiber>(holder.address() as usize) };
         assert_eq!(fiber.frees.load(Ordering::Relaxed), 0, "used after it was freed");
@@ -48,12 +48,18 @@ impl Fiber {
         fiber
     }
 
-    fn release(&self) {
+    pub(crate) fn release(&self) {
         // ORDERING: AcqRel, as in `fiber/state.rs`.
         if self.holds.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.memory.with_mut(|_| ());
             self.frees.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// It has ended: nothing is left of its loans, and it was freed once.
+    pub(crate) fn check(&self) {
+        assert_eq!(self.lent(), [0; 4], "a loan is left");
+        assert_eq!(self.frees.load(Ordering::Relaxed), 1, "it is freed once");
     }
 
     /// The newest that there is, which orders nothing.
@@ -202,8 +208,7 @@ impl Setting {
         // SAFETY: nobody else is left.
         self.value.with_mut(|value| assert_eq!(unsafe { *value }, expected));
         for (fiber, _) in fibers {
-            assert_eq!(fiber.lent(), [0; 4], "a loan is left");
-            assert_eq!(fiber.frees.load(Ordering::Relaxed), 1, "it is freed once");
+            fiber.check();
         }
     }
 }

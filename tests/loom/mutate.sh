@@ -15,10 +15,10 @@ FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/q
     scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs
     scheduler/src/worker/front.rs scheduler/src/worker/vigil.rs scheduler/src/worker/duty.rs
     scheduler/src/queue/shelf.rs scheduler/src/queue/table.rs scheduler/src/worker/limit.rs scheduler/src/worker/quiet.rs
-    scheduler/src/sync/latch.rs scheduler/src/sync/line.rs scheduler/src/worker/need.rs)
+    scheduler/src/sync/latch.rs scheduler/src/sync/line.rs scheduler/src/sync/once.rs scheduler/src/worker/need.rs)
 # What the models compile besides, and has no ordering of its own.
-BESIDES=(scheduler/src/priority.rs scheduler/src/sync/semaphore.rs scheduler/src/sync/channel/core.rs
-    scheduler/src/sync/channel/buffer.rs)
+BESIDES=(scheduler/src/priority.rs scheduler/src/sync/channel/{core,buffer}.rs
+    scheduler/src/sync/{semaphore,rw_lock,lent,condvar,barrier,event,wait_group}.rs)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
@@ -67,7 +67,7 @@ mutate() { # file, line, kind, sed expression
     case "$file" in
         */state.rs) models=(lives letters lending) ;;
         */loans.rs) models=(lending) ;;
-        */latch.rs | */line.rs) models=(sync::) ;;
+        */latch.rs | */line.rs | */once.rs) models=(sync::) ;;
         */sync/*) models=(locks) ;;
         */inbox.rs) models=(inboxes piles letters locks) ;;
         */beacon.rs) models=(sleepers aside frozen) ;;

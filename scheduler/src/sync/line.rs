@@ -74,6 +74,11 @@ impl<V> Place<V> {
         self.served.load(Ordering::Acquire) != 0
     }
 
+    /// What it has waited with, or was given.
+    pub(crate) fn into_value(self) -> V {
+        self.value.into_inner()
+    }
+
     /// What it waits with.
     ///
     /// # Safety
@@ -152,6 +157,12 @@ impl<V> Line<V> {
 
     pub(crate) fn len(&self) -> usize {
         self.count
+    }
+
+    /// The level of the first in line.
+    #[inline]
+    pub(crate) fn most_urgent(&self) -> Option<usize> {
+        (self.mask != 0).then_some(self.mask.trailing_zeros() as usize)
     }
 
     /// Does somebody wait who is served before one of `level` who comes now?
@@ -323,7 +334,6 @@ impl<V> Line<V> {
     }
 
     /// Serves everybody who is in line.
-    #[allow(dead_code)] // Barriers and events do.
     pub(crate) fn serve_all(&mut self, mut give: impl FnMut(&mut V), wakes: &mut Vec<Wake>) {
         while let Some(((), wake)) = self.serve(&mut give) {
             wakes.push(wake);

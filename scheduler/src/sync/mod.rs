@@ -2,8 +2,12 @@
 //!
 //! | to do what                                        | what                                                       |
 //! |---------------------------------------------------|------------------------------------------------------------|
-//! | one at a time, or many readers                    | [`Mutex`]                                                  |
+//! | one at a time, or many readers                    | [`Mutex`], [`RwLock`]                                      |
 //! | so many at a time                                 | [`Semaphore`]                                              |
+//! | until what a mutex protects has changed           | [`Condvar`]                                                |
+//! | until something has happened                      | [`Event`]                                                  |
+//! | until so many have come, or all have gone         | [`Barrier`], [`WaitGroup`]                                 |
+//! | once                                              | [`Once`], [`OnceCell`], [`Lazy`]                           |
 //!
 //! All of it works for threads that are no fibers too, which block, and between fibers of different
 //! schedulers. Those who wait are served by priority (a thread counts as Normal), and among equals in the order in which
@@ -26,8 +30,11 @@
 //! | `latch`     | the lock inside all that follows, for a few instructions               |
 //! | `line`      | those who wait, behind a latch                                         |
 //! | `wait`      | how a fiber, a thread or a future waits in a line                      |
+//! | `owner`     | a fiber that has something for which others wait                       |
+//! | `lent`      | what those in line have lent to it                                     |
 //!
-//! The others are each a state behind a latch, with lines, and no atomics of their own.
+//! The others are each a state behind a latch, with lines, and no atomics of their own; what is made `once` has one that
+//! says whether it is there, and a mutex.
 
 mod lock_word;
 mod wait_list;
@@ -38,9 +45,23 @@ mod latch;
 mod line;
 mod wait;
 mod semaphore;
+mod owner;
+mod lent;
+mod rw_lock;
+mod condvar;
+mod barrier;
+mod wait_group;
+mod event;
+mod once;
 pub mod channel;
 #[doc(hidden)]
 pub mod select;
 
+pub use barrier::{Barrier, BarrierWaitResult};
+pub use condvar::{Condvar, WaitTimeoutResult};
+pub use event::Event;
 pub use mutex::{Mutex, MutexGuard};
+pub use once::{Lazy, Once, OnceCell};
+pub use rw_lock::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 pub use semaphore::{Permit, Semaphore};
+pub use wait_group::WaitGroup;

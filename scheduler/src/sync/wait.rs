@@ -192,6 +192,18 @@ pub(crate) enum Waited {
     Cancelled,
 }
 
+impl Waited {
+    /// Was it served, before the time was over?
+    #[inline]
+    pub(crate) fn in_time(self) -> Result<bool, Cancelled> {
+        match self {
+            Waited::Served => Ok(true),
+            Waited::TimedOut => Ok(false),
+            Waited::Cancelled => Err(Cancelled(())),
+        }
+    }
+}
+
 /// Waits with `value` in the line, unless `has` finds under the latch that there is no need to; it is told the level.
 #[inline]
 pub(crate) fn wait_unless<S: Side>(
@@ -200,6 +212,17 @@ pub(crate) fn wait_unless<S: Side>(
     due: Option<Instant>,
     has: impl FnOnce(&mut S::State, usize) -> bool,
 ) -> Waited {
+    value_unless::<S>(latch, value, due, has).0
+}
+
+/// The same, with what has become of the value of one who has waited.
+#[inline]
+pub(crate) fn value_unless<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    has: impl FnOnce(&mut S::State, usize) -> bool,
+) -> (Waited, Option<S::Value>) {
     // Written by way of a shared reference: the line's pointer to it has to stay good beside ours.
     let place = OnceCell::new();
     latch.with(|state| {
@@ -210,12 +233,55 @@ pub(crate) fn wait_unless<S: Side>(
             unsafe { S::line(state).push(place, level) };
         }
     });
-    match place.get() {
+    let waited = match place.get() {
         Some(place) => {
             S::settled(latch);
             wait::<S>(latch, place, due)
         }
         None => Waited::Served,
+    };
+    (waited, place.into_inner().map(Place::into_value))
+}
+
+/// Gets in line with `value`, does something, and waits. The result has what became of the value.
+pub(crate) fn wait_after<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    first: impl FnOnce(),
+) -> (Waited, S::Value) {
+    /// Also when it unwinds: the place is in a frame that is about to go.
+    struct InLine<'a, S: Side>(&'a Latch<S::State>, &'a Place<S::Value>);
+    impl<S: Side> Drop for InLine<'_, S> {
+        fn drop(&mut self) {
+            leave::<S>(self.0, self.1);
+        }
+    }
+    let (who, level) = Who::caller();
+    let place = Place::new(who, value);
+    // SAFETY: it stays in this frame, and we wait until it is not in line.
+    latch.with(|state| unsafe { S::line(state).push(&place, level) });
+    S::settled(latch);
+    let in_line = InLine::<S>(latch, &place);
+    first();
+    std::mem::forget(in_line);
+    // What was lent to us may have ended meanwhile, or more.
+    if matches!(place.who(), Who::Fiber(_)) {
+        move_to::<S>(latch, &place, self::level());
+    }
+    let waited = wait::<S>(latch, &place, due);
+    (waited, place.into_value())
+}
+
+/// The fiber, or else the thread, that calls: no two have the same at a time, and none has 0.
+pub(crate) fn identity() -> u64 {
+    thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    match current::in_fiber() {
+        Some((_, fiber)) => fiber.id.0 << 1 | 1,
+        // An address below 2^63, of two bytes at least where the threads are two.
+        None => HERE.with(|here| (&raw const *here).addr() as u64) << 1,
     }
 }
 

@@ -5,7 +5,9 @@
 //! | [`lines`]        | the latch, the places in frames, one of several                                |
 //! | [`channels`]     | channels: a value arrives once, or comes back; the last sender and receiver     |
 //! | [`permits`]      | semaphores: no permit is lost, none made                                       |
-//! | `wait`, `stall`  | twins of the files of those names: threads in the place of fibers              |
+//! | [`readers`]      | the lock for readers and writers, and the loans of those who wait              |
+//! | [`others`]       | events, barriers, groups, condition variables, what is made once               |
+//! | `wait`, `stall`, `owner`, `mutex` | twins of the files of those names: threads in the place of fibers |
 
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
@@ -13,15 +15,33 @@
 mod latch;
 #[path = "../../../scheduler/src/sync/line.rs"]
 mod line;
+#[path = "../../../scheduler/src/sync/barrier.rs"]
+mod barrier;
+#[path = "../../../scheduler/src/sync/condvar.rs"]
+mod condvar;
+#[path = "../../../scheduler/src/sync/event.rs"]
+mod event;
+#[path = "../../../scheduler/src/sync/lent.rs"]
+mod lent;
+mod mutex;
+#[path = "../../../scheduler/src/sync/once.rs"]
+mod once;
+mod owner;
+#[path = "../../../scheduler/src/sync/rw_lock.rs"]
+mod rw_lock;
 #[path = "../../../scheduler/src/sync/semaphore.rs"]
 mod semaphore;
 #[path = "../../../scheduler/src/sync/channel/buffer.rs"]
 mod buffer;
 #[path = "../../../scheduler/src/sync/channel/core.rs"]
 mod core;
+#[path = "../../../scheduler/src/sync/wait_group.rs"]
+mod wait_group;
 mod stall;
 mod wait;
 
 mod channels;
 mod lines;
+mod others;
 mod permits;
+mod readers;

@@ -11,6 +11,11 @@ use std::time::Instant;
 loom::thread_local! {
     static LEVEL: Cell<usize> = Cell::new(2);
     static CANCELLED: Cell<bool> = Cell::new(false);
+    static ID: u64 = NEXT.with(|next| next.replace(next.get() + 1));
+}
+
+std::thread_local! {
+    static NEXT: Cell<u64> = const { Cell::new(1) };
 }
 
 /// The calling thread is as urgent as that from now on.
@@ -94,6 +99,18 @@ pub(crate) enum Waited {
     Cancelled,
 }
 
+impl Waited {
+    /// Was it served, before the time was over?
+    #[inline]
+    pub(crate) fn in_time(self) -> Result<bool, Cancelled> {
+        match self {
+            Waited::Served => Ok(true),
+            Waited::TimedOut => Ok(false),
+            Waited::Cancelled => Err(Cancelled(())),
+        }
+    }
+}
+
 pub(crate) fn wait_unless<S: Side>(
     latch: &Latch<S::State>,
     value: S::Value,
@@ -116,6 +133,41 @@ pub(crate) fn wait_unless<S: Side>(
     // SAFETY: it is ours, and not in line.
     unsafe { place.with_value(|_| ()) };
     waited
+}
+
+/// Gets in line with `value`, does something, and waits. The result has what became of the value.
+pub(crate) fn wait_after<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    first: impl FnOnce(),
+) -> (Waited, S::Value) {
+    /// Also when it unwinds: the place is in a frame that is about to go.
+    struct InLine<'a, S: Side>(&'a Latch<S::State>, &'a Place<S::Value>);
+    impl<S: Side> Drop for InLine<'_, S> {
+        fn drop(&mut self) {
+            leave::<S>(self.0, self.1);
+        }
+    }
+    let (who, level) = Who::caller();
+    let place = Place::new(who, value);
+    // SAFETY: it stays in this frame, and we wait until it is not in line.
+    latch.with(|state| unsafe { S::line(state).push(&place, level) });
+    S::settled(latch);
+    let in_line = InLine::<S>(latch, &place);
+    first();
+    std::mem::forget(in_line);
+    let waited = wait::<S>(latch, &place, due);
+    (waited, {
+        // SAFETY: it is ours, and not in line; loom sees whether anybody else is still there.
+        unsafe { place.with_value(|_| ()) };
+        place.into_value()
+    })
+}
+
+/// No two have the same, and none has 0.
+pub(crate) fn identity() -> u64 {
+    ID.with(|id| *id)
 }
 
 pub(crate) fn wait<S: Side>(

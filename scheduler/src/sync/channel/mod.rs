@@ -6,6 +6,8 @@
 //! | [`bounded`]`(0)`        | none fits: sender and receiver meet                                          |
 //! | [`unbounded`]           | nobody waits to send                                                         |
 //! | [`oneshot`](oneshot())  | one value, once                                                              |
+//! | [`broadcast::channel`]  | every receiver sees every value, and one that is too slow is told so         |
+//! | [`watch::channel`]      | a value that changes: every receiver sees the latest                         |
 //!
 //! [`select!`](crate::select!) waits for several at once. Values are received in the order in which they were sent. Who waits is
 //! served by priority, and what somebody was given who was cancelled in that moment is not lost, as he has it.
@@ -37,6 +39,8 @@ mod core;
 mod error;
 mod future;
 mod oneshot;
+pub mod broadcast;
+pub mod watch;
 
 pub use self::oneshot::{OneshotReceiver, OneshotSender, oneshot};
 pub use error::{
