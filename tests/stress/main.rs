@@ -4,10 +4,12 @@
 //! | file       | what it has                                                        |
 //! |------------|--------------------------------------------------------------------|
 //! | [`world`]  | what the fibers of a round share, and what a fiber does in its life |
+//! | [`primitives`] | all that fibers wait for, at once                              |
 //! | `main.rs`  | rounds: in peace, with stops in the middle, at limits, across two   |
 //!
 //! Each round has other lanes and another policy.
 
+mod primitives;
 mod world;
 
 use heddle_scheduler::{AtLimit, Builder, Lanes, Numa, Pinning, Priority, Scheduler, StackGuard};
@@ -177,6 +179,47 @@ fn two_schedulers_in_one_process_live_through_each_other() {
             }
             world.part();
             Rig::retire(&other);
+        },
+    );
+}
+
+#[test]
+fn all_that_fibers_wait_for_bears_cancellations_timeouts_changes_and_threads() {
+    rounds(
+        |builder, _| builder,
+        |world, random| {
+            let census = Census::new();
+            let things = Arc::new(primitives::Things::new(census.clone()));
+            let fibers: Vec<_> = (0..60)
+                .map(|_| {
+                    let (things, mut random) = (things.clone(), random.split());
+                    world.scheduler.go_with_priority(*random.pick(&Priority::ALL), move || {
+                        (0..40).for_each(|_| things.deed(&mut random));
+                    })
+                })
+                .collect();
+            std::thread::scope(|s| {
+                for _ in 0..2 {
+                    let (mut random, fibers, things) = (random.split(), &fibers, &things);
+                    s.spawn(move || {
+                        for _ in 0..200 {
+                            match random.below(4) {
+                                0 => things.deed(&mut random),
+                                1 if random.chance(20) => random.pick(fibers).cancel(),
+                                _ => random.pick(fibers).set_priority(*random.pick(&Priority::ALL)),
+                            }
+                        }
+                    });
+                }
+            });
+            for fiber in fibers {
+                if let Err(error) = fiber.join() {
+                    assert!(error.is_cancelled(), "{error}");
+                }
+            }
+            things.check();
+            drop(things);
+            assert_eq!(census.live(), 0, "values are left in a channel");
         },
     );
 }

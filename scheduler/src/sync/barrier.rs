@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 ///
 /// let scheduler = Scheduler::builder().workers(2).build()?;
 /// let fibers: Vec<_> = (0..10).map(|_| scheduler.go(|| ALL_HERE.wait().is_leader())).collect();
-/// let leaders = fibers.into_iter().filter(|_| true).map(|fiber| fiber.join().unwrap()).filter(|leads| *leads);
+/// let leaders = fibers.into_iter().map(|fiber| fiber.join().unwrap()).filter(|leads| *leads);
 /// assert_eq!(leaders.count(), 1);
 /// # Ok::<(), heddle_scheduler::Error>(())
 /// ```
