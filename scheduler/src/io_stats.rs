@@ -11,6 +11,7 @@ pub(crate) struct IoCounters {
     pub(crate) events: Counter,
     pub(crate) waits: Counter,
     pub(crate) registered: Counter,
+    pub(crate) operations: Counter,
 }
 
 /// Input and output of all workers. All is zero, and costs nothing, in a program that does none.
@@ -28,6 +29,8 @@ pub struct IoStats {
     /// Descriptors that pollers know, now. One that was closed on another thread than that on which it was waited for
     /// counts until its number is used again.
     pub registered: u64,
+    /// Operations on files that were handed to the kernel by rings (io_uring).
+    pub operations: u64,
 }
 
 impl IoStats {
@@ -38,16 +41,17 @@ impl IoStats {
             events: sum.events + worker.events.get(),
             waits: sum.waits + worker.waits.get(),
             registered: sum.registered + worker.registered.get(),
+            operations: sum.operations + worker.operations.get(),
         })
     }
 }
 
 impl fmt::Display for IoStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IoStats { polls, sleeps, events, waits, registered } = self;
+        let IoStats { polls, sleeps, events, waits, registered, operations } = self;
         write!(
             f,
-            "io: {registered} descriptors, {waits} waits, {events} events in {polls} looks, {sleeps} of them asleep"
+            "io: {registered} descriptors, {waits} waits, {events} events in {polls} looks, {sleeps} of them asleep, {operations} by rings"
         )
     }
 }

@@ -21,6 +21,7 @@
 mod error;
 mod source;
 pub mod net;
+pub mod fs;
 mod pipe;
 mod standard;
 pub mod process;

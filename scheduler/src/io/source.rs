@@ -3,9 +3,12 @@
 
 use super::error::{cancelled, cannot_wait};
 use crate::error::Cancelled;
+use crate::fiber::awaited::Awaited;
+use crate::fiber::loans::Lender;
 use crate::suspend::{suspend, unwind_cancelled};
 use crate::time::try_checkpoint;
 use crate::worker::current;
+use crate::worker::loan::while_lending;
 use crate::worker::reactor::{Direction, Node};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -194,7 +197,7 @@ impl<S: AsFd> Source<S> {
         let Registration { fd, id, .. } = self.registration;
         let outcome = worker.wait_for_source((fd, id), direction, |node| {
             let timer = due.map(|due| worker.timers.set(due, fiber));
-            let outcome = suspend_until(node, due);
+            let outcome = while_lending(&Waits { fd, direction }, || suspend_until(node, due));
             timer.into_iter().for_each(|key| worker.timers.clear(key));
             outcome
         })?;
@@ -203,6 +206,24 @@ impl<S: AsFd> Source<S> {
             Some(Ok(false)) => Err(timed_out()),
             Some(Err(Cancelled(()))) => Err(self.terms.cancel()),
         }
+    }
+}
+
+/// Tells what a fiber waits for.
+struct Waits {
+    fd: RawFd,
+    direction: Direction,
+}
+
+impl Lender for Waits {
+    fn level_is(&self, _: usize) {}
+
+    fn waits_for(&self) -> Awaited {
+        let what = match self.direction {
+            Direction::Read => "what is to be read, descriptor",
+            Direction::Write => "room to write, descriptor",
+        };
+        Awaited::Thing { what, address: self.fd as usize }
     }
 }
 

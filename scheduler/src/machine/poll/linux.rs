@@ -17,6 +17,9 @@ const ALL: i32 = libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLL
 /// What the bell is registered with. No descriptor has this number.
 const BELL: u64 = u64::MAX;
 
+/// What a ring is. No descriptor has this number.
+const RING: RawFd = -2;
+
 /// The descriptors of one thread.
 pub(crate) struct Poller {
     epoll: OwnedFd,
@@ -35,6 +38,11 @@ pub(crate) struct Event {
 }
 
 impl Event {
+    /// The ring has completions.
+    pub(crate) fn is_ring(self) -> bool {
+        self.fd == RING
+    }
+
     fn has(self, bits: i32) -> bool {
         self.bits & bits != 0
     }
@@ -83,6 +91,11 @@ impl Poller {
             }
             outcome => outcome,
         }
+    }
+
+    /// Watches a ring, each of whose completions is an edge.
+    pub(crate) fn add_ring(&self, fd: RawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_ADD, fd, libc::EPOLLIN | libc::EPOLLET, u64::from(RING as u32))
     }
 
     /// Watches it no more: for one that stays open elsewhere. (The kernel forgets those that are closed.)

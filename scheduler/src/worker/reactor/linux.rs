@@ -1,5 +1,6 @@
 //! See [the module's documentation](super).
 
+use super::ring::{Operation, Ring};
 use crate::fiber::FiberRef;
 use crate::machine::clock;
 use crate::machine::poll::{Event, Poller};
@@ -77,6 +78,8 @@ type Page = [Entry; PAGE];
 /// See the [module's documentation](super).
 pub(crate) struct Reactor {
     poller: OnceCell<Poller>,
+    /// `None` inside: the system has none for us.
+    ring: OnceCell<Option<Ring>>,
     pages: RefCell<Vec<Option<Rc<Page>>>>,
     /// How many fibers wait.
     waiting: Cell<usize>,
@@ -92,6 +95,7 @@ impl Reactor {
     pub(crate) fn new() -> Reactor {
         Reactor {
             poller: OnceCell::new(),
+            ring: OnceCell::new(),
             pages: RefCell::default(),
             waiting: Cell::new(0),
             look_at: Cell::new(0),
@@ -209,18 +213,64 @@ impl Reactor {
 }
 
 impl Worker {
+    fn poller(&self) -> io::Result<&Poller> {
+        if let Some(poller) = self.io.poller.get() {
+            return Ok(poller);
+        }
+        let poller = Poller::new(self.remote().open_bell()?)?;
+        Ok(self.io.poller.get_or_init(|| poller))
+    }
+
+    fn ring(&self) -> Option<&Ring> {
+        if let Some(ring) = self.io.ring.get() {
+            return ring.as_ref();
+        }
+        // Where there are no descriptors just now, there may be later.
+        let poller = self.poller().ok()?;
+        let ring = Ring::new().ok().filter(|ring| poller.add_ring(ring.descriptor()).is_ok());
+        self.io.ring.get_or_init(|| ring).as_ref()
+    }
+
+    /// Has the kernel do `entry` for the current fiber, and calls `wait`, which suspends it until the operation
+    /// [has a result](Operation::result), not shorter; it may [ask for an earlier end](Self::cancel_operation). `None`:
+    /// there is no ring, and it has not begun.
+    ///
+    /// # Safety
+    /// What `entry` points to stays until `wait` returns, and `wait` returns only when there is a result. It does not
+    /// unwind before.
+    pub(crate) unsafe fn operate(
+        &self,
+        entry: io_uring::squeue::Entry,
+        wait: impl FnOnce(&Operation),
+    ) -> Option<io::Result<u32>> {
+        let ring = self.ring()?;
+        let fiber = self.current().and_then(|carrier| carrier.fiber()).expect("only a fiber waits here");
+        let operation = Operation::new(fiber);
+        // SAFETY: it is in this frame until it has a result; the caller promises the rest.
+        unsafe { ring.submit(entry, &operation) }.ok()?;
+        self.remote().counters.io.operations.add(1);
+        ring.reap(|fiber| self.resume_here(fiber));
+        if operation.result().is_none() {
+            self.io.waiting.set(self.io.waiting.get() + 1);
+            wait(&operation);
+            self.io.waiting.set(self.io.waiting.get() - 1);
+        }
+        Some(operation.result().expect("it was waited for"))
+    }
+
+    /// Asks the kernel to end it soon.
+    pub(crate) fn cancel_operation(&self, operation: &Operation) {
+        if let Some(ring) = self.ring() {
+            ring.cancel(operation);
+        }
+    }
+
     /// The source's entry here; it is registered if it is not.
     fn register(&self, fd: RawFd, id: u64) -> io::Result<&Entry> {
         if let Some(entry) = self.io.entry_of(fd, id) {
             return Ok(entry);
         }
-        let poller = match self.io.poller.get() {
-            Some(poller) => poller,
-            None => {
-                let poller = Poller::new(self.remote().open_bell()?)?;
-                self.io.poller.get_or_init(|| poller)
-            }
-        };
+        let poller = self.poller()?;
         let entry = self.io.make_entry(fd);
         poller.add(fd, id as u32)?;
         let counters = &self.remote().counters.io;
@@ -321,6 +371,12 @@ impl Worker {
         let counters = &self.remote().counters.io;
         let more = poller.wait(timeout, |event| {
             counters.events.add(1);
+            if event.is_ring() {
+                if let Some(Some(ring)) = self.io.ring.get() {
+                    ring.reap(|fiber| self.resume_here(fiber));
+                }
+                return;
+            }
             self.io.note(event, |fiber| self.resume_here(fiber));
         });
         counters.polls.add(1);

@@ -55,5 +55,9 @@ mod system;
 #[cfg(not(target_os = "linux"))]
 #[path = "other.rs"]
 mod system;
+#[cfg(target_os = "linux")]
+mod ring;
+#[cfg(target_os = "linux")]
+pub(crate) use ring::Operation;
 
 pub(crate) use system::*;
