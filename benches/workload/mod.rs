@@ -31,6 +31,7 @@ mod handoff_cross;
 mod handoff_same;
 mod inversion;
 mod levels;
+mod mutex;
 mod parallel;
 mod parked;
 mod rendezvous;
@@ -58,6 +59,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &parked::WORKLOAD,
     &wake::WORKLOAD,
     &levels::WORKLOAD,
+    &mutex::WORKLOAD,
     &block_wake::WORKLOAD,
     &urgent_hogs::WORKLOAD,
     &urgent_queues::WORKLOAD,
