@@ -1,11 +1,15 @@
 //! The end of a scheduler, and its next beginning.
 
 use heddle_scheduler::suspend::suspend;
-use heddle_scheduler::{JoinHandle, Priority, Scheduler, go, sleep, yield_now};
+use heddle_scheduler::sync::channel::{self, broadcast, watch};
+use heddle_scheduler::sync::{Barrier, Condvar, Event as Signal, Mutex, Once, RwLock, Semaphore, WaitGroup};
+use heddle_scheduler::{
+    JoinHandle, Lanes, Priority, Scheduler, block_on, go, scope, select, sleep, timeout, yield_now,
+};
 use heddle_tests::{Census, Event, Gate, Rig, Tracked, eventually, everywhere, occupy, watchdog};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const FOR_EVER: Duration = Duration::MAX;
 
@@ -377,4 +381,90 @@ fn a_fiber_that_joins_a_stopped_one_of_another_scheduler_is_told() {
         assert!(joiner.join().unwrap(), "its wait told it, and it returned");
         super::retire_when_sole(other);
     });
+}
+
+/// What ten thousand fibers wait for in vain, each kind of wait in turn.
+#[test]
+fn ten_thousand_fibers_that_wait_for_everything_there_is_end_when_it_stops() {
+    const FIBERS: usize = 10_000;
+    for lanes in [Lanes::one(), Lanes::three()] {
+        let scheduler = Scheduler::builder().workers(2).lanes(lanes).name("blocked").build().unwrap();
+        let watch_dog = watchdog::watch(format!("{FIBERS} blocked fibers, {lanes:?}"));
+        let scheduler = Arc::new(scheduler);
+        watch_dog.add(Arc::downgrade(&scheduler));
+        let census = Census::new();
+        let mutex = Arc::new(Mutex::new(()));
+        let (rw_lock, for_writers) = (Arc::new(RwLock::new(())), Arc::new(RwLock::new(())));
+        let (semaphore, once) = (Arc::new(Semaphore::new(0)), Arc::new(Once::new()));
+        let (signal, condvar, own) =
+            (Arc::new(Signal::new()), Arc::new(Condvar::new()), Arc::new(Mutex::new(())));
+        let (barrier, group) = (Arc::new(Barrier::new(FIBERS)), WaitGroup::new());
+        let (full, empty) = channel::bounded::<Tracked>(0);
+        let (other, nothing) = channel::bounded::<Tracked>(0);
+        let (cast, _hears) = broadcast::channel::<u32>(1);
+        let (_tell, news) = watch::channel(0);
+        // Held by this thread, for ever as far as they can tell.
+        let held = (mutex.lock(), rw_lock.write(), for_writers.read());
+        let first = scheduler.go({
+            let once = once.clone();
+            move || once.call_once(|| sleep(FOR_EVER))
+        });
+        eventually(|| scheduler.stats().levels[2].suspended == 1);
+        let handles: Vec<_> = (0..FIBERS)
+            .map(|n| {
+                let tracked = census.track();
+                let (mutex, rw_lock, for_writers) = (mutex.clone(), rw_lock.clone(), for_writers.clone());
+                let (semaphore, once, signal) = (semaphore.clone(), once.clone(), signal.clone());
+                let (condvar, own, barrier) = (condvar.clone(), own.clone(), barrier.clone());
+                let (group, full, nothing) = (group.clone(), full.clone(), nothing.clone());
+                let (mut cast, mut news) = (cast.subscribe(), news.clone());
+                let value = census.track();
+                scheduler.go_with_priority(Priority::ALL[n / 20 % 5], move || {
+                    let _held = tracked;
+                    match n % 20 {
+                        0 => drop(mutex.lock()),
+                        1 => drop(rw_lock.read()),
+                        2 => drop(for_writers.write()),
+                        3 => drop(semaphore.acquire()),
+                        4 => once.call_once(|| ()),
+                        5 => signal.wait(),
+                        6 => drop(condvar.wait(own.lock())),
+                        7 => drop(barrier.wait()),
+                        8 => group.wait(),
+                        9 => drop(full.send(value)),
+                        10 => drop(nothing.recv()),
+                        11 => drop(nothing.recv_timeout(Duration::from_secs(1_000_000))),
+                        12 => drop(cast.recv()),
+                        13 => drop(news.changed()),
+                        14 => select! {
+                            recv(nothing) -> value => drop(value),
+                            send(full, value) -> sent => drop(sent),
+                        },
+                        15 => drop(block_on(nothing.recv_async())),
+                        16 => drop(go(move || nothing.recv().is_ok()).join()),
+                        17 => drop(scope(|s| drop(s.go(|| nothing.recv().is_ok())))),
+                        18 => drop(timeout(FOR_EVER, || sleep(FOR_EVER))),
+                        _ => while suspend().is_ok() {},
+                    }
+                })
+            })
+            .collect();
+        // Two kinds make another one each.
+        let waiting = (FIBERS + FIBERS / 10 + 1) as u64;
+        eventually(|| scheduler.stats().levels.iter().map(|level| level.suspended).sum::<u64>() == waiting);
+        let report = scheduler.who_waits();
+        assert_eq!(report.fibers.len() as u64 + u64::from(!report.silent.is_empty()), waiting);
+        let begin = Instant::now();
+        Rig::retire(&scheduler);
+        println!("{lanes:?}: stopped in {:?}", begin.elapsed());
+        assert!(handles.iter().all(JoinHandle::is_finished) && first.is_finished());
+        // Nobody is in any line, nothing was lost, and all of it works on.
+        assert!(semaphore.try_acquire().is_none() && nothing.try_recv().is_err() && own.try_lock().is_some());
+        assert!(full.try_send(census.track()).is_err() && other.is_empty() && empty.is_empty());
+        drop(held);
+        assert!(
+            mutex.try_lock().is_some() && rw_lock.try_write().is_some() && for_writers.try_write().is_some()
+        );
+        assert_eq!(census.live(), 0);
+    }
 }
