@@ -148,6 +148,11 @@ impl Carrier {
         self.fiber().is_some_and(|fiber| fiber.state.is_called()) && self.interruption().is_some()
     }
 
+    /// Is a cancellation kept from it, now and until the call returns that asks? Only for the fiber itself.
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.sections.iter().any(|section| matches!(section.end, End::Shield))
+    }
+
     /// Why.
     #[cold]
     pub(crate) fn interruption(&self) -> Option<Interruption> {

@@ -19,18 +19,23 @@
 //! *An early end*, by a panic, or as the one who called is cancelled or its [`timeout`](crate::timeout) over, is a
 //! branch that unwinds. It says so in `ended`, and all others see that before their next piece and leave out the rest.
 //! What they return has no meaning any more, as what unwinds comes out of the call: `join` takes it along, and cancels
-//! the branches that are fibers of their own.
+//! the branches that are fibers of their own. A caller that is cancelled may be queued behind those, each of which has
+//! its fill of the worker first; so branches look at its state word too, unless it is in a shield.
 //!
 //! | field   | written by                               | read by                      |
 //! |---------|------------------------------------------|------------------------------|
 //! | `ended` | who ends it early; never taken back      | everybody, before each piece |
 //! | `grain` | everybody, after a piece that was timed  | everybody                    |
+//! | `root`  | who called, before                       | everybody, before each piece |
 
 use super::source::Source;
+use crate::fiber::FiberRef;
 use crate::fork::Fork;
 use crate::machine::clock;
 use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
+use crate::suspend::cancel_point;
 use crate::time::checkpoint;
+use crate::worker::current;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -64,7 +69,13 @@ pub(super) struct Run {
     ended: AtomicBool,
     grain: AtomicUsize,
     timed: Option<Bounds>,
+    /// Whose cancellation ends it.
+    root: Option<FiberRef>,
 }
+
+// SAFETY: `root` is only asked whether it is cancelled, which anybody may; it outlives the call, in
+// which it is.
+unsafe impl Sync for Run {}
 
 /// [`SHORT`] and [`LONG`] in ticks.
 #[derive(Clone, Copy)]
@@ -88,7 +99,11 @@ impl Run {
             Grain::Of(elements) => (elements.get(), None),
             Grain::Auto => (1, Some(Bounds { short: clock::ticks_in(SHORT), long: clock::ticks_in(LONG) })),
         };
-        Run { ended: AtomicBool::new(false), grain: AtomicUsize::new(grain), timed }
+        // While a panic unwinds it nothing else could come out of the call.
+        let here = if std::thread::panicking() { None } else { current::on_carrier() };
+        let root =
+            here.filter(|(_, carrier)| !carrier.is_shielded()).and_then(|(_, carrier)| carrier.fiber());
+        Run { ended: AtomicBool::new(false), grain: AtomicUsize::new(grain), timed, root }
     }
 
     /// How many elements make a piece.
@@ -109,6 +124,9 @@ impl Run {
         let ends = EndsRun(self);
         // It unwinds here, if it is cancelled.
         checkpoint();
+        if self.root.is_some_and(|root| root.state.is_cancelled()) {
+            return false;
+        }
         std::mem::forget(ends);
         true
     }
@@ -163,7 +181,12 @@ where
 pub(super) fn with_run<R>(grain: Grain, f: impl FnOnce(&mut Fork, &Run) -> R) -> R {
     let run = Run::new(grain);
     let result = Fork::with(|fork| f(fork, &run));
-    assert!(!run.has_ended(), "what ends a run early comes out of it");
+    if run.has_ended() {
+        // Nothing has come out of it, so the caller is cancelled.
+        drop(result);
+        cancel_point();
+        unreachable!("who left something out has seen that the caller is cancelled, in no shield");
+    }
     result
 }
 
