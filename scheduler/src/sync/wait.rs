@@ -134,9 +134,10 @@ impl Wakes {
     /// Wakes them.
     #[inline]
     pub(crate) fn call(self) {
-        if let Some(first) = self.first {
-            first.call();
-            self.others.into_iter().for_each(Wake::call);
+        match self.first {
+            None => {}
+            Some(first) if self.others.is_empty() => first.call(),
+            Some(first) => wake_all(std::iter::once(first).chain(self.others).collect()),
         }
     }
 
