@@ -293,12 +293,18 @@ fn health(order: &Order) -> Result<(), Box<dyn Error>> {
                 path: "/work?20".to_owned(),
                 connections: 4 * order.workers,
                 rate: None,
-                spins: order.split,
+                // It would take the CPU of the other client, whose latencies count.
+                spins: false,
                 warm_up,
                 time: order.time,
             };
-            let health =
-                Plan { path: "/health".to_owned(), connections: 16, rate: Some(500.0), ..work.clone() };
+            let health = Plan {
+                path: "/health".to_owned(),
+                connections: 16,
+                rate: Some(500.0),
+                spins: order.split,
+                ..work.clone()
+            };
             let begin = Barrier::new(2);
             let (health, work) = std::thread::scope(|scope| {
                 let (work, health, begin) = (&work, &health, &begin);

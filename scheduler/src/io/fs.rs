@@ -2,9 +2,10 @@
 //!
 //! Reads, writes and `sync` are handed to the kernel by the worker's ring (io_uring) and suspend the fiber until they are
 //! done; what is in memory already is done at once. A fiber that is cancelled meanwhile asks the kernel to let go and
-//! waits until it has, as its memory is in the kernel's hands; then it unwinds. What takes the system little time (to open a
-//! file, to ask for its size) is done in place. Where the kernel has no rings, or a container forbids them, all is done in
-//! place: the calls are the same, and keep the thread.
+//! waits until it has, as its memory is in the kernel's hands; then it unwinds. To open a file or a folder is
+//! [`blocking`](crate::blocking()), on a thread of the pool, and so is all the rest where the kernel has no rings or a
+//! container forbids them. What the system does at once (to move to another place of a file, to ask for its size) is done
+//! in place.
 //!
 //! ```
 //! use heddle_scheduler::{Scheduler, io::fs};
@@ -21,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use crate::blocking::blocking;
 use crate::suspend::{suspend, suspend_shielded, unwind_cancelled};
 use crate::time::checkpoint;
 use crate::worker::current;
@@ -148,7 +150,8 @@ impl OpenOptions {
     /// # Errors
     /// As in `std`.
     pub fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
-        self.0.open(path).map(File)
+        let path = path.as_ref();
+        blocking(|| self.0.open(path)).map(File)
     }
 }
 
@@ -162,7 +165,8 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn open(path: impl AsRef<Path>) -> io::Result<File> {
-        fs::File::open(path).map(File)
+        let path = path.as_ref();
+        blocking(|| fs::File::open(path)).map(File)
     }
 
     /// To be written; what was there is gone.
@@ -170,7 +174,8 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn create(path: impl AsRef<Path>) -> io::Result<File> {
-        fs::File::create(path).map(File)
+        let path = path.as_ref();
+        blocking(|| fs::File::create(path)).map(File)
     }
 
     /// See [`OpenOptions`].
@@ -183,7 +188,7 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn read_at(&self, bytes: &mut [u8], at: u64) -> io::Result<usize> {
-        again(|| read_by_ring(&self.0, bytes, at).unwrap_or_else(|| self.0.read_at(bytes, at)))
+        again(|| read_by_ring(&self.0, bytes, at).unwrap_or_else(|| blocking(|| self.0.read_at(bytes, at))))
     }
 
     /// Writes at a place; where the file is, does not change.
@@ -191,7 +196,7 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
-        again(|| write_by_ring(&self.0, bytes, at).unwrap_or_else(|| self.0.write_at(bytes, at)))
+        again(|| write_by_ring(&self.0, bytes, at).unwrap_or_else(|| blocking(|| self.0.write_at(bytes, at))))
     }
 
     /// Reads all of `bytes` from a place.
@@ -227,7 +232,7 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn sync_all(&self) -> io::Result<()> {
-        again(|| sync(&self.0, types::FsyncFlags::empty()).unwrap_or_else(|| self.0.sync_all()))
+        again(|| sync(&self.0, types::FsyncFlags::empty()).unwrap_or_else(|| blocking(|| self.0.sync_all())))
     }
 
     /// The same, but not for what is known about the file, as when it was changed.
@@ -235,7 +240,9 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn sync_data(&self) -> io::Result<()> {
-        again(|| sync(&self.0, types::FsyncFlags::DATASYNC).unwrap_or_else(|| self.0.sync_data()))
+        again(|| {
+            sync(&self.0, types::FsyncFlags::DATASYNC).unwrap_or_else(|| blocking(|| self.0.sync_data()))
+        })
     }
 
     /// What is known about it.
@@ -251,7 +258,7 @@ impl File {
     /// # Errors
     /// As in `std`.
     pub fn set_len(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        blocking(|| self.0.set_len(length))
     }
 
     /// Who may do what with it.
@@ -273,13 +280,13 @@ impl File {
 
 impl Read for &File {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        again(|| read_by_ring(&self.0, bytes, HERE).unwrap_or_else(|| (&self.0).read(bytes)))
+        again(|| read_by_ring(&self.0, bytes, HERE).unwrap_or_else(|| blocking(|| (&self.0).read(bytes))))
     }
 }
 
 impl Write for &File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        again(|| write_by_ring(&self.0, bytes, HERE).unwrap_or_else(|| (&self.0).write(bytes)))
+        again(|| write_by_ring(&self.0, bytes, HERE).unwrap_or_else(|| blocking(|| (&self.0).write(bytes))))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -379,13 +386,15 @@ pub fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> io::Result<()> 
 /// # Errors
 /// As in `std`.
 pub fn metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
-    fs::metadata(path)
+    let path = path.as_ref();
+    blocking(|| fs::metadata(path))
 }
 
-/// What is in a folder.
+/// What is in a folder. Its iterator asks the system in place, for many entries at a time.
 ///
 /// # Errors
 /// As in `std`.
 pub fn read_dir(path: impl AsRef<Path>) -> io::Result<fs::ReadDir> {
-    fs::read_dir(path)
+    let path = path.as_ref();
+    blocking(|| fs::read_dir(path))
 }

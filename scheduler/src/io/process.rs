@@ -10,10 +10,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! To start a program takes the system about a millisecond, for which the thread is kept.
+//! To start a program takes the system about a millisecond, and is [`blocking`](crate::blocking()): done by a thread of
+//! the pool, while the fiber is suspended.
 
 use super::pipe::{PipeReader, PipeWriter};
 use super::source::Source;
+use crate::blocking::blocking;
 use crate::runtime::scope::scope;
 use crate::worker::reactor::Direction;
 use std::ffi::OsStr;
@@ -114,7 +116,7 @@ impl Command {
     /// # Errors
     /// There is no such program, or the system refuses.
     pub fn spawn(&mut self) -> io::Result<Child> {
-        let child = self.inner.spawn()?;
+        let child = blocking(|| self.inner.spawn())?;
         // From here on it ends by `drop`, if something fails.
         let mut child = Child {
             inner: child,

@@ -45,18 +45,17 @@ pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
 
-use crate::suspend::{Resumer, suspend_shielded};
-use crate::sync::Mutex;
+use crate::blocking::blocking;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::sync::Arc;
 
 /// How many connections wait to be accepted, at most; the system may have a lower limit (`net.core.somaxconn`). As a
 /// worker may be busy for milliseconds, in which hundreds may come.
 pub const BACKLOG: i32 = 4096;
 
-/// Looks up the addresses of a host by its name, on a thread made for that: the system's calls for it block.
+/// Looks up the addresses of a host by its name, on a thread of the pool, as the system's calls for it block: see
+/// [`blocking`](crate::blocking()).
 ///
 /// ```
 /// use heddle_scheduler::io::net::lookup;
@@ -66,24 +65,12 @@ pub const BACKLOG: i32 = 4096;
 /// ```
 ///
 /// # Errors
-/// There is no such name, or nobody knows; or the thread could not be made.
+/// There is no such name, or nobody knows.
 pub fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let found = Arc::new(Mutex::new(None));
-    let (theirs, host, resumer) = (found.clone(), host.to_owned(), Resumer::current());
-    std::thread::Builder::new().name("lookup".to_owned()).spawn(move || {
-        let addresses = (host.as_str(), port).to_socket_addrs().map(Vec::from_iter);
-        *theirs.lock() = Some(addresses);
-        resumer.resume();
-    })?;
-    loop {
-        if let Some(found) = found.lock().take() {
-            return found;
-        }
-        suspend_shielded();
-    }
+    blocking(|| (host, port).to_socket_addrs().map(Vec::from_iter))
 }
 
 /// Calls `f` for each address until one succeeds.
