@@ -1,6 +1,6 @@
 //! Timers in order of their due times: setting, clearing and firing one takes about as long with a million
 //! pending as with one. Pure: the time comes as an argument, so the workers use it with the real clock and the
-//! [simulator](crate::simulation) with its own.
+//! simulator with its own.
 //!
 //! # The wheel
 //!
