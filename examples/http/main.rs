@@ -11,7 +11,7 @@
 mod message;
 mod server;
 
-use heddle_scheduler::Scheduler;
+use heddle_scheduler::{Lanes, Scheduler};
 use heddle_scheduler::io::net::TcpListener;
 use server::Server;
 use std::error::Error;
@@ -64,7 +64,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let address = words.first().map_or("127.0.0.1:8080", String::as_str);
     let set = hold_signals();
-    let mut builder = Scheduler::builder();
+    // What connections do is short, and what is long is Background work: so they need not give way to the threads of
+    // others, as the clients' on the same machine.
+    let mut builder = Scheduler::builder().lanes(Lanes::three().ordinary_nice(0));
     if let Some(workers) = words.get(1) {
         builder = builder.workers(workers.parse()?);
     }

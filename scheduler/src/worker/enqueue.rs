@@ -95,17 +95,16 @@ impl Worker {
             let level = carrier_ref.level.get() as usize;
             self.remote().counters.levels[level].suspended.add(u64::MAX);
             self.push_ready(carrier, Queued::Ready, false);
-            self.note_boost(fiber);
+            self.note_boost(carrier_ref.level.get() as usize);
         } else {
             carrier_ref.token.set(true);
         }
     }
 
-    /// A fiber of ours is runnable: if it was lent a level above our lane, we need a CPU.
+    /// A fiber of ours is runnable at that level: if it was lent one above our lane, we need a CPU.
     #[inline]
-    pub(super) fn note_boost(&self, fiber: FiberRef) {
-        let level = fiber.state.level();
-        if self.crew().levels() & 1 << level == 0 {
+    pub(super) fn note_boost(&self, level: usize) {
+        if (self.stealable | self.piled) & 1 << level == 0 {
             self.shared.boost(self.index, level);
         }
     }
@@ -142,7 +141,7 @@ impl Worker {
         carrier_ref.queued.set(Queued::No);
         self.left_ready(level);
         self.push_ready(carrier, queued, false);
-        self.note_boost(fiber);
+        self.note_boost(carrier_ref.level.get() as usize);
     }
 
     pub(super) fn left_ready(&self, level: usize) {
