@@ -1,8 +1,8 @@
 //! Nobody starves: neither within a level, nor the less urgent levels.
 
 use heddle_scheduler::suspend::{Resumer, suspend};
-use heddle_scheduler::{Priority, go, go_with_priority, yield_now};
-use heddle_tests::{Event, Rig, eventually, everywhere, on_workers};
+use heddle_scheduler::{Priority, checkpoint, go, go_with_priority, yield_now};
+use heddle_tests::{Event, Rig, eventually, everywhere, in_one_lane, on_workers};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -277,4 +277,38 @@ fn a_fiber_that_yields_until_another_has_run_lets_it_start_at_every_level() {
             fiber.join().expect("it does not panic");
         }
     });
+}
+
+/// Also those that wait in an inbox while each worker has some of their level.
+#[test]
+fn equals_that_compute_and_make_room_for_other_levels_all_go_on() {
+    const EACH: usize = 8;
+    in_one_lane(
+        &[1, 2],
+        |builder| builder,
+        |rig| {
+            let end = End::default();
+            let rounds: Arc<Vec<AtomicUsize>> =
+                Arc::new((0..3 * EACH).map(|_| AtomicUsize::new(0)).collect());
+            let priorities = [Priority::Critical, Priority::Normal, Priority::Background];
+            let fibers: Vec<_> = (0..3 * EACH)
+                .map(|index| {
+                    let (end, rounds) = (end.0.clone(), rounds.clone());
+                    rig.go_with_priority(priorities[index / EACH], move || {
+                        while !end.load(Ordering::Relaxed) {
+                            for _ in 0..50 {
+                                (0..500).for_each(|_| std::hint::spin_loop());
+                                checkpoint();
+                            }
+                            rounds[index].fetch_add(1, Ordering::Relaxed);
+                            yield_now();
+                        }
+                    })
+                })
+                .collect();
+            eventually(|| rounds.iter().all(|rounds| rounds.load(Ordering::Relaxed) >= 5));
+            drop(end);
+            fibers.into_iter().for_each(|fiber| fiber.join().unwrap());
+        },
+    );
 }

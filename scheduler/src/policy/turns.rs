@@ -31,7 +31,9 @@ use std::cell::{Cell, RefCell};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checkpoint {
     GoOn,
-    /// Another level goes first; the fiber goes on, before its equals, when its own has its turn again.
+    /// Another level goes first; the fiber goes on when its own has its turn again: behind those that were resumed or
+    /// made room before, ahead of those that yielded. (In front of all, a few that make room again and again would keep
+    /// the others from ever going on.)
     MakeRoom,
     /// Its slice is over: it goes behind its equals.
     GoLast,

@@ -222,7 +222,7 @@ impl World<'_> {
                 self.violate(Promise::NeverEarly, detail);
             }
             if !self.mutated(Mutation::MailLost) || !self.random.chance(2) {
-                self.push_ready(id, false, false);
+                self.push_ready(id, false);
             }
         }
     }
@@ -317,7 +317,7 @@ impl World<'_> {
             Between::Checkpoint | Between::Nothing => self.checkpoint(worker, id),
             Between::Yield => {
                 self.workers[worker].current = NONE;
-                self.push_ready(id, true, false);
+                self.push_ready(id, true);
             }
             Between::Sleep(time) => {
                 self.suspend(worker, id);
@@ -386,7 +386,7 @@ impl World<'_> {
             let cpu = self.cpu_time(worker);
             self.workers[worker].eye.looked(looked, cpu);
             self.workers[worker].current = NONE;
-            self.push_ready(id, false, goes == Checkpoint::MakeRoom);
+            self.push_ready(id, goes == Checkpoint::GoLast);
         }
     }
 

@@ -84,14 +84,12 @@ impl World<'_> {
             return;
         }
         for id in std::mem::take(&mut self.workers[worker].mail) {
-            self.push_ready(id, false, false);
+            self.push_ready(id, false);
         }
     }
 
     fn look_into_inbox(&mut self, worker: usize) {
-        let own = self.workers[worker].own();
-        if own != 0 {
-            let level = own.trailing_zeros() as usize;
+        for level in policy::levels_of(self.workers[worker].own()) {
             if self.lane_levels[self.workers[worker].lane] & 1 << level != 0 {
                 self.take_inbox(worker, level);
             }

@@ -51,7 +51,7 @@ impl World<'_> {
                 let queued = self.fibers[id as usize].queued;
                 self.remove_ready(id, old);
                 self.fiber(id).level = new as u8;
-                self.push_ready(id, self.fibers[id as usize].yielded, false);
+                self.push_ready(id, self.fibers[id as usize].yielded);
                 self.fiber(id).queued = queued;
             }
             Life::Running => {

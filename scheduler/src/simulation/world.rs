@@ -321,7 +321,7 @@ impl<'a> World<'a> {
     }
 
     /// Queues a started fiber at its home.
-    pub(super) fn push_ready(&mut self, id: u32, yielded: bool, front: bool) {
+    pub(super) fn push_ready(&mut self, id: u32, yielded: bool) {
         let now = self.now;
         let fiber = &mut self.fibers[id as usize];
         (fiber.life, fiber.yielded, fiber.queued) = (Life::Ready, yielded, now);
@@ -329,11 +329,7 @@ impl<'a> World<'a> {
         let worker = &mut self.workers[home];
         let levels = &mut worker.levels[level];
         let list = if yielded { &mut levels.yielded } else { &mut levels.ready };
-        if front {
-            list.push_front(id)
-        } else {
-            list.push_back(id)
-        }
+        list.push_back(id);
         worker.ready_mask |= 1 << level;
         self.favour(home, level);
     }

@@ -62,7 +62,7 @@ impl Worker {
 
     /// Queues a started fiber of ours.
     #[inline]
-    pub(super) fn push_ready(&self, carrier: *mut Carrier, queued: Queued, front: bool) {
+    pub(super) fn push_ready(&self, carrier: *mut Carrier, queued: Queued) {
         // SAFETY: ours, alive, with a fiber, and in no list.
         let carrier_ref = unsafe { &*carrier };
         let level = carrier_ref.fiber().expect("only fibers are queued").state.level();
@@ -74,7 +74,7 @@ impl Worker {
         carrier_ref.stamp.set(stamp(timed_as, self.remote().counters.dispatches.get()));
         let list = self.list(level, queued);
         // SAFETY: as above.
-        unsafe { if front { list.push_front(carrier) } else { list.push_back(carrier) } };
+        unsafe { list.push_back(carrier) };
         self.ready_mask.set(self.ready_mask.get() | 1 << level);
     }
 
@@ -94,7 +94,7 @@ impl Worker {
         if carrier_ref.parked.replace(false) {
             let level = carrier_ref.level.get() as usize;
             self.remote().counters.levels[level].suspended.add(u64::MAX);
-            self.push_ready(carrier, Queued::Ready, false);
+            self.push_ready(carrier, Queued::Ready);
             self.note_boost(carrier_ref.level.get() as usize);
         } else {
             carrier_ref.token.set(true);
@@ -140,7 +140,7 @@ impl Worker {
         unsafe { self.list(level, queued).remove(carrier) };
         carrier_ref.queued.set(Queued::No);
         self.left_ready(level);
-        self.push_ready(carrier, queued, false);
+        self.push_ready(carrier, queued);
         self.note_boost(carrier_ref.level.get() as usize);
     }
 

@@ -144,8 +144,10 @@ impl Worker {
         }
         let level = mine.trailing_zeros() as usize;
         self.watch_lanes_above(level);
-        // The inbox of our own level would otherwise wait until we have nothing left.
-        self.take_inbox(level);
+        // The inboxes of our own levels would otherwise wait until we have nothing left of them.
+        for level in policy::levels_of(mine) {
+            self.take_inbox(level);
+        }
         if !self.shared.config.sites.is_one() {
             self.help_sites(level);
         }

@@ -556,7 +556,7 @@ impl Worker {
     #[inline]
     pub(crate) fn prepare_yield(&self, carrier: &Carrier, preempted: bool) {
         let queued = if preempted { Queued::Ready } else { Queued::Yielded };
-        self.push_ready(ptr::from_ref(carrier).cast_mut(), queued, preempted);
+        self.push_ready(ptr::from_ref(carrier).cast_mut(), queued);
     }
 
     /// In a checkpoint of the running fiber, of `level`: is there reason to look closer?

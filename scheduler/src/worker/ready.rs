@@ -33,18 +33,6 @@ impl ReadyList {
         }
     }
 
-    /// # Safety
-    /// As for [`push_back`](Self::push_back).
-    pub(crate) unsafe fn push_front(&self, carrier: *mut Carrier) {
-        let head = self.head.replace(carrier);
-        // SAFETY: the caller's promise, also for those that are in the list.
-        unsafe {
-            (*carrier).next.set(head);
-            (*carrier).previous.set(ptr::null_mut());
-            if head.is_null() { self.tail.set(carrier) } else { (*head).previous.set(carrier) }
-        }
-    }
-
     #[inline]
     pub(crate) fn pop_front(&self) -> Option<*mut Carrier> {
         let head = self.head.get();
