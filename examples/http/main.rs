@@ -11,8 +11,8 @@
 mod message;
 mod server;
 
-use heddle_scheduler::{Lanes, Scheduler};
 use heddle_scheduler::io::net::TcpListener;
+use heddle_scheduler::{Lanes, Scheduler};
 use server::Server;
 use std::error::Error;
 use std::io::Read;

@@ -11,14 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-FILES=(scheduler/src/fiber/state.rs scheduler/src/fiber/loans.rs scheduler/src/queue/inbox.rs scheduler/src/worker/beacon.rs scheduler/src/machine/park.rs
-    scheduler/src/fiber/memory/slots.rs scheduler/src/sync/lock_word.rs scheduler/src/sync/wait_list.rs scheduler/src/sync/raw_lock.rs
-    scheduler/src/worker/front.rs scheduler/src/worker/vigil.rs scheduler/src/worker/duty.rs
-    scheduler/src/queue/shelf.rs scheduler/src/queue/table.rs scheduler/src/worker/limit.rs scheduler/src/worker/quiet.rs
-    scheduler/src/sync/latch.rs scheduler/src/sync/line.rs scheduler/src/sync/once.rs scheduler/src/worker/need.rs)
-# What the models compile besides, and has no ordering of its own.
-BESIDES=(scheduler/src/priority.rs scheduler/src/sync/channel/{core,buffer}.rs
-    scheduler/src/sync/{semaphore,rw_lock,lent,condvar,barrier,event,wait_group}.rs)
+# All that the models compile of the scheduler. What has no ordering of its own has no mutants.
+mapfile -t FILES < <(grep -rhoE 'path = "[./]*scheduler/src/[^"]+' tests/loom --include='*.rs' | grep -oE 'scheduler/src/.*' | sort -u)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
@@ -28,7 +22,7 @@ lock=$ROOT/Cargo.lock
 rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler"
 mkdir -p "$WORK/crate/tests" "$WORK/crate/src"
 cp -r tests/loom "$WORK/crate/tests/loom"
-for file in "${FILES[@]}" "${BESIDES[@]}"; do install -D "$file" "$WORK/crate/$file"; done
+for file in "${FILES[@]}"; do install -D "$file" "$WORK/crate/$file"; done
 cp "$lock" "$WORK/crate/Cargo.lock"
 : >"$WORK/crate/src/lib.rs"
 cat >"$WORK/crate/Cargo.toml" <<TOML
