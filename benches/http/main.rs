@@ -10,8 +10,8 @@ mod message;
 mod server;
 mod tokio;
 
-use heddle_scheduler::Scheduler;
 use heddle_scheduler::io::net::TcpListener;
+use heddle_scheduler::{Lanes, Scheduler};
 use load::{Outcome, Plan};
 use std::error::Error;
 use std::io::{BufRead, BufReader};
@@ -33,7 +33,7 @@ usage: heddle-http [options]
   --clients N        threads that ask (default 1)
   --split            the servers have the first half of the CPUs (and as many threads), the clients the others: so
                      that what is measured is not how the system shares a CPU among them
-  --lanes N          lanes of Heddle's scheduler (default 3, of which the ordinary one has nice 10)
+  --lanes N          lanes of Heddle's scheduler (default 3; the ordinary one is no nicer than the clients)
   --attach ADDRESS   only ask a server that runs there";
 
 struct Order {
@@ -114,6 +114,8 @@ fn serve(contender: &str, workers: usize, lanes: usize) -> Result<(), Box<dyn Er
     let address: SocketAddr = "127.0.0.1:0".parse()?;
     match contender {
         "heddle" => {
+            // As the example: what connections do is short, so its threads need not give way to the clients'.
+            let lanes = Lanes::from(lanes).ordinary_nice(0);
             let scheduler = Scheduler::builder().workers(workers).lanes(lanes).build()?;
             let server = server::Server::start(&scheduler, TcpListener::bind(address)?)?;
             println!("{}", server.address());

@@ -92,7 +92,8 @@ pub const ASIDE_MAX: Duration = Duration::from_millis(1);
 pub const ASIDE_MIN: Duration = Duration::from_micros(200);
 
 /// Every so many dispatches a worker looks into the inbox of its level, so that work from outside is
-/// not starved by fibers that make more fibers.
+/// not starved by fibers that make more fibers; and each [`AGE_MAX`] into those of all levels of which it has something.
+/// (More often, one worker would have all of a level before others have come to look.)
 pub(crate) const INBOX_INTERVAL: u64 = 16;
 
 /// A busy worker whose fibers wait for descriptors looks at its poller about so often. A look that finds nothing takes

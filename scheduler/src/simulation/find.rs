@@ -89,7 +89,13 @@ impl World<'_> {
     }
 
     fn look_into_inbox(&mut self, worker: usize) {
-        for level in policy::levels_of(self.workers[worker].own()) {
+        let own = self.workers[worker].own();
+        let mut levels = own & own.wrapping_neg();
+        if own != levels && self.now.saturating_sub(self.workers[worker].swept) >= self.terms.age_max {
+            self.workers[worker].swept = self.now;
+            levels = own;
+        }
+        for level in policy::levels_of(levels) {
             if self.lane_levels[self.workers[worker].lane] & 1 << level != 0 {
                 self.take_inbox(worker, level);
             }

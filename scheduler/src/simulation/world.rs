@@ -100,6 +100,8 @@ pub(super) struct Worker {
     pub(super) ready_mask: u32,
     pub(super) fresh_mask: u32,
     pub(super) mail: Vec<u32>,
+    /// When it last looked into the inboxes of all levels.
+    pub(super) swept: u64,
     /// Its fibers that sleep, and until when.
     pub(super) timers: Wheel<(u32, u64)>,
     pub(super) turns: Turns,
@@ -391,6 +393,7 @@ impl Worker {
             ready_mask: 0,
             fresh_mask: 0,
             mail: Vec::new(),
+            swept: 0,
             timers: Wheel::new(),
             turns: Turns::new(),
             aside: Aside::new(),

@@ -145,7 +145,7 @@ impl Worker {
         let level = mine.trailing_zeros() as usize;
         self.watch_lanes_above(level);
         // The inboxes of our own levels would otherwise wait until we have nothing left of them.
-        for level in policy::levels_of(mine) {
+        for level in policy::levels_of(self.inboxes_due(mine)) {
             self.take_inbox(level);
         }
         if !self.shared.config.sites.is_one() {
@@ -154,6 +154,20 @@ impl Worker {
         if self.crew().has_hogs() {
             self.rescue(level);
         }
+    }
+
+    /// Into which inboxes to look, of the levels of which we have something.
+    fn inboxes_due(&self, mine: u32) -> u32 {
+        let first = mine & mine.wrapping_neg();
+        if mine == first {
+            return mine;
+        }
+        let now = clock::ticks();
+        if now.saturating_sub(self.swept.get()) < self.shared.config.terms.age_max {
+            return first;
+        }
+        self.swept.set(now);
+        mine
     }
 
     /// Do fibers wait in a lane above, whose threads get no CPU? Then what we run, of `level`, goes before them.

@@ -193,6 +193,8 @@ pub(crate) struct Worker {
     own_time: OwnTime,
     /// The dispatch at which to look at what is not worth while at each.
     chores_at: Cell<u64>,
+    /// When we last looked into the inboxes of all levels, in ticks.
+    swept: Cell<u64>,
     /// Since when something waits in the inboxes of the lanes above, in ticks; 0: nothing does.
     above_since: Cell<u64>,
     /// What the lanes below are owed.
@@ -266,6 +268,7 @@ impl Worker {
             turns: Turns::new(),
             own_time: OwnTime::new(),
             chores_at: Cell::new(0),
+            swept: Cell::new(clock::ticks()),
             above_since: Cell::new(0),
             aside: Patience::new(),
             spin: Cell::new(shared.config.spin_ticks),
