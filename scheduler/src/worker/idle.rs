@@ -168,6 +168,10 @@ impl Worker {
         if work.is_none() && !self.held_back.get() {
             self.reach.rest();
         }
+        if work.is_some() && !self.is_settled() {
+            // Moved since we looked, and before that work was made: it begins where we are now.
+            self.settle();
+        }
         work
     }
 
