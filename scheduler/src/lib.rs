@@ -38,9 +38,9 @@
 //! # Where the unsafe code is
 //!
 //! In `fiber` (objects, stacks, the state word), `queue` (lists linked through what they hold),
-//! `worker` (the dispatch loop), `runtime` (ends and scopes), `fork` (branches in frames), `pool` and `blocking` (calls in frames), `parallel` (vectors and
-//! slices that many write), and at the
-//! system calls in `machine`. `docs/design.md` has the argument why it is sound.
+//! `worker` (the dispatch loop, the reactor), `runtime` (ends and scopes), `fork` (branches in frames), `sync` (places in
+//! frames), `pool` and `blocking` (calls in frames), `parallel` (vectors and slices that many write), `local`, and at the
+//! system calls in `machine` and `io`. `docs/design.md` has the argument why it is sound.
 
 #[cfg(not(heddle_steps))]
 #[path = "steps/off.rs"]

@@ -2,7 +2,7 @@
 
 use super::latch::Latch;
 use super::line::Line;
-use super::wait::{self, Side, or_unwind, wake_all};
+use super::wait::{self, Side, Wakes, or_unwind};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::fmt;
@@ -85,7 +85,7 @@ impl Barrier {
 
     /// Have all come, and are we the last?
     fn wait_some(&self, due: Option<Instant>) -> Result<(bool, bool), Cancelled> {
-        let (mut is_last, mut wakes) = (false, Vec::new());
+        let (mut is_last, mut wakes) = (false, Wakes::default());
         let waited = wait::wait_unless::<Waiting>(&self.latch, (), due, |line, _| {
             is_last = line.len() + 1 >= self.size;
             if is_last {
@@ -93,7 +93,7 @@ impl Barrier {
             }
             is_last
         });
-        wake_all(wakes);
+        wakes.call();
         Ok((waited.in_time()?, is_last))
     }
 }

@@ -3,7 +3,7 @@
 use super::latch::Latch;
 use super::line::Line;
 use super::mutex::MutexGuard;
-use super::wait::{self, Side, Wake, or_unwind, wake_all};
+use super::wait::{self, Side, Wakes, or_unwind};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::fmt;
@@ -145,15 +145,16 @@ impl Condvar {
 
     /// Lets the most urgent of those who wait go on.
     pub fn notify_one(&self) {
-        let served = self.latch.with(|line| line.serve(|told| *told = Told::Alone));
-        served.map(|((), wake)| wake).into_iter().for_each(Wake::call);
+        let mut wakes = Wakes::default();
+        self.latch.with(|line| line.serve(|told| *told = Told::Alone, &mut wakes));
+        wakes.call();
     }
 
     /// Lets all who wait go on.
     pub fn notify_all(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|line| line.serve_all(|told| *told = Told::WithAll, &mut wakes));
-        wake_all(wakes);
+        wakes.call();
     }
 
     /// With the lock again; and was it notified?

@@ -2,7 +2,7 @@
 
 use super::latch::Latch;
 use super::line::Line;
-use super::wait::{self, Side, or_unwind, wake_all};
+use super::wait::{self, Side, Wakes, or_unwind};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::fmt;
@@ -54,12 +54,12 @@ impl Event {
 
     /// Sets it: all who wait go on, also if it is reset at once. What was done before is seen by them.
     pub fn set(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|state| {
             state.set = true;
             state.line.serve_all(|()| (), &mut wakes);
         });
-        wake_all(wakes);
+        wakes.call();
     }
 
     /// Not set any more: who comes from now on waits.

@@ -19,7 +19,7 @@
 //! Who waits in several lines at once has a [`Choice`] that its places share. A place is served only by whoever
 //! wins the choice, one compare-and-swap; others take the place out of their line and go on to the next.
 
-use super::wait::{Wake, Wakes, Who};
+use super::wait::{Wakes, Who};
 use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
 use crate::priority::LEVELS;
 use std::marker::PhantomPinned;
@@ -263,11 +263,10 @@ impl<V> Line<V> {
         self.at(self.queues.get(level)?.first)
     }
 
-    /// Takes out the first in line, gives it what it waits for by `give`, and returns what wakes it: to be called when
-    /// the latch is free again.
+    /// Takes out the first in line, gives it what it waits for by `give`, and notes that it is to be woken.
     #[inline]
-    pub(crate) fn serve<R>(&mut self, give: impl FnOnce(&mut V) -> R) -> Option<(R, Wake)> {
-        self.serve_if(|_| true, give)
+    pub(crate) fn serve<R>(&mut self, give: impl FnOnce(&mut V) -> R, wakes: &mut Wakes) -> Option<R> {
+        self.serve_if(|_| true, give, wakes)
     }
 
     /// The same, if the first in line may have what it waits for. Who waits in other lines, too, and was served
@@ -277,48 +276,15 @@ impl<V> Line<V> {
         &mut self,
         may: impl Fn(&V) -> bool,
         give: impl FnOnce(&mut V) -> R,
-    ) -> Option<(R, Wake)> {
+        wakes: &mut Wakes,
+    ) -> Option<R> {
         loop {
             let place = self.first_place()?;
             // SAFETY: the latch is ours.
             if !unsafe { place.with_value(|value| may(value)) } {
                 return None;
             }
-            // SAFETY: it is in this line.
-            unsafe { self.remove(place) };
-            // SAFETY: who has a choice keeps it until all its places have left, for which it needs our latch.
-            if place.choice.is_some_and(|(choice, index)| !unsafe { &*choice }.claim(index)) {
-                // It is served elsewhere, and finds out by itself.
-                continue;
-            }
-            // SAFETY: the latch is ours.
-            let given = unsafe { place.with_value(give) };
-            let wake = place.who.wake();
-            // ORDERING: Release pairs with the acquire of `is_served`: what it was given.
-            place.served.store(1, Ordering::Release);
-            return Some((given, wake));
-        }
-    }
-
-    /// The same, where the hand-over is to be as short as it can be: who is at home here is queued at once.
-    #[inline]
-    pub(crate) fn serve_into<R>(&mut self, give: impl FnOnce(&mut V) -> R, wakes: &mut Wakes) -> Option<R> {
-        loop {
-            let level = self.mask.trailing_zeros() as usize;
-            let place = self.at(self.queues.get(level)?.first)?;
-            let next = self.links(place, |links| {
-                links.in_line = false;
-                links.next
-            });
-            self.queues[level].first = next;
-            match self.at(next) {
-                Some(after) => self.links(after, |links| links.previous = ptr::null()),
-                None => {
-                    self.queues[level].last = ptr::null();
-                    self.mask &= !(1 << level);
-                }
-            }
-            self.count -= 1;
+            self.remove_first(place);
             // SAFETY: who has a choice keeps it until all its places have left, for which it needs our latch.
             if place.choice.is_some_and(|(choice, index)| !unsafe { &*choice }.claim(index)) {
                 // It is served elsewhere, and finds out by itself.
@@ -333,10 +299,26 @@ impl<V> Line<V> {
         }
     }
 
-    /// Serves everybody who is in line.
-    pub(crate) fn serve_all(&mut self, mut give: impl FnMut(&mut V), wakes: &mut Vec<Wake>) {
-        while let Some(((), wake)) = self.serve(&mut give) {
-            wakes.push(wake);
+    /// As [`remove`](Self::remove), for the first in line.
+    #[inline]
+    fn remove_first(&mut self, place: &Place<V>) {
+        let (level, next) = self.links(place, |links| {
+            links.in_line = false;
+            (links.level, links.next)
+        });
+        self.queues[level].first = next;
+        match self.at(next) {
+            Some(after) => self.links(after, |links| links.previous = ptr::null()),
+            None => {
+                self.queues[level].last = ptr::null();
+                self.mask &= !(1 << level);
+            }
         }
+        self.count -= 1;
+    }
+
+    /// Serves everybody who is in line.
+    pub(crate) fn serve_all(&mut self, mut give: impl FnMut(&mut V), wakes: &mut Wakes) {
+        while self.serve(&mut give, wakes).is_some() {}
     }
 }

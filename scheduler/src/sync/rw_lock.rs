@@ -10,7 +10,7 @@ use super::latch::Latch;
 use super::lent::Lent;
 use super::line::Line;
 use super::owner::Owner;
-use super::wait::{self, Side, Wake, or_unwind, wake_all};
+use super::wait::{self, Side, Wakes, or_unwind};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::cell::UnsafeCell;
@@ -86,10 +86,9 @@ impl Side for Waiting {
         &mut state.line
     }
 
-    fn settle(state: &mut State, wakes: &mut Vec<Wake>) {
-        while let Some((want, wake)) = state.serve() {
+    fn settle(state: &mut State, wakes: &mut Wakes) {
+        while let Some(want) = state.serve(wakes) {
             state.have(want);
-            wakes.push(wake);
         }
     }
 
@@ -113,10 +112,10 @@ impl State {
         free
     }
 
-    fn serve(&mut self) -> Option<(Want, Wake)> {
+    fn serve(&mut self, wakes: &mut Wakes) -> Option<Want> {
         let (writer, readers) = (self.writer, self.readers);
         let may = |want: &Want| !writer && (readers == 0 || matches!(want, Want::Read));
-        self.line.serve_if(may, |want| *want)
+        self.line.serve_if(may, |want| *want, wakes)
     }
 
     #[inline]
@@ -257,7 +256,7 @@ impl<T: ?Sized> RwLock<T> {
 
     #[inline]
     fn unlock_read(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|state| {
             state.readers -= 1;
             if state.readers == 0 {
@@ -271,7 +270,7 @@ impl<T: ?Sized> RwLock<T> {
     /// `owner` has it for writing, and has [noted](Owner::note) that on this thread.
     #[inline]
     unsafe fn unlock_write(&self, owner: Owner, reads_on: bool) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         let debt = self.latch.with(|state| {
             state.writer = false;
             state.readers = usize::from(reads_on);
@@ -289,9 +288,9 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Wakes those who were served; if one of them writes, it is lent what those have who wait on.
     #[inline]
-    fn wake(&self, wakes: Vec<Wake>) {
-        if !wakes.is_empty() {
-            wake_all(wakes);
+    fn wake(&self, wakes: Wakes) {
+        if wakes.count() > 0 {
+            wakes.call();
             Waiting::settled(&self.latch);
         }
     }

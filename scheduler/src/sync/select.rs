@@ -27,6 +27,7 @@ use crate::suspend::suspend;
 use crate::worker::sleeper::park_thread;
 use crate::worker::wake::{ThreadWaiter, Waiter};
 use crate::worker::{current, loan};
+use std::marker::{PhantomData, PhantomPinned};
 use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
@@ -471,19 +472,21 @@ pub struct Finished<'a> {
     thread: Option<ThreadWaiter>,
     registered: bool,
     is_over: bool,
-    handle: std::marker::PhantomData<&'a mut ()>,
+    handle: PhantomData<&'a mut ()>,
+    /// Others use `thread` while it is borrowed here.
+    _pinned: PhantomPinned,
 }
 
 /// `finished(handle)`
 #[doc(hidden)]
 pub fn finished<T>(handle: &mut JoinHandle<T>) -> Finished<'_> {
-    let handle_is_ours = std::marker::PhantomData;
     Finished {
         fiber: handle.fiber(),
         thread: None,
         registered: false,
         is_over: false,
-        handle: handle_is_ours,
+        handle: PhantomData,
+        _pinned: PhantomPinned,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::latch::Latch;
 use super::line::Line;
-use super::wait::{self, Side, Waited, Wake, or_unwind, wake_all};
+use super::wait::{self, Side, Waited, Wakes, or_unwind};
 use crate::error::Cancelled;
 use crate::primitive::constructor;
 use std::fmt;
@@ -60,10 +60,8 @@ impl Side for Waiting {
         &mut state.line
     }
 
-    fn settle(state: &mut State, wakes: &mut Vec<Wake>) {
-        while let Some(wake) = state.serve() {
-            wakes.push(wake);
-        }
+    fn settle(state: &mut State, wakes: &mut Wakes) {
+        while state.serve(wakes) {}
     }
 }
 
@@ -80,11 +78,11 @@ impl State {
 
     /// Serves the first in line, if there are permits enough.
     #[inline]
-    fn serve(&mut self) -> Option<Wake> {
+    fn serve(&mut self, wakes: &mut Wakes) -> bool {
         let free = self.free;
-        let (count, wake) = self.line.serve_if(|&count| count <= free, |&mut count| count)?;
-        self.free -= count;
-        Some(wake)
+        let served = self.line.serve_if(|&count| count <= free, |&mut count| count, wakes);
+        self.free -= served.unwrap_or(0);
+        served.is_some()
     }
 }
 
@@ -166,21 +164,12 @@ impl Semaphore {
     /// If there are more than `usize::MAX` then.
     #[inline]
     pub fn add(&self, permits: usize) {
-        let (first, mut wakes) = self.latch.with(|state| {
+        let mut wakes = Wakes::default();
+        self.latch.with(|state| {
             state.free = state.free.checked_add(permits).expect("a semaphore has at most usize::MAX permits");
-            let first = state.serve();
-            let mut wakes = Vec::new();
-            if first.is_some() {
-                Waiting::settle(state, &mut wakes);
-            }
-            (first, wakes)
+            Waiting::settle(state, &mut wakes);
         });
-        let Some(first) = first else { return };
-        if wakes.is_empty() {
-            return first.call();
-        }
-        wakes.insert(0, first);
-        wake_all(wakes);
+        wakes.call();
     }
 
     /// How many permits nobody has at this moment.

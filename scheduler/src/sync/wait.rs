@@ -36,15 +36,6 @@ pub(crate) enum Who {
 /// The waker of a future that waits: changed and taken under the latch.
 pub(crate) struct TaskWaker(UnsafeCell<Option<Waker>>);
 
-/// What wakes somebody who was served.
-#[must_use = "it sleeps on"]
-pub(crate) enum Wake {
-    /// A fiber whose home this thread is: it cannot run, and so not end, before we call.
-    Here(FiberRef),
-    Elsewhere(Resumer),
-    Task(Option<Waker>),
-}
-
 impl Who {
     /// The caller, and the level at which it waits. A thread that is no fiber's, or where a fiber cannot suspend, counts
     /// as Normal.
@@ -62,23 +53,6 @@ impl Who {
         (Who::Task(TaskWaker(UnsafeCell::new(Some(waker.clone())))), level)
     }
 
-    /// What will wake it. It is in line, or was just now, and the latch is ours: so it is there.
-    #[inline]
-    pub(crate) fn wake(&self) -> Wake {
-        match self {
-            Who::Fiber(fiber) => match current::worker() {
-                Some(worker) if current::is_home(worker, *fiber) => Wake::Here(*fiber),
-                // SAFETY: it waits until it sees that it was served, which it was not told yet.
-                _ => Wake::Elsewhere(unsafe { Resumer::of(*fiber) }),
-            },
-            Who::Thread(thread) => Wake::Elsewhere(Resumer::thread(thread.clone())),
-            // SAFETY: the latch is ours.
-            Who::Task(TaskWaker(waker)) => Wake::Task(waker.with_mut(|waker| unsafe { (*waker).take() })),
-        }
-    }
-}
-
-impl Who {
     /// Another waker for a future, which is in line; the caller has the latch. `false`: it was woken.
     pub(crate) fn swap_waker(&self, other: &mut Option<Waker>) -> bool {
         let Who::Task(TaskWaker(waker)) = self else { return false };
@@ -94,63 +68,70 @@ pub(crate) fn level() -> usize {
     current::in_fiber().map_or(Priority::Normal.level(), |(_, fiber)| fiber.state.level())
 }
 
-impl Wake {
-    /// Called after the latch is free.
-    #[inline]
-    pub(crate) fn call(self) {
-        match self {
-            Wake::Here(fiber) => current::resume(fiber),
-            Wake::Elsewhere(resumer) => resumer.resume(),
-            Wake::Task(waker) => waker.into_iter().for_each(Waker::wake),
-        }
-    }
-}
-
-/// Wakes them all. Those first who are at home here: a waker of somebody else's may suspend us, and they would run
-/// and end meanwhile. Also those who come after a waker that panics.
-pub(crate) fn wake_all(mut wakes: Vec<Wake>) {
-    struct Rest(std::vec::IntoIter<Wake>);
-    impl Drop for Rest {
-        fn drop(&mut self) {
-            self.0.by_ref().for_each(Wake::call);
-        }
-    }
-    if wakes.len() > 1 {
-        wakes.sort_by_key(|wake| !matches!(wake, Wake::Here(_)));
-    }
-    let mut rest = Rest(wakes.into_iter());
-    rest.0.by_ref().for_each(Wake::call);
-}
-
-/// What wakes those elsewhere who were served: called when the latch is free. Those whose home is here were queued at once.
+/// Those who were served, to be woken when the latch is free.
+///
+/// A fiber whose home this thread is was queued at once: it cannot run before we return. So it cannot end either, and
+/// needs no hold, whatever those do who are woken later: a waker of somebody else's may suspend us.
 #[must_use = "they sleep on"]
 #[derive(Default)]
 pub(crate) struct Wakes {
+    count: usize,
     first: Option<Wake>,
     others: Vec<Wake>,
 }
 
+/// What wakes somebody elsewhere.
+enum Wake {
+    Resumer(Resumer),
+    Task(Waker),
+}
+
+impl Wake {
+    fn call(self) {
+        match self {
+            Wake::Resumer(resumer) => resumer.resume(),
+            Wake::Task(waker) => waker.wake(),
+        }
+    }
+}
+
 impl Wakes {
-    /// Wakes them.
+    /// How many were served.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Wakes them; also those who come after a waker that panics.
     #[inline]
     pub(crate) fn call(self) {
-        match self.first {
-            None => {}
-            Some(first) if self.others.is_empty() => first.call(),
-            Some(first) => wake_all(std::iter::once(first).chain(self.others).collect()),
+        struct Rest(std::vec::IntoIter<Wake>);
+        impl Drop for Rest {
+            fn drop(&mut self) {
+                self.0.by_ref().for_each(Wake::call);
+            }
+        }
+        if let Some(first) = self.first {
+            let _rest = Rest(self.others.into_iter());
+            first.call();
         }
     }
 
-    /// Who waits was served. The latch is the caller's.
+    /// Who waits is being served. It is in line, or was just now, and the latch is ours: so it is there.
     #[inline]
     pub(crate) fn add(&mut self, who: &Who) {
-        if let Who::Fiber(fiber) = who
-            && let Some(worker) = current::worker()
-            && current::is_home(worker, *fiber)
-        {
-            worker.resume_here(*fiber);
-        } else {
-            self.add_other(who.wake());
+        self.count += 1;
+        match who {
+            Who::Fiber(fiber) => match current::worker() {
+                Some(worker) if current::is_home(worker, *fiber) => worker.resume_here(*fiber),
+                // SAFETY: it waits until it sees that it was served, which it was not told yet.
+                _ => self.add_other(Wake::Resumer(unsafe { Resumer::of(*fiber) })),
+            },
+            Who::Thread(thread) => self.add_other(Wake::Resumer(Resumer::thread(thread.clone()))),
+            Who::Task(TaskWaker(waker)) => {
+                // SAFETY: the latch is ours.
+                let waker = waker.with_mut(|waker| unsafe { (*waker).take() });
+                waker.into_iter().for_each(|waker| self.add_other(Wake::Task(waker)));
+            }
         }
     }
 
@@ -177,7 +158,7 @@ pub(crate) trait Side {
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
 
     /// Somebody has left the line, or has got another place: others may have what they wait for.
-    fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
+    fn settle(_state: &mut Self::State, _wakes: &mut Wakes) {}
 
     /// Somebody has come, has left or has got another place, and the latch is free again.
     #[inline]
@@ -301,7 +282,7 @@ pub(crate) fn wait<S: Side>(
 
 /// Leaves the line. `false`: it has been served.
 pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> bool {
-    let mut wakes = Vec::new();
+    let mut wakes = Wakes::default();
     let left = latch.with(|state| {
         // SAFETY: it was pushed there.
         let left = unsafe { S::line(state).remove(place) };
@@ -310,7 +291,7 @@ pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -
         }
         left
     });
-    wake_all(wakes);
+    wakes.call();
     S::settled(latch);
     left
 }
@@ -405,14 +386,14 @@ unsafe fn moved<S: Side>(latch: *const (), place: *const (), level: usize) {
 
 /// Who waits has another level now.
 pub(crate) fn move_to<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, level: usize) {
-    let mut wakes = Vec::new();
+    let mut wakes = Wakes::default();
     latch.with(|state| {
         // SAFETY: it was pushed there.
         if unsafe { S::line(state).move_to(place, level) } {
             S::settle(state, &mut wakes);
         }
     });
-    wake_all(wakes);
+    wakes.call();
     S::settled(latch);
 }
 

@@ -2,7 +2,7 @@
 
 use super::latch::Latch;
 use super::line::Line;
-use super::wait::{self, Side, Waited, or_unwind, wake_all};
+use super::wait::{self, Side, Waited, Wakes, or_unwind};
 use crate::error::Cancelled;
 use std::fmt;
 use std::sync::Arc;
@@ -62,14 +62,14 @@ impl Inner {
     }
 
     fn go(&self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|state| {
             state.count -= 1;
             if state.count == 0 {
                 state.line.serve_all(|()| (), &mut wakes);
             }
         });
-        wake_all(wakes);
+        wakes.call();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::latch::Latch;
 use super::line::{Choice, Line, Place};
-use super::wait::{self, Side, Waited, Wake, Who, set_level};
+use super::wait::{self, Side, Waited, Wakes, Who, set_level};
 use crate::explore;
 use loom::cell::UnsafeCell;
 use loom::thread;
@@ -37,14 +37,14 @@ impl Mailbox {
 
     /// To whoever waits, else it stays.
     fn put(&self, value: u32) {
-        let wake = self.latch.with(|state| {
-            let served = state.line.serve(|slot| assert!(slot.replace(value).is_none(), "served twice"));
-            if served.is_none() {
+        let mut wakes = Wakes::default();
+        self.latch.with(|state| {
+            let give = |slot: &mut Option<u32>| assert!(slot.replace(value).is_none(), "served twice");
+            if state.line.serve(give, &mut wakes).is_none() {
                 state.left.push(value);
             }
-            served.map(|((), wake)| wake)
         });
-        wake.into_iter().for_each(Wake::call);
+        wakes.call();
     }
 
     /// Waits for a value; with `due`, leaves at once.

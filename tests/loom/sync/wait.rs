@@ -34,16 +34,9 @@ pub(crate) fn is_cancelled() -> bool {
 
 pub(crate) struct Who(Thread);
 
-#[must_use = "it sleeps on"]
-pub(crate) struct Wake(Thread);
-
 impl Who {
     pub(crate) fn caller() -> (Who, usize) {
         (Who(thread::current()), level())
-    }
-
-    pub(crate) fn wake(&self) -> Wake {
-        Wake(self.0.clone())
     }
 }
 
@@ -58,27 +51,21 @@ pub(crate) fn level() -> usize {
     LEVEL.with(Cell::get)
 }
 
-impl Wake {
-    pub(crate) fn call(self) {
-        self.0.unpark();
-    }
-}
-
-pub(crate) fn wake_all(wakes: Vec<Wake>) {
-    wakes.into_iter().for_each(Wake::call);
-}
-
 #[must_use = "they sleep on"]
 #[derive(Default)]
-pub(crate) struct Wakes(Vec<Wake>);
+pub(crate) struct Wakes(Vec<Thread>);
 
 impl Wakes {
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn call(self) {
-        wake_all(self.0);
+        self.0.iter().for_each(Thread::unpark);
     }
 
     pub(crate) fn add(&mut self, who: &Who) {
-        self.0.push(who.wake());
+        self.0.push(who.0.clone());
     }
 }
 
@@ -87,7 +74,7 @@ pub(crate) trait Side {
     type Value;
     const WHAT: &'static str = "";
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
-    fn settle(_state: &mut Self::State, _wakes: &mut Vec<Wake>) {}
+    fn settle(_state: &mut Self::State, _wakes: &mut Wakes) {}
     fn settled(_latch: &Latch<Self::State>) {}
 }
 
@@ -187,7 +174,7 @@ pub(crate) fn wait<S: Side>(
 }
 
 pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -> bool {
-    let mut wakes = Vec::new();
+    let mut wakes = Wakes::default();
     let left = latch.with(|state| {
         // SAFETY: it was pushed there.
         let left = unsafe { S::line(state).remove(place) };
@@ -196,20 +183,20 @@ pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -
         }
         left
     });
-    wake_all(wakes);
+    wakes.call();
     S::settled(latch);
     left
 }
 
 pub(crate) fn move_to<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, level: usize) {
-    let mut wakes = Vec::new();
+    let mut wakes = Wakes::default();
     latch.with(|state| {
         // SAFETY: it was pushed there.
         if unsafe { S::line(state).move_to(place, level) } {
             S::settle(state, &mut wakes);
         }
     });
-    wake_all(wakes);
+    wakes.call();
     S::settled(latch);
 }
 

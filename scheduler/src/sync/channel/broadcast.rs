@@ -12,7 +12,7 @@
 use crate::error::Cancelled;
 use crate::sync::latch::Latch;
 use crate::sync::line::Line;
-use crate::sync::wait::{self, Side, or_unwind, wake_all};
+use crate::sync::wait::{self, Side, Wakes, or_unwind};
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -142,14 +142,14 @@ impl<T> Sender<T> {
     /// There is no receiver; the value comes back.
     pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
         let value = Arc::new(value);
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         let (receivers, _too_old) = self.shared.latch.with(|state| {
             let receivers = state.receiving;
             if receivers == 0 {
                 return (0, None);
             }
             state.line.serve_all(|slot| *slot = Some(value.clone()), &mut wakes);
-            let unseen = receivers - wakes.len();
+            let unseen = receivers - wakes.count();
             if unseen == 0 && state.slots.is_empty() {
                 // All have it.
                 state.first += 1;
@@ -163,7 +163,7 @@ impl<T> Sender<T> {
             state.forget_seen();
             (receivers, too_old)
         });
-        wake_all(wakes);
+        wakes.call();
         match receivers {
             0 => Err(SendError(Arc::into_inner(value).expect("nobody else has it"))),
             receivers => Ok(receivers),
@@ -200,14 +200,14 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.shared.latch.with(|state| {
             state.sending -= 1;
             if state.sending == 0 {
                 state.line.serve_all(|_| (), &mut wakes);
             }
         });
-        wake_all(wakes);
+        wakes.call();
     }
 }
 

@@ -86,7 +86,7 @@ impl<T> State<T> {
             return Sent::Disconnected(value);
         }
         let mut value = Some(value);
-        if self.receivers.serve_into(|slot| *slot = value.take(), wakes).is_some() {
+        if self.receivers.serve(|slot| *slot = value.take(), wakes).is_some() {
             return Sent::Done;
         }
         // Nobody has taken it.
@@ -120,7 +120,7 @@ impl<T> State<T> {
     /// Takes the value of the first sender in line.
     #[inline]
     fn serve_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
-        self.senders.serve_into(Option::take, wakes)?
+        self.senders.serve(Option::take, wakes)?
     }
 }
 
@@ -278,7 +278,7 @@ impl<T> Channel<T> {
     pub(crate) fn put_back(&self, value: T) {
         let (mut value, mut wakes) = (Some(value), Wakes::default());
         self.latch.with(|state| {
-            let served = state.receivers.serve_into(|slot| *slot = value.take(), &mut wakes);
+            let served = state.receivers.serve(|slot| *slot = value.take(), &mut wakes);
             if served.is_none()
                 && state.receiving > 0
                 && let Some(value) = value.take()
@@ -304,7 +304,7 @@ impl<T> Channel<T> {
         self.latch.with(|state| {
             state.sending -= 1;
             if state.sending == 0 {
-                while state.receivers.serve_into(|_| (), &mut wakes).is_some() {}
+                state.receivers.serve_all(|_| (), &mut wakes);
             }
         });
         wakes.call();
@@ -318,7 +318,7 @@ impl<T> Channel<T> {
             if state.receiving > 0 {
                 return Buffer::new();
             }
-            while state.senders.serve_into(|_| (), &mut wakes).is_some() {}
+            state.senders.serve_all(|_| (), &mut wakes);
             std::mem::replace(&mut state.buffer, Buffer::new())
         });
         wakes.call();

@@ -14,7 +14,7 @@ use crate::error::Cancelled;
 use crate::sync::latch::Latch;
 use crate::sync::line::Line;
 use crate::sync::rw_lock::{RwLock, RwLockReadGuard};
-use crate::sync::wait::{self, Side, or_unwind, wake_all};
+use crate::sync::wait::{self, Side, Wakes, or_unwind};
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -78,13 +78,13 @@ impl Side for Waiting {
 impl<T> Shared<T> {
     /// Tells all who wait. The lock is free again, so that they can look.
     fn tell(&self, version: u64) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.latch.with(|state| {
             // Of two who change the value, the second may be here first.
             state.version = state.version.max(version);
             state.line.serve_all(|()| (), &mut wakes);
         });
-        wake_all(wakes);
+        wakes.call();
     }
 }
 
@@ -192,14 +192,14 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        let mut wakes = Vec::new();
+        let mut wakes = Wakes::default();
         self.shared.latch.with(|state| {
             state.sending -= 1;
             if state.sending == 0 {
                 state.line.serve_all(|()| (), &mut wakes);
             }
         });
-        wake_all(wakes);
+        wakes.call();
     }
 }
 
