@@ -1,7 +1,7 @@
 //! `console`: `log`, `info`, `debug`, `warn` and `error`.
 
 use crate::isolate::handle::{Handle, JsResult, Scope};
-use crate::isolate::native::Native;
+use crate::isolate::native::{Call, Native};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -65,19 +65,19 @@ impl Console {
 struct WriteLine;
 
 impl Native for WriteLine {
-    fn call<'a>(scope: Scope<'a>, variant: u8, arguments: &[Handle<'a>]) -> JsResult<'a, ()> {
+    fn call<'a>(scope: Scope<'a>, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
         let mut line = String::new();
-        for (index, argument) in arguments.iter().enumerate() {
+        for (index, argument) in call.from(0).enumerate() {
             if index > 0 {
                 line.push(' ');
             }
             line.push_str(&argument.display()?);
         }
         if let Some(Console(sink)) = scope.host::<Console>()
-            && let Some((level, _)) = FUNCTIONS.get(usize::from(variant))
+            && let Some((level, _)) = FUNCTIONS.get(usize::from(call.variant))
         {
             sink(*level, &line);
         }
-        Ok(())
+        Ok(scope.undefined())
     }
 }

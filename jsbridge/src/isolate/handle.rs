@@ -15,14 +15,14 @@ use std::ptr::NonNull;
 /// takes any), so that values of two isolates cannot be mixed up.
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
-    pub(super) context: NonNull<qjs::JSContext>,
+    pub(crate) context: NonNull<qjs::JSContext>,
     pub(super) state: &'a State,
     visit: PhantomData<Cell<&'a ()>>,
 }
 
 /// One reference to a value in an isolate, given back when dropped.
 pub(crate) struct Handle<'a> {
-    pub(super) scope: Scope<'a>,
+    pub(crate) scope: Scope<'a>,
     value: qjs::JSValue,
 }
 
@@ -32,15 +32,15 @@ pub(crate) type JsResult<'a, T> = Result<T, Handle<'a>>;
 impl<'a> Scope<'a> {
     /// # Safety
     /// The caller runs inside this isolate.
-    pub(super) unsafe fn new(context: NonNull<qjs::JSContext>, state: &'a State) -> Scope<'a> {
+    pub(crate) unsafe fn new(context: NonNull<qjs::JSContext>, state: &'a State) -> Scope<'a> {
         Scope { context, state, visit: PhantomData }
     }
 
-    pub(super) fn as_ptr(self) -> *mut qjs::JSContext {
+    pub(crate) fn as_ptr(self) -> *mut qjs::JSContext {
         self.context.as_ptr()
     }
 
-    pub(super) fn runtime(self) -> *mut qjs::JSRuntime {
+    pub(crate) fn runtime(self) -> *mut qjs::JSRuntime {
         // SAFETY: the context is alive while we are inside.
         unsafe { qjs::JS_GetRuntime(self.as_ptr()) }
     }
@@ -54,7 +54,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Safety
     /// `value` belongs to this isolate, and the reference to the caller.
-    pub(super) unsafe fn own(self, value: qjs::JSValue) -> Handle<'a> {
+    pub(crate) unsafe fn own(self, value: qjs::JSValue) -> Handle<'a> {
         Handle { scope: self, value }
     }
 
@@ -62,7 +62,7 @@ impl<'a> Scope<'a> {
     ///
     /// # Safety
     /// As for [`own`](Self::own).
-    pub(super) unsafe fn check(self, value: qjs::JSValue) -> JsResult<'a, Handle<'a>> {
+    pub(crate) unsafe fn check(self, value: qjs::JSValue) -> JsResult<'a, Handle<'a>> {
         // SAFETY: reading a tag.
         if unsafe { qjs::JS_IsException(value) } {
             return Err(self.take_exception());
@@ -72,7 +72,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What was thrown. Null, if the engine had no memory to make an error.
-    pub(super) fn take_exception(self) -> Handle<'a> {
+    pub(crate) fn take_exception(self) -> Handle<'a> {
         // SAFETY: we are inside; the reference is ours.
         unsafe { self.own(qjs::JS_GetException(self.as_ptr())) }
     }
@@ -117,16 +117,16 @@ impl CStrSource {
 
 impl<'a> Handle<'a> {
     /// The value; the reference stays with the handle.
-    pub(super) fn raw(&self) -> qjs::JSValue {
+    pub(crate) fn raw(&self) -> qjs::JSValue {
         self.value
     }
 
     /// The value and its reference, for a call that takes it over.
-    pub(super) fn into_raw(self) -> qjs::JSValue {
+    pub(crate) fn into_raw(self) -> qjs::JSValue {
         std::mem::ManuallyDrop::new(self).value
     }
 
-    pub(super) fn context(&self) -> *mut qjs::JSContext {
+    pub(crate) fn context(&self) -> *mut qjs::JSContext {
         self.scope.as_ptr()
     }
 
@@ -190,12 +190,12 @@ impl<'a> Handle<'a> {
         unsafe { qjs::JS_IsError(self.raw()) }
     }
 
-    pub(super) fn is_object(&self) -> bool {
+    pub(crate) fn is_object(&self) -> bool {
         // SAFETY: reading a tag.
         unsafe { qjs::JS_IsObject(self.raw()) }
     }
 
-    pub(super) fn is_function(&self) -> bool {
+    pub(crate) fn is_function(&self) -> bool {
         // SAFETY: we are inside.
         unsafe { qjs::JS_IsFunction(self.context(), self.raw()) }
     }

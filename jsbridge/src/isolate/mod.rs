@@ -7,6 +7,8 @@
 //! | [`watch`]      | the answer to the engine's "may I go on?"                        |
 //! | [`state`]      | what belongs to an isolate and is no part of the engine          |
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
+//! | [`values`]     | making and taking apart values, calling functions                |
+//! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -21,6 +23,8 @@ pub(crate) mod population;
 pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
+mod values;
+mod kept;
 mod convert;
 mod promises;
 pub(crate) mod native;
@@ -86,6 +90,9 @@ impl Drop for Isolate {
         unsafe {
             for promise in self.state().rejected.take() {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
+            }
+            for value in self.state().kept.take_all() {
+                qjs::JS_FreeValue(self.context.as_ptr(), value);
             }
             qjs::JS_FreeContext(self.context.as_ptr());
             qjs::JS_FreeRuntime(self.runtime.as_ptr());

@@ -9,8 +9,50 @@ use std::ptr::NonNull;
 
 /// A native function. It runs on the script's stack, of which only 32 KiB may be left.
 pub(crate) trait Native {
-    /// Called by a script. `variant` is what the function was made with.
-    fn call<'a>(scope: Scope<'a>, variant: u8, arguments: &[Handle<'a>]) -> JsResult<'a, ()>;
+    /// Called by a script. Nothing it does may unwind because the fiber is cancelled: that would reach the script
+    /// as a panic of the host's.
+    fn call<'a>(scope: Scope<'a>, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>>;
+}
+
+/// What a native function was called with.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a, 'b> {
+    scope: Scope<'a>,
+    /// What the function was made with.
+    pub(crate) variant: u8,
+    this: qjs::JSValue,
+    arguments: &'b [qjs::JSValue],
+}
+
+impl<'a> Call<'a, '_> {
+    /// How many arguments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.arguments.len()
+    }
+
+    /// An argument; `undefined` where there is none.
+    pub(crate) fn argument(&self, index: usize) -> Handle<'a> {
+        match self.arguments.get(index) {
+            Some(value) => self.own(*value),
+            None => self.scope.undefined(),
+        }
+    }
+
+    /// All arguments from this one on.
+    pub(crate) fn from(&self, first: usize) -> impl Iterator<Item = Handle<'a>> + use<'a, '_> {
+        self.arguments.iter().skip(first).map(|value| self.own(*value))
+    }
+
+    /// What it was called on.
+    pub(crate) fn this(&self) -> Handle<'a> {
+        self.own(self.this)
+    }
+
+    fn own(&self, value: qjs::JSValue) -> Handle<'a> {
+        // SAFETY: we are inside, and the value is one that the engine has lent for the call; the new reference is the
+        // handle's.
+        unsafe { self.scope.own(qjs::JS_DupValue(self.scope.as_ptr(), value)) }
+    }
 }
 
 impl<'a> Scope<'a> {
@@ -32,7 +74,7 @@ impl<'a> Scope<'a> {
 /// What the engine calls. A panic must not unwind through it.
 unsafe extern "C" fn trampoline<N: Native>(
     context: *mut qjs::JSContext,
-    _this: qjs::JSValue,
+    this: qjs::JSValue,
     count: c_int,
     arguments: *mut qjs::JSValue,
     variant: c_int,
@@ -45,14 +87,11 @@ unsafe extern "C" fn trampoline<N: Native>(
         let borrowed = if count > 0 { std::slice::from_raw_parts(arguments, count as usize) } else { &[] };
         (Scope::new(context, state), borrowed)
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: as above; the new references are the handles'.
-        let own = |value: &qjs::JSValue| unsafe { scope.own(qjs::JS_DupValue(scope.as_ptr(), *value)) };
-        let arguments: Vec<Handle<'_>> = arguments.iter().map(own).collect();
-        N::call(scope, variant as u8, &arguments).map_err(Handle::into_raw)
-    }));
-    match outcome {
-        Ok(Ok(())) => qjs::JS_UNDEFINED,
+    let call = Call { scope, variant: variant as u8, this, arguments };
+    match catch_unwind(AssertUnwindSafe(|| {
+        N::call(scope, call).map(Handle::into_raw).map_err(Handle::into_raw)
+    })) {
+        Ok(Ok(value)) => value,
         // SAFETY: we are inside; the engine takes the reference over.
         Ok(Err(thrown)) => unsafe { qjs::JS_Throw(context, thrown) },
         // SAFETY: we are inside; the text has no placeholders.

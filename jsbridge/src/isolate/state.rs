@@ -1,5 +1,6 @@
 //! What belongs to an isolate and is no part of the engine.
 
+use super::kept::Shelf;
 use super::memory::Memory;
 use super::population::Resident;
 use super::watch::Watch;
@@ -15,15 +16,18 @@ use std::cell::RefCell;
 /// | `memory`   | the allocator                   | `convert`, to know why             |
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
+/// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) memory: Memory,
     pub(super) watch: Watch,
     pub(super) limits: Limits,
     /// Promises that were rejected and not handled: each with a reference, which is ours.
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
+    /// Values that the host holds.
+    pub(super) kept: Shelf,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -36,6 +40,7 @@ impl State {
             watch: Watch::new(&limits),
             limits,
             rejected: RefCell::default(),
+            kept: Shelf::default(),
             host,
             resident,
         }
