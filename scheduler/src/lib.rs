@@ -112,6 +112,7 @@ pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
 pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use runtime::spawner::Spawner;
 pub use runtime::try_scope::{TryJoinHandle, TryScope, try_scope};
 pub use runtime::waiting::{AwaitedThing, Report, WaitingFiber};
 pub use section::{deadline, shielded, timeout};

@@ -13,6 +13,7 @@
 pub(crate) mod threads;
 pub(crate) mod builder;
 pub(crate) mod spawn;
+pub(crate) mod spawner;
 pub(crate) mod scope;
 pub(crate) mod waiting;
 pub(crate) mod try_scope;

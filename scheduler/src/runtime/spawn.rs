@@ -294,7 +294,7 @@ impl Scheduler {
     /// # Ok::<(), heddle_scheduler::Error>(())
     /// ```
     pub fn fiber(&self) -> FiberBuilder<'_> {
-        FiberBuilder { scheduler: self, origin: Origin::plain(None), refusal: None }
+        FiberBuilder::new(&self.shared)
     }
 
     /// Runs `f` as a fiber on that node, where its data is: it waits in the node's own queue, and gets a stack
@@ -323,13 +323,17 @@ impl Scheduler {
 /// Options for one fiber; see [`Scheduler::fiber`].
 #[must_use = "a fiber is made by go()"]
 pub struct FiberBuilder<'a> {
-    scheduler: &'a Scheduler,
+    shared: &'a Arc<Shared>,
     origin: Origin,
     /// An option that cannot be.
     refusal: Option<Error>,
 }
 
-impl FiberBuilder<'_> {
+impl<'a> FiberBuilder<'a> {
+    pub(super) fn new(shared: &'a Arc<Shared>) -> FiberBuilder<'a> {
+        FiberBuilder { shared, origin: Origin::plain(None), refusal: None }
+    }
+
     /// What it is called in reports.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         edit(&mut self.origin.extras).name = Some(Arc::new(name.into()));
@@ -370,7 +374,7 @@ impl FiberBuilder<'_> {
 
     /// On that node: see [`Scheduler::go_on`].
     pub fn on(mut self, node: NodeId) -> Self {
-        let shared = &self.scheduler.shared;
+        let shared = self.shared;
         let sites = &shared.config.sites;
         match sites.of_node(node) {
             Some(site) => self.origin.placed = fiber::place(shared.places.staffed(site)),
@@ -400,7 +404,7 @@ impl FiberBuilder<'_> {
     /// # Ok::<(), heddle_scheduler::Error>(())
     /// ```
     pub fn near<D: ?Sized>(mut self, data: &D) -> Self {
-        let shared = &self.scheduler.shared;
+        let shared = self.shared;
         let sites = &shared.config.sites;
         if !sites.is_one()
             && let Ok(Some(node)) = heddle_numa::memory::node_of(data)
@@ -414,7 +418,7 @@ impl FiberBuilder<'_> {
     /// On the node of the fiber that makes it, or of the thread: see [`Scheduler::go_on`]. (Without this it begins
     /// there too, and nobody counts if it ends up elsewhere.)
     pub fn same_node(mut self) -> Self {
-        let shared = &self.scheduler.shared;
+        let shared = self.shared;
         let here = current::worker().filter(|worker| Arc::ptr_eq(&worker.shared, shared));
         self.origin.placed =
             fiber::place(here.map_or_else(|| shared.site_here(), |worker| worker.site.get()));
@@ -427,7 +431,7 @@ impl FiberBuilder<'_> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let shared = &self.scheduler.shared;
+        let shared = self.shared;
         // SAFETY: as in `Scheduler::go`.
         unsafe {
             JoinHandle::new(match self.refusal {
@@ -446,7 +450,7 @@ impl FiberBuilder<'_> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let shared = &self.scheduler.shared;
+        let shared = self.shared;
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
