@@ -32,6 +32,7 @@ enum Kind {
     NotAValue(&'static str),
     Config(String),
     Limit(usize),
+    NestedLimit(usize, usize),
     NoIsolate(usize),
     Fiber(String),
 }
@@ -107,6 +108,10 @@ impl Error {
         Error(Box::new(Kind::Limit(most)))
     }
 
+    pub(crate) fn nested_limit(most: usize, depth: usize) -> Error {
+        Error(Box::new(Kind::NestedLimit(most, depth)))
+    }
+
     pub(crate) fn no_isolate(memory: usize) -> Error {
         Error(Box::new(Kind::NoIsolate(memory)))
     }
@@ -178,7 +183,7 @@ impl Error {
 
     /// As many isolates are in use as may be, or the system has no memory for one more.
     pub fn is_limit(&self) -> bool {
-        matches!(*self.0, Kind::Limit(_) | Kind::NoIsolate(_))
+        matches!(*self.0, Kind::Limit(_) | Kind::NestedLimit(..) | Kind::NoIsolate(_))
     }
 
     /// The script's fiber could not be started or waited for, or the host's code in it panicked.
@@ -264,6 +269,11 @@ impl fmt::Display for Error {
                 f,
                 "{most} isolates are in use, which is the limit set by Builder::max_isolates; wait for scripts \
                  to end, or raise it"
+            ),
+            Kind::NestedLimit(most, depth) => write!(
+                f,
+                "no isolate for nested work: {most} may be in use for it, all of those are, and those who have one may \
+                 wait for this, at depth {depth}; nest less deeply, or raise Builder::max_isolates"
             ),
             Kind::NoIsolate(memory) => write!(
                 f,

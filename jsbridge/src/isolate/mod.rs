@@ -14,6 +14,9 @@
 //! | [`native`]     | functions of the host's for scripts                              |
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
+//! | [`slots`]      | where a pool's isolates are, without a lock                      |
+//! | [`keeper`]     | what a pool has done later: freeing, collecting, the stock       |
+//! | [`pool`]       | the isolates of a bridge, leased to work                         |
 //!
 //! An isolate belongs to one fiber, and it has at most one script suspended in the middle: two would
 //! mix up the engine's list of frames.
@@ -29,17 +32,23 @@ mod convert;
 mod promises;
 pub(crate) mod native;
 pub(crate) mod enter;
+mod slots;
+mod keeper;
+#[allow(dead_code, reason = "work leases from it as soon as there is a Deferred")]
+pub(crate) mod pool;
 
 use crate::error::Error;
 use crate::limits::Limits;
+use handle::Scope;
 use memory::Memory;
+use pool::Discard;
 use population::Resident;
 use rquickjs::qjs;
 use state::State;
 use std::any::Any;
 use std::ptr::NonNull;
 
-/// See the module's documentation. It holds raw pointers, so it is neither `Send` nor `Sync`.
+/// See the module's documentation. It travels with its fiber, and belongs to one at a time.
 pub(crate) struct Isolate {
     runtime: NonNull<qjs::JSRuntime>,
     context: NonNull<qjs::JSContext>,
@@ -47,9 +56,20 @@ pub(crate) struct Isolate {
     state: NonNull<State>,
 }
 
+// SAFETY: the engine has no thread-locals and does not know on which thread it runs; what it has of the thread's is the
+// place of the stack, which is told at every entry, and moves with the fiber in between. What is beside it (`State`, the
+// allocator's counts, a `Host` that is `Send`) is reached through the isolate alone, and its values (`Handle`) live only
+// inside `enter`, whose frames are the fiber's. So all of it is used by one thread at a time, and changes hands where the isolate or its
+// fiber does. It is not `Sync`: reference counts in the engine are plain numbers.
+unsafe impl Send for Isolate {}
+
 impl Isolate {
     /// A new isolate; `host` is for [`native`] functions. Takes about 60 us.
-    pub(crate) fn new(limits: Limits, resident: Resident, host: Box<dyn Any>) -> Result<Isolate, Error> {
+    pub(crate) fn new(
+        limits: Limits,
+        resident: Resident,
+        host: Box<dyn Any + Send>,
+    ) -> Result<Isolate, Error> {
         let state = Box::new(State::new(limits, resident, host));
         let state = NonNull::from(Box::leak(state));
         // SAFETY: the state outlives the engine, and stays where it is; all pointers are checked.
@@ -75,6 +95,42 @@ impl Isolate {
     fn state(&self) -> &State {
         // SAFETY: it lives until we are dropped, and there are only shared references to it.
         unsafe { self.state.as_ref() }
+    }
+
+    /// Runs code of the host's that makes the globals: no script of a user's, so no limit but memory.
+    pub(crate) fn furnish(
+        &mut self,
+        make: impl for<'a> FnOnce(Scope<'a>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        // SAFETY: the runtime is alive. Without a size, the engine does not look at the stack: the host's code does not
+        // recurse.
+        let scope = unsafe {
+            qjs::JS_SetMaxStackSize(self.runtime.as_ptr(), 0);
+            Scope::new(self.context, self.state())
+        };
+        make(scope)
+    }
+
+    /// After work: may this isolate serve its realm again? `Ok(true)`: yes, but it should be [collected](Self::collect).
+    pub(crate) fn settle_up(&mut self) -> Result<bool, Discard> {
+        let state = self.state();
+        if state.watch.stopped().is_some() {
+            return Err(Discard::Killed);
+        }
+        if state.memory.was_refused() {
+            return Err(Discard::OutOfMemory);
+        }
+        // SAFETY: the runtime is alive.
+        if unsafe { qjs::JS_IsJobPending(self.runtime.as_ptr()) } || !state.rejected.borrow().is_empty() {
+            return Err(Discard::Dirty);
+        }
+        Err(Discard::Dirty)
+    }
+
+    /// Frees cycles that nothing refers to.
+    pub(crate) fn collect(&mut self) {
+        // SAFETY: the runtime is alive, and nobody is inside.
+        unsafe { qjs::JS_RunGC(self.runtime.as_ptr()) };
     }
 
     /// The most bytes that it had in use at once.

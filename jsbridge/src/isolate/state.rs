@@ -29,12 +29,12 @@ pub(crate) struct State {
     /// Values that the host holds.
     pub(super) kept: Shelf,
     /// For the host's functions.
-    pub(super) host: Box<dyn Any>,
+    pub(super) host: Box<dyn Any + Send>,
     pub(super) resident: Resident,
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, resident: Resident, host: Box<dyn Any>) -> State {
+    pub(super) fn new(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> State {
         State {
             memory: Memory::new(limits.memory),
             watch: Watch::new(&limits),
