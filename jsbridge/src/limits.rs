@@ -16,6 +16,13 @@ pub(crate) struct Limits {
     pub(crate) slice: Duration,
 }
 
+impl Limits {
+    /// All defaults, on the smallest stack.
+    #[allow(dead_code, reason = "tests, and the isolate that the layout of the engine is found out with")]
+    pub(crate) const DEFAULT: Limits =
+        Limits { memory: MEMORY_DEFAULT, stack: STACK_MIN, time: TIME_DEFAULT, slice: SLICE };
+}
+
 /// Picked from thin air; a browser's tab has a hundred times as much.
 pub(crate) const MEMORY_DEFAULT: usize = 64 << 20;
 /// An engine with its built-in objects takes 101 KiB. Below this, scripts find nothing left.

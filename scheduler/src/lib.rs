@@ -119,6 +119,6 @@ pub use section::{deadline, shielded, timeout};
 pub use site::{Numa, NumaState, Pinning};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
-    FiberInfo, checkpoint, current, set_priority, sleep, sleep_until, thread_time, try_checkpoint,
-    try_yield_now, yield_now,
+    FiberInfo, checkpoint, checkpoint_is_due, current, set_priority, sleep, sleep_until, thread_time,
+    try_checkpoint, try_yield_now, yield_now,
 };

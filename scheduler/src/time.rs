@@ -135,6 +135,17 @@ pub fn try_checkpoint() -> Result<(), Cancelled> {
     Ok(())
 }
 
+/// Would a [`checkpoint`] do more than return? For code that has something to do before it may be suspended.
+///
+/// ```
+/// assert!(!heddle_scheduler::checkpoint_is_due()); // outside of any fiber
+/// ```
+#[inline]
+pub fn checkpoint_is_due() -> bool {
+    current::in_fiber()
+        .is_some_and(|(worker, fiber)| worker.should_look(fiber.state.level()) || fiber.state.is_called())
+}
+
 #[cold]
 fn checkpoint_slowly() -> Result<(), Cancelled> {
     let Some((worker, carrier)) = current::on_carrier() else { return Ok(()) };

@@ -4,6 +4,7 @@
 //! |----------------|------------------------------------------------------------------|
 //! | [`memory`]     | the allocator: counts, bounds, knows when it refused             |
 //! | [`population`] | how many isolates a bridge may have                              |
+//! | [`clock`]      | a cheap clock for it                                             |
 //! | [`watch`]      | the answer to the engine's "may I go on?"                        |
 //! | [`state`]      | what belongs to an isolate and is no part of the engine          |
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
@@ -14,6 +15,9 @@
 //! | [`native`]     | functions of the host's for scripts                              |
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
+//! | [`tune`]       | how often the engine asks                                        |
+//! | [`layout`]     | where things are inside the engine's structures, and a test of that |
+//! | [`protect`]    | is an isolate as it was made?                                    |
 //! | [`slots`]      | where a pool's isolates are, without a lock                      |
 //! | [`keeper`]     | what a pool has done later: freeing, collecting, the stock       |
 //! | [`pool`]       | the isolates of a bridge, leased to work                         |
@@ -23,6 +27,7 @@
 
 pub(crate) mod memory;
 pub(crate) mod population;
+mod clock;
 pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
@@ -32,10 +37,19 @@ mod convert;
 mod promises;
 pub(crate) mod native;
 pub(crate) mod enter;
+mod tune;
+mod layout;
+mod protect;
 mod slots;
 mod keeper;
 #[allow(dead_code, reason = "work leases from it as soon as there is a Deferred")]
 pub(crate) mod pool;
+#[cfg(test)]
+mod pool_tests;
+#[cfg(test)]
+mod protect_tests;
+#[cfg(test)]
+mod measure;
 
 use crate::error::Error;
 use crate::limits::Limits;
@@ -43,6 +57,7 @@ use handle::Scope;
 use memory::Memory;
 use pool::Discard;
 use population::Resident;
+use protect::Seal;
 use rquickjs::qjs;
 use state::State;
 use std::any::Any;
@@ -54,6 +69,8 @@ pub(crate) struct Isolate {
     context: NonNull<qjs::JSContext>,
     /// From a box, and freed last: a reference to it must not claim to be the only one.
     state: NonNull<State>,
+    /// What it was like when it was furnished; nothing is known of one that was not.
+    seal: Option<Box<Seal>>,
 }
 
 // SAFETY: the engine has no thread-locals and does not know on which thread it runs; what it has of the thread's is the
@@ -70,6 +87,14 @@ impl Isolate {
         resident: Resident,
         host: Box<dyn Any + Send>,
     ) -> Result<Isolate, Error> {
+        let isolate = Isolate::untuned(limits, resident, host)?;
+        isolate.state().watch.set_counter(tune::counter(isolate.context));
+        isolate.expect_garbage();
+        Ok(isolate)
+    }
+
+    /// The same, with the engine's own rate of questions.
+    fn untuned(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> Result<Isolate, Error> {
         let state = Box::new(State::new(limits, resident, host));
         let state = NonNull::from(Box::leak(state));
         // SAFETY: the state outlives the engine, and stays where it is; all pointers are checked.
@@ -88,8 +113,16 @@ impl Isolate {
             // `Atomics.wait` would block the thread, and all fibers on it.
             qjs::JS_SetCanBlock(runtime.as_ptr(), false);
             promises::track(runtime);
-            Ok(Isolate { runtime, context, state })
+            Ok(Isolate { runtime, context, state, seal: None })
         }
+    }
+
+    /// The engine looks for cycles in the middle of a script only when it has used up a good part of its memory. It
+    /// lowers that bound itself each time; so it is set anew after each run.
+    fn expect_garbage(&self) {
+        let bound = self.state().limits.memory / 4;
+        // SAFETY: the runtime is alive.
+        unsafe { qjs::JS_SetGCThreshold(self.runtime.as_ptr(), bound as qjs::size_t) };
     }
 
     fn state(&self) -> &State {
@@ -111,6 +144,17 @@ impl Isolate {
         make(scope)
     }
 
+    /// Writes down what the isolate is like, and freezes most of it: so that it may serve again.
+    pub(crate) fn seal(&mut self) -> Result<(), Error> {
+        let mut seal = None;
+        self.furnish(|scope| {
+            seal = Seal::new(scope)?;
+            Ok(())
+        })?;
+        self.seal = seal.map(Box::new);
+        Ok(())
+    }
+
     /// After work: may this isolate serve its realm again? `Ok(true)`: yes, but it should be [collected](Self::collect).
     pub(crate) fn settle_up(&mut self) -> Result<bool, Discard> {
         let state = self.state();
@@ -124,13 +168,35 @@ impl Isolate {
         if unsafe { qjs::JS_IsJobPending(self.runtime.as_ptr()) } || !state.rejected.borrow().is_empty() {
             return Err(Discard::Dirty);
         }
-        Err(Discard::Dirty)
+        self.expect_garbage();
+        let Some(seal) = &mut self.seal else { return Err(Discard::Dirty) };
+        // SAFETY: the isolate is alive, and nobody is inside.
+        if unsafe { seal.is_whole() } { Ok(seal.wants_care()) } else { Err(Discard::Dirty) }
     }
 
     /// Frees cycles that nothing refers to.
     pub(crate) fn collect(&mut self) {
         // SAFETY: the runtime is alive, and nobody is inside.
         unsafe { qjs::JS_RunGC(self.runtime.as_ptr()) };
+    }
+
+    /// Bytes that it has in use.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.state().memory.used()
+    }
+
+    /// Bytes of what was written down about it.
+    #[cfg(test)]
+    fn seal_size(&self) -> usize {
+        self.seal.as_ref().map_or(0, |seal| seal.size())
+    }
+
+    /// Makes the next look a long one.
+    #[cfg(test)]
+    fn forget_counts(&mut self) {
+        if let Some(seal) = &mut self.seal {
+            seal.forget_counts();
+        }
     }
 
     /// The most bytes that it had in use at once.
@@ -144,6 +210,9 @@ impl Drop for Isolate {
         // SAFETY: nothing of the engine is in use: what borrows the isolate has ended. The state goes
         // after the engine, which has pointers to it.
         unsafe {
+            if let Some(seal) = &mut self.seal {
+                seal.release();
+            }
             for promise in self.state().rejected.take() {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
             }

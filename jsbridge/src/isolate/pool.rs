@@ -312,6 +312,7 @@ impl<W: Send + 'static> Pool<W> {
     pub(super) fn make(&self) -> Result<Isolate, Error> {
         let mut isolate = Isolate::new(self.recipe.limits, self.population.house(), (self.recipe.host)())?;
         isolate.furnish(|scope| (self.recipe.furnish)(scope))?;
+        isolate.seal()?;
         self.counts.created.fetch_add(1, Ordering::Relaxed);
         Ok(isolate)
     }
