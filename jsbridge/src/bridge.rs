@@ -189,6 +189,7 @@ impl<'s> Builder<'s> {
             stack: self.check_stack(stack_size)?,
             time: self.time,
             slice: limits::SLICE,
+            eval: true,
         };
         let shared = Shared {
             limits,

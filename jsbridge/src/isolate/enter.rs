@@ -90,5 +90,6 @@ impl Isolate {
 unsafe extern "C" fn may_stop(_runtime: *mut qjs::JSRuntime, state: *mut c_void) -> c_int {
     // SAFETY: `enter` has set this pointer, and nobody has another kind of reference to the state.
     let state = unsafe { &*state.cast::<State>() };
+    state.memory.end_compiling();
     c_int::from(!state.watch.may_go_on(state.resident.population()))
 }

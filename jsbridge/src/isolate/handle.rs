@@ -96,7 +96,9 @@ impl<'a> Scope<'a> {
         // SAFETY: we are inside; the text ends with a zero byte that is not counted; the reference is
         // ours.
         unsafe {
-            let value = qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags);
+            let value = self.as_host(|| {
+                qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags)
+            });
             self.check(value)
         }
     }

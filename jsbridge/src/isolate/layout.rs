@@ -175,6 +175,22 @@ impl Object {
         head
     }
 
+    /// Is this its [`head`](Self::head)? Word by word: a head that is put together first is read back too early for the
+    /// processor, which then waits.
+    ///
+    /// # Safety
+    /// See [`Object`].
+    #[inline(always)]
+    pub(super) unsafe fn has_head(self, head: &[u64; 4]) -> bool {
+        // SAFETY: the caller's promise.
+        let word = |index: usize| unsafe { at::<u64>(self.0, FLAGS + 8 * index) };
+        (((word(0) & !IS_PROTOTYPE) ^ head[0])
+            | (word(1) ^ head[1])
+            | (word(2) ^ head[2])
+            | (word(3) ^ head[3]))
+            == 0
+    }
+
     /// What a [`head`](Self::head) has that stays the same when properties are made that were to be made later.
     pub(super) fn steady(head: [u64; 4]) -> [u64; 2] {
         [head[0], head[3]]
@@ -256,6 +272,22 @@ impl Shape {
             // Between `is hashed` and the hash there is nothing.
             [state & 0xffff_ffff_0000_00ff, sizes, counts, at(self.0, PROTOTYPE)]
         }
+    }
+
+    /// Is this its [`head`](Self::head)?
+    ///
+    /// # Safety
+    /// See [`Object`].
+    #[inline(always)]
+    pub(super) unsafe fn has_head(self, head: &[u64; 4]) -> bool {
+        // SAFETY: the caller's promise.
+        let word = |offset: usize| unsafe { at::<u64>(self.0, offset) };
+        let state = word(SHAPE_STATE) & 0xffff_ffff_0000_00ff;
+        ((state ^ head[0])
+            | (word(SHAPE_STATE + 8) ^ head[1])
+            | (word(SHAPE_STATE + 16) ^ head[2])
+            | (word(PROTOTYPE) ^ head[3]))
+            == 0
     }
 
     pub(super) fn is_hashed(head: [u64; 4]) -> bool {
@@ -379,7 +411,7 @@ impl Entry {
 #[inline]
 pub(super) unsafe fn allocated(runtime: NonNull<qjs::JSRuntime>) -> [u64; 2] {
     // SAFETY: the caller's promise.
-    unsafe { at(runtime.cast(), ALLOCATED) }
+    unsafe { [at(runtime.cast(), ALLOCATED), at(runtime.cast(), ALLOCATED + 8)] }
 }
 
 /// What scripts change in a context with `Error`'s options, and the list of modules.
@@ -440,7 +472,7 @@ pub(super) fn hold() -> bool {
 /// Makes objects of which everything is known, and looks whether it is found.
 fn probe() -> Result<bool, Error> {
     let population = Arc::new(Population::new(1));
-    let mut isolate = Isolate::new(Limits::DEFAULT, population.house(), Box::new(()))?;
+    let mut isolate = Isolate::untuned(Limits::DEFAULT, population.house(), Box::new(()))?;
     let (runtime, context) = (isolate.runtime, isolate.context);
     let mut all = true;
     isolate.furnish(|scope| {

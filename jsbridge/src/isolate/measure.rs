@@ -19,6 +19,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const STACK: usize = 256 << 10;
+/// Without optimization one round is enough to see that it works.
+const ROUNDS: usize = if cfg!(debug_assertions) { 1 } else { 51 };
 
 fn limits() -> Limits {
     Limits { stack: 128 << 10, ..Limits::DEFAULT }
@@ -61,16 +63,17 @@ fn eval(isolate: &mut Isolate, source: &str) -> Result<Value, Error> {
 #[test]
 fn measure_isolates() {
     let population = Arc::new(Population::new(1));
-    let plain = each(51, 4, || drop(bare(&population)));
-    let made = median(201, || {
+    let plain = each(ROUNDS, 4, || drop(bare(&population)));
+    let made = median(4 * ROUNDS, || {
         let begin = Instant::now();
         let isolate = sealed(&population);
         let time = begin.elapsed();
         drop(isolate);
         time
     });
-    let whole = each(51, 4, || drop(sealed(&population)));
+    let whole = each(ROUNDS, 4, || drop(sealed(&population)));
     let isolate = sealed(&population);
+    println!("isolate: {} KiB of the engine's, bare", bare(&population).memory_used() / 1024);
     println!("isolate: made and freed {plain:?} bare, {whole:?} sealed; made sealed {made:?}");
     println!(
         "isolate: {} KiB of the engine's, {} KiB of ours",
@@ -87,10 +90,10 @@ fn measure_reuse() {
     for (name, source) in [("fresh", "1".to_owned()), ("warm", format!("(() => {{ {warm} }})()"))] {
         eval(&mut isolate, &source).unwrap();
         isolate.settle_up().unwrap();
-        let quick = each(51, 1000, || assert!(black_box(isolate.settle_up()).is_ok()));
+        let quick = each(ROUNDS, 1000, || assert!(black_box(isolate.settle_up()).is_ok()));
         println!("settle_up, {name}: {quick:?}");
     }
-    let long = each(51, 10, || {
+    let long = each(ROUNDS, 10, || {
         isolate.forget_counts();
         assert!(isolate.settle_up().is_ok());
     });
@@ -108,7 +111,7 @@ fn measure_leases() {
     let time = scheduler.go(move || {
         let want = Want { realm, level: Priority::Normal, isolated: false, depth: 0, node: None };
         let lease = |()| pool.lease_or_park(&want, (), None).map_err(|(error, ())| error).unwrap();
-        let time = each(51, 1000, || drop(black_box(lease(()))));
+        let time = each(ROUNDS, 1000, || drop(black_box(lease(()))));
         (time, pool.stats())
     });
     let (time, stats) = time.join().unwrap();

@@ -17,6 +17,7 @@
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
 //! | [`tune`]       | how often the engine asks                                        |
 //! | [`layout`]     | where things are inside the engine's structures, and a test of that |
+//! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
 //! | [`slots`]      | where a pool's isolates are, without a lock                      |
 //! | [`keeper`]     | what a pool has done later: freeing, collecting, the stock       |
@@ -39,6 +40,7 @@ pub(crate) mod native;
 pub(crate) mod enter;
 mod tune;
 mod layout;
+mod compiler;
 mod protect;
 mod slots;
 mod keeper;
@@ -50,6 +52,8 @@ mod pool_tests;
 mod protect_tests;
 #[cfg(test)]
 mod measure;
+#[cfg(test)]
+mod memory_tests;
 
 use crate::error::Error;
 use crate::limits::Limits;
@@ -90,6 +94,8 @@ impl Isolate {
         let isolate = Isolate::untuned(limits, resident, host)?;
         isolate.state().watch.set_counter(tune::counter(isolate.context));
         isolate.expect_garbage();
+        // SAFETY: the context is alive, and its state is where it should be.
+        unsafe { compiler::install(isolate.context) };
         Ok(isolate)
     }
 
@@ -102,10 +108,10 @@ impl Isolate {
             let memory = &raw mut (*state.as_ptr()).memory;
             let runtime = qjs::JS_NewRuntime2(&Memory::FUNCTIONS, memory.cast());
             let context = if runtime.is_null() { std::ptr::null_mut() } else { qjs::JS_NewContext(runtime) };
-            let (Some(runtime), Some(context)) = (NonNull::new(runtime), NonNull::new(context)) else {
-                if !runtime.is_null() {
-                    qjs::JS_FreeRuntime(runtime);
-                }
+            let parts = NonNull::new(runtime).zip(NonNull::new(context));
+            let Some((runtime, context)) = parts.filter(|_| !(*state.as_ptr()).memory.was_refused()) else {
+                // The engine overlooks some failures. What there is of it is in no state to be freed by the engine.
+                (*state.as_ptr()).memory.free_all();
                 drop(Box::from_raw(state.as_ptr()));
                 return Err(Error::no_isolate(limits.memory));
             };
@@ -141,7 +147,13 @@ impl Isolate {
             qjs::JS_SetMaxStackSize(self.runtime.as_ptr(), 0);
             Scope::new(self.context, self.state())
         };
-        make(scope)
+        make(scope)?;
+        // The host, too, may have overlooked something.
+        if self.state().memory.was_refused() {
+            Err(Error::no_isolate(self.state().limits.memory))
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes down what the isolate is like, and freezes most of it: so that it may serve again.

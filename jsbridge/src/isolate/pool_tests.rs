@@ -23,7 +23,7 @@ struct Fixture {
 }
 
 fn limits(memory: usize) -> Limits {
-    Limits { memory, stack: 64 << 10, time: limits::TIME_DEFAULT, slice: limits::SLICE }
+    Limits { memory, stack: 64 << 10, time: limits::TIME_DEFAULT, slice: limits::SLICE, eval: true }
 }
 
 fn fixture(most: usize, stock: Stock) -> Fixture {

@@ -16,9 +16,8 @@
 //!
 //! After each run, [`Seal::is_whole`]:
 //!
-//! 1. *The quick look* (some 60 ns): is the engine's count of blocks and bytes what it was, and are the watched objects? What is
-//!    frozen cannot change, what is to be made later cannot be made without a block, and nothing can be left without a block
-//!    or a change to what is watched. So equal means whole.
+//! 1. *The quick look*: is the engine's count of blocks and bytes what it was, and are the watched objects? What is
+//!    frozen cannot change, and nothing can be left without a block or a change to what is watched. So equal means whole.
 //! 2. *The long look* (some us), where there are other blocks: something new is there. It is whole all the same if all that
 //!    has changed is properties that were made now, each the very function that the engine's list has for it, without changes
 //!    of its own. (And garbage: cycles, which nobody can reach.) Then this is what the next quick look compares with.
@@ -62,9 +61,17 @@ struct Watched {
     object: Object,
     head: [u64; 4],
     shape: [u64; 4],
-    /// In `Seal::slots`, and in `Seal::names` if the shape is not hashed: then it may change as it is.
-    slots: Range<usize>,
-    names: Range<usize>,
+    /// Its properties, in `Seal::slots` and `Seal::names`.
+    all: Range<usize>,
+    /// Of those, what may change by itself: runs of properties that are not to be made later, in `Seal::runs`.
+    runs: Range<usize>,
+}
+
+/// Where a run begins among the object's properties, and how many they are.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u32,
+    count: u32,
 }
 
 /// What an isolate was like. See the module.
@@ -76,6 +83,7 @@ pub(super) struct Seal {
     watched: Vec<Watched>,
     slots: Vec<Slot>,
     names: Vec<u64>,
+    runs: Vec<Run>,
     /// Frozen objects with properties that are to be made later.
     unfinished: Vec<Object>,
     /// `FinalizationRegistry.prototype`.
@@ -124,6 +132,7 @@ impl Seal {
             let pattern = new_function(scope)?.value();
             qjs::JS_FreeValue(scope.as_ptr(), old);
             let registry = prototype_of(scope, c"FinalizationRegistry")?;
+            unfinished.shrink_to_fit();
             let mut seal = Seal {
                 runtime,
                 context: scope.context,
@@ -132,6 +141,7 @@ impl Seal {
                 watched: Vec::with_capacity(watched.len()),
                 slots: Vec::new(),
                 names: Vec::new(),
+                runs: Vec::new(),
                 unfinished,
                 registry,
                 pattern,
@@ -150,21 +160,26 @@ impl Seal {
         self.watched.clear();
         self.slots.clear();
         self.names.clear();
+        self.runs.clear();
         for &object in watched {
             // SAFETY: the caller's promise; what is watched stays alive, see `is_whole`.
             unsafe {
-                let (slots, names) = (self.slots.len(), self.names.len());
+                let (begin, first_run) = (self.slots.len(), self.runs.len());
                 self.slots.extend_from_slice(object.slots());
                 self.names.extend_from_slice(object.shape().names());
+                self.runs.extend(runs(object.shape().names()));
                 self.watched.push(Watched {
                     object,
                     head: object.head(),
                     shape: object.shape().head(),
-                    slots: slots..self.slots.len(),
-                    names: names..self.names.len(),
+                    all: begin..self.slots.len(),
+                    runs: first_run..self.runs.len(),
                 });
             }
         }
+        self.slots.shrink_to_fit();
+        self.names.shrink_to_fit();
+        self.runs.shrink_to_fit();
         // SAFETY: the caller's promise.
         self.allocated = unsafe { layout::allocated(self.runtime) };
     }
@@ -190,14 +205,43 @@ impl Seal {
         // SAFETY: the caller's promise.
         unsafe {
             layout::allocated(self.runtime) == self.allocated
-                && self.watched.iter().all(|watched| {
-                    let object = watched.object;
-                    object.head() == watched.head
-                        && object.shape().head() == watched.shape
-                        && object.slots() == &self.slots[watched.slots.clone()]
-                        && (Shape::is_hashed(watched.shape)
-                            || object.shape().names() == &self.names[watched.names.clone()])
-                })
+                && self.watched.iter().all(|watched| self.is_same(watched))
+        }
+    }
+
+    /// Has a watched object what it had? No more is read of it than what may have changed, as this is done after each
+    /// run.
+    ///
+    /// # Safety
+    /// As for [`is_whole`](Self::is_whole), and the object is alive.
+    #[inline]
+    unsafe fn is_same(&self, watched: &Watched) -> bool {
+        // SAFETY: the caller's promise. With the same head and shape there are as many properties as were written down.
+        unsafe {
+            if !watched.object.has_head(&watched.head) {
+                return false;
+            }
+            let shape = watched.object.shape();
+            if !shape.has_head(&watched.shape) {
+                return false;
+            }
+            // One that is hashed does not change as it is. In others a property may have been made, and then overwritten, so
+            // that no block is left: its flags tell.
+            let begin = watched.all.start;
+            if !Shape::is_hashed(watched.shape)
+                && differ(shape.names().as_ptr(), self.names.as_ptr().add(begin), watched.all.len())
+            {
+                return false;
+            }
+            let slots = watched.object.slots().as_ptr().cast::<u64>();
+            let slots_then = self.slots.as_ptr().cast::<u64>();
+            for run in self.runs.get_unchecked(watched.runs.clone()) {
+                let (first, count) = (run.first as usize, run.count as usize);
+                if differ(slots.add(2 * first), slots_then.add(2 * (begin + first)), 2 * count) {
+                    return false;
+                }
+            }
+            true
         }
     }
 
@@ -234,7 +278,7 @@ impl Seal {
     /// As for [`is_whole`](Self::is_whole).
     unsafe fn has_only_grown(&self, watched: &Watched) -> bool {
         let object = watched.object;
-        let (slots, names) = (&self.slots[watched.slots.clone()], &self.names[watched.names.clone()]);
+        let (slots, names) = (&self.slots[watched.all.clone()], &self.names[watched.all.clone()]);
         // SAFETY: the caller's promise.
         unsafe {
             let (slots_now, names_now) = (object.slots(), object.shape().names());
@@ -382,7 +426,7 @@ impl Seal {
     pub(super) fn size(&self) -> usize {
         self.watched.capacity() * size_of::<Watched>()
             + self.slots.capacity() * size_of::<Slot>()
-            + (self.names.capacity() + self.unfinished.capacity()) * size_of::<u64>()
+            + (self.names.capacity() + self.runs.capacity() + self.unfinished.capacity()) * size_of::<u64>()
     }
 
     /// Makes the next look a long one.
@@ -400,6 +444,34 @@ impl Seal {
         unsafe { qjs::JS_FreeValue(self.context.as_ptr(), self.pattern) };
         self.pattern = qjs::JS_UNDEFINED;
     }
+}
+
+/// Do two lists of words differ? Inline, as most are short.
+///
+/// # Safety
+/// Both have `count` words.
+#[inline(always)]
+unsafe fn differ(a: *const u64, b: *const u64, count: usize) -> bool {
+    let mut difference = 0;
+    for index in 0..count {
+        // SAFETY: the caller's promise.
+        difference |= unsafe { *a.add(index) ^ *b.add(index) };
+    }
+    difference != 0
+}
+
+/// Runs of properties that are not to be made later.
+fn runs(names: &[u64]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let index = index as u32;
+        match runs.last_mut() {
+            _ if kind(flags_of(*name)) == Kind::Later => {}
+            Some(run) if run.first + run.count == index => run.count += 1,
+            _ => runs.push(Run { first: index, count: 1 }),
+        }
+    }
+    runs
 }
 
 /// Garbage that is not worth a collection, which takes some 10 us. Picked from thin air.

@@ -297,3 +297,70 @@ fn garbage_is_collected_when_it_is_much() {
     isolate.collect();
     assert_eq!(isolate.settle_up(), Ok(false));
 }
+
+#[test]
+fn scripts_compile_nothing_where_they_may_not() {
+    let population = Arc::new(Population::new(1));
+    let limits = Limits { stack: 128 << 10, eval: false, ..Limits::DEFAULT };
+    let mut isolate = Isolate::new(limits, population.house(), Box::new(())).unwrap();
+    isolate.seal().unwrap();
+    for source in [
+        "eval('1')",
+        "(0, eval)('1')",
+        "globalThis.eval.call(null, '1')",
+        "Reflect.apply(eval, null, ['1'])",
+        "new Function('return 1')",
+        "Function('a', 'return a')",
+        "(() => {}).constructor('return 1')",
+        "(async () => {}).constructor('return 1')",
+        "(function* () {}).constructor('return 1')",
+        "(async function* () {}).constructor('return 1')",
+        "Reflect.construct(Function, ['1'], Array)",
+        "new (class extends Function { constructor() { super('return 1') } })()",
+        "[1].map(() => eval('2'))",
+    ] {
+        let error = eval(&mut isolate, &format!("return {source}")).err();
+        let error = error.or_else(|| eval(&mut isolate, source).err()).unwrap_or_else(|| panic!("{source}"));
+        assert_eq!(error.to_string(), "TypeError: compiling is not allowed here", "{source}");
+    }
+    // It is the text that counts, not the function.
+    assert_eq!(eval(&mut isolate, "return eval(7)").unwrap().as_f64(), Some(7.0));
+    assert_eq!(isolate.settle_up(), Ok(false));
+}
+
+/// All that scripts find on the global object.
+#[test]
+fn nothing_of_the_system_is_in_reach() {
+    let mut isolate = isolate();
+    let names =
+        eval(&mut isolate, "return Reflect.ownKeys(globalThis).map(String).sort().join(' ')").unwrap();
+    let known = "AggregateError Array ArrayBuffer AsyncDisposableStack AsyncIterator Atomics BigInt BigInt64Array BigUint64Array \
+        Boolean DOMException DataView Date DisposableStack Error EvalError FinalizationRegistry Float16Array Float32Array Float64Array \
+        Function Infinity Int16Array Int32Array Int8Array InternalError Iterator JSON Map Math NaN Number Object Promise \
+        Proxy RangeError ReferenceError Reflect RegExp Set SharedArrayBuffer String SuppressedError Symbol Symbol(Symbol.toStringTag) \
+        SyntaxError TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet atob \
+        btoa console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval globalThis isFinite isNaN parseFloat \
+        parseInt performance queueMicrotask undefined unescape";
+    let known: Vec<_> = known.split_whitespace().collect();
+    for name in names.as_str().unwrap().split(' ') {
+        assert!(known.contains(&name), "{name} is new: look at what it can do");
+    }
+    for (source, expected) in [
+        // Nobody loads modules.
+        ("return import('x').then(() => 'loaded', e => e.constructor.name)", "ReferenceError"),
+        (
+            "try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); return 'waited' } catch (e) { return e.name }",
+            "TypeError",
+        ),
+        (
+            "return typeof os + typeof std + typeof process + typeof require + typeof scriptArgs + typeof print",
+            &"undefined".repeat(6),
+        ),
+        (
+            "return [typeof performance.now(), typeof Date.now(), Object.keys(performance).length].join()",
+            "number,number,2",
+        ),
+    ] {
+        assert_eq!(eval(&mut isolate, source).unwrap().as_str(), Some(expected), "{source}");
+    }
+}

@@ -7,7 +7,7 @@ use super::watch::Watch;
 use crate::limits::Limits;
 use rquickjs::qjs;
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The engine has pointers to it: as its runtime's opaque pointer, and to the memory inside.
 ///
@@ -17,6 +17,7 @@ use std::cell::RefCell;
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
+/// | `compiles_for_host` | `Scope::as_host`      | `compiler`                         |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
     /// Values that the host holds.
     pub(super) kept: Shelf,
+    /// What is compiled next is the host's.
+    pub(super) compiles_for_host: Cell<bool>,
     /// For the host's functions.
     pub(super) host: Box<dyn Any + Send>,
     pub(super) resident: Resident,
@@ -41,6 +44,7 @@ impl State {
             limits,
             rejected: RefCell::default(),
             kept: Shelf::default(),
+            compiles_for_host: Cell::new(false),
             host,
             resident,
         }

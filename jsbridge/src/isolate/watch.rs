@@ -136,6 +136,14 @@ impl Watch {
         self.look(now, population)
     }
 
+    /// The engine's next question is to come at its next jump or call.
+    pub(super) fn ask_soon(&self) {
+        if let Some(counter) = self.counter.get() {
+            // SAFETY: as in `set_interval`.
+            unsafe { counter.write(1) };
+        }
+    }
+
     fn set_interval(&self) {
         if let Some(counter) = self.counter.get() {
             // SAFETY: the counter of the context that we watch; the engine is not running while we answer.
