@@ -91,7 +91,11 @@ impl<'a> Scope<'a> {
 
     /// Runs `source` as a global script.
     pub(crate) fn eval(self, name: &CStr, source: &CStrSource) -> JsResult<'a, Handle<'a>> {
-        let flags = qjs::JS_EVAL_TYPE_GLOBAL as i32;
+        self.eval_with(name, source, qjs::JS_EVAL_TYPE_GLOBAL as i32)
+    }
+
+    /// The same with other flags of the engine's.
+    pub(super) fn eval_with(self, name: &CStr, source: &CStrSource, flags: i32) -> JsResult<'a, Handle<'a>> {
         let (text, length) = (source.0.as_ptr(), source.0.len() - 1);
         // SAFETY: we are inside; the text ends with a zero byte that is not counted; the reference is
         // ours.

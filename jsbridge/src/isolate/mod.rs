@@ -9,9 +9,12 @@
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
 //! | [`kept`]       | values that the host holds between its visits                    |
+//! | [`slots`]      | what the host's parts have to remember in each isolate           |
+//! | [`compiled`]   | scripts of ours as bytecode                                      |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
+//! | [`table`]      | tables of them, made by the engine when they are touched         |
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
 //!
@@ -24,10 +27,13 @@ pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
 mod values;
-mod kept;
+pub(crate) mod kept;
+mod slots;
+pub(crate) mod compiled;
 mod convert;
 mod promises;
 pub(crate) mod native;
+pub(crate) mod table;
 pub(crate) mod enter;
 
 use crate::error::Error;

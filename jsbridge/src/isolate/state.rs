@@ -3,6 +3,7 @@
 use super::kept::Shelf;
 use super::memory::Memory;
 use super::population::Resident;
+use super::slots::Slots;
 use super::watch::Watch;
 use crate::limits::Limits;
 use rquickjs::qjs;
@@ -17,6 +18,7 @@ use std::cell::RefCell;
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
+/// | `slots`    | `slots`                         | `slots`                            |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
     /// Values that the host holds.
     pub(super) kept: Shelf,
+    /// What the host's parts remember here.
+    pub(super) slots: Slots,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -41,6 +45,7 @@ impl State {
             limits,
             rejected: RefCell::default(),
             kept: Shelf::default(),
+            slots: Slots::default(),
             host,
             resident,
         }
