@@ -1,6 +1,7 @@
 //! The bridge: scripts as fibers of a scheduler.
 
 use crate::error::Error;
+use crate::host;
 use crate::host::console::{Console, ConsoleLevel};
 use crate::isolate::Isolate;
 use crate::isolate::enter::StackTop;
@@ -99,9 +100,9 @@ impl<'s> Bridge<'s> {
 impl Shared {
     fn eval(&self, script: &Script, top: StackTop) -> Result<Value, Error> {
         let resident = self.population.enter()?;
-        let mut isolate = Isolate::new(self.limits, resident, Box::new(self.console.clone()))?;
+        let mut isolate = Isolate::new(self.limits, resident, Box::new(()))?;
         let result = isolate.enter(top, |scope| {
-            Console::install(scope)?;
+            host::furnish(scope, &self.console)?;
             let result = scope.eval(&script.name, &CStrSource::new(&script.source))?;
             scope.settle(result)?.to_value()
         });

@@ -66,6 +66,7 @@ impl Isolate {
         let state = self.state();
         // Zero would mean no limit.
         let room = top.room().min(state.limits.stack).max(1);
+        state.floor.set(near_address().saturating_sub(room));
         // SAFETY: the runtime is alive. The hook's pointer is good as long as the runtime.
         let scope = unsafe {
             qjs::JS_SetMaxStackSize(runtime, room as qjs::size_t);
@@ -84,6 +85,22 @@ impl Isolate {
         scope.check_stopped()?;
         result
     }
+}
+
+impl Scope<'_> {
+    /// Bytes of stack that scripts may still use; and below that are 32 KiB for functions of the host's. For those that
+    /// recurse.
+    pub(crate) fn stack_left(self) -> StackLeft {
+        let (here, floor) = (near_address(), self.state.floor.get());
+        StackLeft { scripts: here.saturating_sub(floor), host: (here + STACK_MARGIN).saturating_sub(floor) }
+    }
+}
+
+/// Bytes of stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackLeft {
+    pub(crate) scripts: usize,
+    pub(crate) host: usize,
 }
 
 /// The engine's question; not zero: stop.

@@ -8,6 +8,7 @@
 //! | [`state`]      | what belongs to an isolate and is no part of the engine          |
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
+//! | [`look`]       | looking at values without running scripts                        |
 //! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`slots`]      | what the host's parts have to remember in each isolate           |
 //! | [`compiled`]   | scripts of ours as bytecode                                      |
@@ -27,6 +28,7 @@ pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
 mod values;
+pub(crate) mod look;
 pub(crate) mod kept;
 mod slots;
 pub(crate) mod compiled;

@@ -8,7 +8,7 @@ use super::watch::Watch;
 use crate::limits::Limits;
 use rquickjs::qjs;
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The engine has pointers to it: as its runtime's opaque pointer, and to the memory inside.
 ///
@@ -19,6 +19,7 @@ use std::cell::RefCell;
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
 /// | `slots`    | `slots`                         | `slots`                            |
+/// | `floor`    | `enter`                         | `enter`                            |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -32,6 +33,8 @@ pub(crate) struct State {
     pub(super) kept: Shelf,
     /// What the host's parts remember here.
     pub(super) slots: Slots,
+    /// Where the stack of this visit ends for scripts; what is below is the margin.
+    pub(super) floor: Cell<usize>,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -46,6 +49,7 @@ impl State {
             rejected: RefCell::default(),
             kept: Shelf::default(),
             slots: Slots::default(),
+            floor: Cell::new(0),
             host,
             resident,
         }
