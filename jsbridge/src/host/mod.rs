@@ -6,6 +6,8 @@ pub(crate) mod lazy;
 pub(crate) mod intrinsics;
 pub(crate) mod inspect;
 pub(crate) mod console;
+pub(crate) mod events;
+pub(crate) mod text;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -15,7 +17,10 @@ use console::Console;
 /// Gives a new isolate all that scripts have of the host; before the first script.
 pub(crate) fn furnish<'a>(scope: Scope<'a>, console: &Console) -> JsResult<'a, ()> {
     intrinsics::take(scope)?;
-    console.install(scope)
+    console.install(scope)?;
+    let global = scope.global();
+    global.define_table(&events::TABLE)?;
+    global.define_table(&text::TABLE)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
 //! | [`look`]       | looking at values without running scripts                        |
+//! | [`exceptions`] | errors that the DOM names, arrays of bytes                     |
 //! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`slots`]      | what the host's parts have to remember in each isolate           |
 //! | [`compiled`]   | scripts of ours as bytecode                                      |
@@ -29,6 +30,7 @@ mod state;
 pub(crate) mod handle;
 mod values;
 pub(crate) mod look;
+mod exceptions;
 pub(crate) mod kept;
 mod slots;
 pub(crate) mod compiled;
