@@ -44,6 +44,8 @@ mod limits;
 mod value;
 #[allow(unsafe_code, reason = "the engine is C; see above")]
 mod isolate;
+#[allow(unsafe_code, reason = "it reads and writes the engine's code")]
+mod function;
 mod host;
 mod bridge;
 

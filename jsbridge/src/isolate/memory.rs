@@ -63,6 +63,15 @@ impl Memory {
         self.refused.get()
     }
 
+    /// Runs `run`, and tells whether an allocation was refused meanwhile.
+    pub(crate) fn watch_refusals<R>(&self, run: impl FnOnce() -> R) -> (R, bool) {
+        let before = self.refused.replace(false);
+        let result = run();
+        let now = self.refused.get();
+        self.refused.set(before || now);
+        (result, now)
+    }
+
     /// Exchanges `old` bytes for `new`, if they fit.
     fn account(&self, old: usize, new: usize) -> bool {
         let used = self.used.get() - old + new;

@@ -9,6 +9,7 @@
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
 //! | [`kept`]       | values that the host holds between its visits                    |
+//! | [`notes`]      | what the modules above remember of an isolate                    |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -24,7 +25,8 @@ pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
 mod values;
-mod kept;
+pub(crate) mod kept;
+mod notes;
 mod convert;
 mod promises;
 pub(crate) mod native;

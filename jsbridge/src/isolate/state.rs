@@ -2,6 +2,7 @@
 
 use super::kept::Shelf;
 use super::memory::Memory;
+use super::notes::Notes;
 use super::population::Resident;
 use super::watch::Watch;
 use crate::limits::Limits;
@@ -17,6 +18,7 @@ use std::cell::RefCell;
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
+/// | `notes`    | `notes`                         | the modules above                  |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
     /// Values that the host holds.
     pub(super) kept: Shelf,
+    /// Tables of the modules above.
+    pub(super) notes: Notes,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -41,6 +45,7 @@ impl State {
             limits,
             rejected: RefCell::default(),
             kept: Shelf::default(),
+            notes: Notes::default(),
             host,
             resident,
         }
