@@ -1,48 +1,39 @@
 //! The values of captured variables, on their way. This is the only file here that knows how values cross.
 
-use super::engine;
+use crate::clone::{self, Message};
 use crate::isolate::handle::{Handle, JsResult, Scope};
-use rquickjs::qjs;
+use crate::isolate::intrinsics::Intrinsic;
 
 /// Values of several variables; what they share is shared again.
-pub(super) struct Values(Vec<u8>);
+pub(super) struct Values(Message);
 
-/// Copies them. `name` says how the variable of an index is called in messages.
+/// Why they were not copied.
+pub(super) enum Failure<'a> {
+    /// One of them cannot be: a sentence that begins with the variable's name and the path in it.
+    Refused(String),
+    /// Thrown by a getter, or for lack of memory.
+    Thrown(Handle<'a>),
+}
+
+/// Copies them. `name` says how the variable of an index is called.
 pub(super) fn write<'a>(
     scope: Scope<'a>,
     values: &[Handle<'a>],
-    _name: &dyn Fn(usize) -> String,
-) -> JsResult<'a, Values> {
-    let array = scope.new_array()?;
-    for (index, value) in values.iter().enumerate() {
-        array.set_at(index as u32, value.clone())?;
-    }
-    let mut length: qjs::size_t = 0;
-    // SAFETY: we are inside; the bytes are copied before they are freed.
-    unsafe {
-        let flags = qjs::JS_WRITE_OBJ_REFERENCE as i32;
-        let bytes = qjs::JS_WriteObject(scope.as_ptr(), &mut length, array.raw(), flags);
-        if bytes.is_null() {
-            return Err(scope.take_exception());
+    name: &dyn Fn(usize) -> String,
+) -> Result<Values, Failure<'a>> {
+    clone::write(scope, values, &[], name).map(Values).map_err(|thrown| {
+        let text = |getter| scope.call_intrinsic(getter, thrown.raw(), &[]).and_then(|text| text.text());
+        match (text(Intrinsic::DomExceptionName), text(Intrinsic::DomExceptionMessage)) {
+            (Ok(name), Ok(message)) if name == "DataCloneError" => Failure::Refused(message),
+            _ => Failure::Thrown(thrown),
         }
-        let copy = std::slice::from_raw_parts(bytes, length as usize).to_vec();
-        qjs::js_free(scope.as_ptr(), bytes.cast());
-        Ok(Values(copy))
-    }
+    })
 }
 
 /// Makes them again.
+///
+/// # Errors
+/// What to throw; mostly that there is no memory.
 pub(super) fn read<'a>(scope: Scope<'a>, values: Values) -> JsResult<'a, Vec<Handle<'a>>> {
-    // SAFETY: we are inside; the reference is ours.
-    let array = unsafe {
-        let flags = qjs::JS_READ_OBJ_REFERENCE as i32;
-        let length = values.0.len() as qjs::size_t;
-        scope.check(qjs::JS_ReadObject(scope.as_ptr(), values.0.as_ptr(), length, flags))?
-    };
-    (0..array.length()?).map(|index| array.at(index as u32)).collect()
-}
-
-/// What was thrown, as the refusal of a function.
-pub(super) fn explain<'a>(scope: Scope<'a>, thrown: Handle<'a>) -> Handle<'a> {
-    super::refusal::refuse(scope, &super::refusal::Problem::Value(engine::message_of(&thrown)), None)
+    clone::read(scope, values.0)
 }

@@ -65,8 +65,8 @@ pub(super) enum Problem {
     Renamed(String),
     /// Methods were put on its prototype.
     Prototype(String),
-    /// A captured value that cannot be cloned, and why.
-    Value(String),
+    /// A captured value that cannot be copied: the variable, where, and why.
+    Value(String, String, String),
     /// Its text cannot be compiled by itself, and why.
     Text(String),
     /// The engine is not the one that this was built for.
@@ -163,7 +163,7 @@ impl Problem {
             Problem::Prototype(name) => {
                 format!("'{name}' has a prototype with methods of its own; make it a `class`")
             }
-            Problem::Value(why) => why.clone(),
+            Problem::Value(name, place, why) => format!("of the captured variable '{name}'{place}, {why}"),
             Problem::Text(why) => format!("its text cannot be compiled by itself ({why})"),
             Problem::Engine => "this engine is not the one whose code is known".to_owned(),
         }

@@ -150,10 +150,12 @@ struct Draft<'a> {
     properties: Vec<(Box<str>, Slot)>,
 }
 
-/// A value, and what it is called in messages.
+/// A value, the variable that has it, and where that is used.
 struct Value<'a> {
     value: Handle<'a>,
     name: String,
+    place: String,
+    by: usize,
 }
 
 /// A captured variable that was met.
@@ -380,7 +382,7 @@ impl<'a> Packer<'_, 'a> {
         if value.is_promise() {
             return Err(self.refuse(&Problem::Promise(name, place), by));
         }
-        self.values.push(Value { value, name: format!("'{name}'{place}") });
+        self.values.push(Value { value, name, place, by });
         Ok(Slot::Value(self.values.len() - 1))
     }
 
@@ -436,9 +438,25 @@ impl<'a> Packer<'_, 'a> {
     fn write_values(&self) -> JsResult<'a, Values> {
         let scope = self.planner.scope;
         let values: Vec<Handle<'a>> = self.values.iter().map(|value| value.value.clone()).collect();
-        captured::write(scope, &values, &|index| self.values[index].name.clone())
-            .map_err(|thrown| captured::explain(scope, thrown))
+        captured::write(scope, &values, &|index| self.values[index].name.clone()).map_err(|failure| {
+            let why = match failure {
+                captured::Failure::Thrown(thrown) => return thrown,
+                captured::Failure::Refused(why) => why,
+            };
+            match self.values.iter().find(|value| is_about(&why, &value.name)) {
+                Some(Value { name, place, by, .. }) => {
+                    let why = Problem::Value(name.clone(), place.clone(), why);
+                    self.refuse(&why, *by)
+                }
+                None => refuse(scope, &Problem::Value(String::new(), String::new(), why), None),
+            }
+        })
     }
+}
+
+/// Does the sentence begin with the variable, or a path in it?
+fn is_about(sentence: &str, name: &str) -> bool {
+    sentence.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '.', '[', '(']))
 }
 
 /// In what order functions can be made, and which of them get their variables later, as they are the first of a cycle.

@@ -10,6 +10,11 @@
 //! | [`values`]     | making and taking apart values, calling functions                |
 //! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`notes`]      | what the modules above remember of an isolate                    |
+//! | [`intrinsics`] | the engine's own functions, safe from what scripts replace       |
+//! | [`layout`]     | where the engine keeps things, looked at before it is relied on  |
+//! | [`block`]      | the memory of an `ArrayBuffer` on its way between isolates       |
+//! | [`pause`]      | long work of the host's, which gives way as scripts do           |
+//! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -27,6 +32,11 @@ pub(crate) mod handle;
 mod values;
 pub(crate) mod kept;
 mod notes;
+pub(crate) mod intrinsics;
+pub(crate) mod layout;
+pub(crate) mod block;
+pub(crate) mod shared;
+mod pause;
 mod convert;
 mod promises;
 pub(crate) mod native;
@@ -70,7 +80,14 @@ impl Isolate {
             // `Atomics.wait` would block the thread, and all fibers on it.
             qjs::JS_SetCanBlock(runtime.as_ptr(), false);
             promises::track(runtime);
-            Ok(Isolate { runtime, context, state })
+            shared::install(runtime);
+            let isolate = Isolate { runtime, context, state };
+            let scope = handle::Scope::new(context, isolate.state());
+            if scope.take_intrinsics().is_err() {
+                return Err(Error::no_isolate(limits.memory));
+            }
+            layout::Layout::get(scope);
+            Ok(isolate)
         }
     }
 
@@ -94,6 +111,9 @@ impl Drop for Isolate {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
             }
             for value in self.state().kept.take_all() {
+                qjs::JS_FreeValue(self.context.as_ptr(), value);
+            }
+            for value in self.state().intrinsics.take_all() {
                 qjs::JS_FreeValue(self.context.as_ptr(), value);
             }
             qjs::JS_FreeContext(self.context.as_ptr());

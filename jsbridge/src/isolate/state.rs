@@ -1,5 +1,6 @@
 //! What belongs to an isolate and is no part of the engine.
 
+use super::intrinsics::Intrinsics;
 use super::kept::Shelf;
 use super::memory::Memory;
 use super::notes::Notes;
@@ -19,6 +20,7 @@ use std::cell::RefCell;
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
 /// | `notes`    | `notes`                         | the modules above                  |
+/// | `intrinsics` | `intrinsics`, once            | `intrinsics`; emptied by the drop  |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -32,6 +34,8 @@ pub(crate) struct State {
     pub(super) kept: Shelf,
     /// Tables of the modules above.
     pub(super) notes: Notes,
+    /// The engine's own functions.
+    pub(super) intrinsics: Intrinsics,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -46,6 +50,7 @@ impl State {
             rejected: RefCell::default(),
             kept: Shelf::default(),
             notes: Notes::default(),
+            intrinsics: Intrinsics::default(),
             host,
             resident,
         }

@@ -54,6 +54,26 @@ fn objects_that_several_share_are_shared_there() {
 }
 
 #[test]
+fn values_keep_what_a_structured_clone_keeps() {
+    let cases = [
+        ("(() => { const k = new Map([[1, new Date(5)]]); return () => k.get(1).getTime() })()", "5"),
+        ("(() => { const k = /a+/g; return () => k.exec('baa')[0] })()", "aa"),
+        ("(() => { const k = new TypeError('t'); return () => k instanceof TypeError && k.message })()", "t"),
+        ("(() => { const k = [1, , 3]; return () => 1 in k })()", "false"),
+        ("(() => { const k = -0; return () => Object.is(k, -0) })()", "true"),
+        (
+            "(() => { const b = new ArrayBuffer(8), x = new Uint8Array(b), y = new Uint8Array(b); x[1] = 7; \
+              const set = () => { x[0] = 5 }; return () => { set(); return y[0] + y[1] } })()",
+            "12",
+        ),
+        ("(() => { const o = {}; o.self = o; const p = [o]; return () => p[0].self === o })()", "true"),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
 fn functions_take_along_the_functions_that_they_use() {
     let cases = [
         ("(() => { const two = () => 2, four = () => two() * 2; return () => four() + two() })()", "6"),

@@ -133,6 +133,20 @@ fn variables_without_a_value_that_could_be_copied_are_refused() {
 }
 
 #[test]
+fn values_that_cannot_be_copied_are_refused_with_the_path_to_what_is_wrong() {
+    let why = refusal_of("(() => { const o = { a: [{ cb: () => 1 }] }; return () => o.a })()");
+    let begins = "TypeError: Deferred: Function not serializable: of the captured variable 'o' (main.js:2:59), o.a[0].cb ";
+    assert!(why.starts_with(begins), "{why}");
+    let why = refusal_of("(() => { const o = Symbol('s'); return () => o })()");
+    let begins =
+        "TypeError: Deferred: Function not serializable: of the captured variable 'o' (main.js:2:46), o ";
+    assert!(why.starts_with(begins), "{why}");
+    let thrown =
+        refusal_of("(() => { const o = { get a() { throw new RangeError('mine') } }; return () => o })()");
+    assert_eq!(thrown, "RangeError: mine");
+}
+
+#[test]
 fn what_is_wrong_with_capture_is_said() {
     let refused = refusal_of("[() => k, 1]");
     assert_eq!(refused, "TypeError: Deferred: `capture` must be an object of names and values");
