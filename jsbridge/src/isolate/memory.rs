@@ -15,7 +15,7 @@ use std::ffi::c_void;
 use std::ptr;
 
 /// Room for the size, and the alignment of all blocks.
-const HEADER: usize = 16;
+pub(super) const HEADER: usize = 16;
 
 /// What an isolate has allocated. The engine has a pointer to it, so it does not move.
 ///
@@ -28,11 +28,24 @@ pub(crate) struct Memory {
     limit: usize,
     /// An allocation was refused.
     refused: Cell<bool>,
+    /// A block that the engine is about to free, and that is to be kept: see [`Memory::keep_next`].
+    keep: Cell<*mut c_void>,
+    /// So many allocations succeed, then one fails; tests only.
+    #[cfg(test)]
+    fail_after: Cell<Option<usize>>,
 }
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Memory {
-        Memory { used: Cell::new(0), most: Cell::new(0), limit, refused: Cell::new(false) }
+        Memory {
+            used: Cell::new(0),
+            most: Cell::new(0),
+            limit,
+            refused: Cell::new(false),
+            keep: Cell::new(ptr::null_mut()),
+            #[cfg(test)]
+            fail_after: Cell::new(None),
+        }
     }
 
     /// What the engine calls.
@@ -63,8 +76,57 @@ impl Memory {
         self.refused.get()
     }
 
+    /// Counts bytes that are not from here, if they fit.
+    pub(super) fn charge(&self, size: usize) -> bool {
+        self.account(0, size)
+    }
+
+    /// Counts bytes that are not from here, and that nobody asks about.
+    pub(super) fn charge_anyway(&self, size: usize) {
+        self.used.set(self.used.get() + size);
+        self.most.set(self.most.get().max(self.used.get()));
+    }
+
+    /// They are gone.
+    pub(super) fn discharge(&self, size: usize) {
+        self.used.set(self.used.get() - size);
+    }
+
+    /// When the engine next frees this block, it is not freed, and belongs to the caller. Afterwards
+    /// [`kept_it`](Self::kept_it) says whether that happened.
+    pub(super) fn keep_next(&self, ptr: *mut c_void) {
+        self.keep.set(ptr);
+    }
+
+    /// Did the engine free what it was to free?
+    pub(super) fn kept_it(&self) -> bool {
+        self.keep.replace(ptr::null_mut()).is_null()
+    }
+
+    /// `count` allocations succeed from now on, and the next one fails; `None`: none fails.
+    #[cfg(test)]
+    pub(crate) fn fail_after(&self, count: Option<usize>) {
+        self.fail_after.set(count);
+    }
+
+    /// Is it the turn of an allocation to fail?
+    #[cfg(test)]
+    fn fails_now(&self) -> bool {
+        let left = self.fail_after.get();
+        self.fail_after.set(left.map(|left| left.wrapping_sub(1)));
+        if left == Some(0) {
+            self.fail_after.set(None);
+        }
+        left == Some(0)
+    }
+
     /// Exchanges `old` bytes for `new`, if they fit.
     fn account(&self, old: usize, new: usize) -> bool {
+        #[cfg(test)]
+        if new > old && self.fails_now() {
+            self.refused.set(true);
+            return false;
+        }
         let used = self.used.get() - old + new;
         if used > self.limit && new > old {
             self.refused.set(true);
@@ -130,19 +192,28 @@ unsafe extern "C" fn js_calloc(memory: *mut c_void, count: qjs::size_t, size: qj
     unsafe { (*memory.cast::<Memory>()).allocate(size, alloc_zeroed) }
 }
 
-unsafe extern "C" fn js_free(memory: *mut c_void, ptr: *mut c_void) {
+pub(super) unsafe extern "C" fn js_free(memory: *mut c_void, ptr: *mut c_void) {
     if ptr.is_null() {
         return;
     }
     // SAFETY: as above; the engine frees what it was given, once.
     unsafe {
         let (block, size) = block_of(ptr);
-        (*memory.cast::<Memory>()).account(size, 0);
+        let memory = &*memory.cast::<Memory>();
+        memory.account(size, 0);
+        if memory.keep.get() == ptr {
+            memory.keep.set(ptr::null_mut());
+            return;
+        }
         dealloc(block, Layout::from_size_align_unchecked(size, HEADER));
     }
 }
 
-unsafe extern "C" fn js_realloc(memory: *mut c_void, ptr: *mut c_void, size: qjs::size_t) -> *mut c_void {
+pub(super) unsafe extern "C" fn js_realloc(
+    memory: *mut c_void,
+    ptr: *mut c_void,
+    size: qjs::size_t,
+) -> *mut c_void {
     if ptr.is_null() {
         // SAFETY: as above.
         return unsafe { js_malloc(memory, size) };

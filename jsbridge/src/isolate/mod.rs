@@ -9,6 +9,11 @@
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
 //! | [`kept`]       | values that the host holds between its visits                    |
+//! | [`intrinsics`] | the engine's own functions, safe from what scripts replace       |
+//! | [`layout`]     | where the engine keeps things, looked at before it is relied on  |
+//! | [`block`]      | the memory of an `ArrayBuffer` on its way between isolates       |
+//! | [`pause`]      | long work of the host's, which gives way as scripts do           |
+//! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -25,6 +30,11 @@ mod state;
 pub(crate) mod handle;
 mod values;
 mod kept;
+pub(crate) mod intrinsics;
+pub(crate) mod layout;
+pub(crate) mod block;
+pub(crate) mod shared;
+mod pause;
 mod convert;
 mod promises;
 pub(crate) mod native;
@@ -68,7 +78,14 @@ impl Isolate {
             // `Atomics.wait` would block the thread, and all fibers on it.
             qjs::JS_SetCanBlock(runtime.as_ptr(), false);
             promises::track(runtime);
-            Ok(Isolate { runtime, context, state })
+            shared::install(runtime);
+            let isolate = Isolate { runtime, context, state };
+            let scope = handle::Scope::new(context, isolate.state());
+            if scope.take_intrinsics().is_err() {
+                return Err(Error::no_isolate(limits.memory));
+            }
+            layout::Layout::get(scope);
+            Ok(isolate)
         }
     }
 
@@ -92,6 +109,9 @@ impl Drop for Isolate {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
             }
             for value in self.state().kept.take_all() {
+                qjs::JS_FreeValue(self.context.as_ptr(), value);
+            }
+            for value in self.state().intrinsics.take_all() {
                 qjs::JS_FreeValue(self.context.as_ptr(), value);
             }
             qjs::JS_FreeContext(self.context.as_ptr());

@@ -1,5 +1,6 @@
 //! What belongs to an isolate and is no part of the engine.
 
+use super::intrinsics::Intrinsics;
 use super::kept::Shelf;
 use super::memory::Memory;
 use super::population::Resident;
@@ -17,6 +18,7 @@ use std::cell::RefCell;
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
+/// | `intrinsics` | `intrinsics`, once            | `intrinsics`; emptied by the drop  |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
     /// Values that the host holds.
     pub(super) kept: Shelf,
+    /// The engine's own functions.
+    pub(super) intrinsics: Intrinsics,
     /// For the host's functions.
     pub(super) host: Box<dyn Any>,
     pub(super) resident: Resident,
@@ -41,6 +45,7 @@ impl State {
             limits,
             rejected: RefCell::default(),
             kept: Shelf::default(),
+            intrinsics: Intrinsics::default(),
             host,
             resident,
         }
