@@ -34,6 +34,7 @@ enum Kind {
     Limit(usize),
     NoIsolate(usize),
     Fiber(String),
+    Conversion(String),
 }
 
 /// What a script threw, as text.
@@ -111,6 +112,11 @@ impl Error {
         Error(Box::new(Kind::NoIsolate(memory)))
     }
 
+    /// A Rust value has no like in JavaScript, or the other way round; the message has the path.
+    pub(crate) fn conversion(message: impl Into<String>) -> Error {
+        Error(Box::new(Kind::Conversion(message.into())))
+    }
+
     /// The fiber of the script has no result.
     pub(crate) fn fiber(error: &heddle_scheduler::JoinError) -> Error {
         if error.is_cancelled() {
@@ -179,6 +185,12 @@ impl Error {
     /// As many isolates are in use as may be, or the system has no memory for one more.
     pub fn is_limit(&self) -> bool {
         matches!(*self.0, Kind::Limit(_) | Kind::NoIsolate(_))
+    }
+
+    /// A Rust value could not become a JavaScript value, or a JavaScript value not the Rust value asked for. The message
+    /// has the path to what did not fit.
+    pub fn is_conversion(&self) -> bool {
+        matches!(*self.0, Kind::Conversion(_))
     }
 
     /// The script's fiber could not be started or waited for, or the host's code in it panicked.
@@ -259,7 +271,7 @@ impl fmt::Display for Error {
                 f,
                 "the script's result is {what}, which cannot leave its isolate; return what it computes instead"
             ),
-            Kind::Config(message) | Kind::Fiber(message) => f.write_str(message),
+            Kind::Config(message) | Kind::Fiber(message) | Kind::Conversion(message) => f.write_str(message),
             Kind::Limit(most) => write!(
                 f,
                 "{most} isolates are in use, which is the limit set by Builder::max_isolates; wait for scripts \

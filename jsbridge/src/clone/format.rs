@@ -72,6 +72,32 @@ impl Tag {
     }
 }
 
+impl Tag {
+    /// Does it begin an object, which has an index?
+    pub(crate) fn is_object(self) -> bool {
+        use Tag::*;
+        matches!(
+            self,
+            Array
+                | Sparse
+                | Object
+                | Shape
+                | Shaped
+                | Date
+                | RegExp
+                | Map
+                | Set
+                | Boxed
+                | Error
+                | DomException
+                | Buffer
+                | Block
+                | Shared
+                | View
+        )
+    }
+}
+
 /// The parts of an error that are no enumerable properties: bits, and their order.
 pub(crate) mod part {
     pub(crate) const NAME: u8 = 1;
@@ -221,6 +247,16 @@ impl<'m> Get<'m> {
 
     pub(crate) fn damaged(&self) -> Damaged {
         Damaged { at: self.at }
+    }
+
+    /// How many bytes are before.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Back to where it was before.
+    pub(crate) fn go_to(&mut self, position: usize) {
+        self.at = position.min(self.bytes.len());
     }
 
     /// How many bytes are left.

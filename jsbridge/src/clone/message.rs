@@ -52,6 +52,12 @@ impl Message {
         }
     }
 
+    /// The same with other bytes.
+    #[cfg(test)]
+    pub(super) fn with_bytes(self, bytes: &[u8]) -> Message {
+        Message { beside: self.beside, ..Message::new(bytes, Beside::default()) }
+    }
+
     /// Bytes it holds, for accounting. Shared memory is not counted: others have it too.
     pub(crate) fn size(&self) -> usize {
         let beside = self.beside.as_ref().map_or(0, |beside| {

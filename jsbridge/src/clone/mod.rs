@@ -12,6 +12,11 @@
 //! | `transfer`  | buffers that move instead of being copied                                         |
 //! | `read`      | bytes to values: the walk                                                         |
 //! | `rebuild`   | bytes to values: what is more than its properties                                 |
+//! | `encode`    | Rust values to bytes                                                              |
+//! | `decode`    | bytes to Rust values: the walk, with neither engine nor recursion into the unknown |
+//! | `access`    | bytes to Rust values: what serde asks for                                         |
+//! | `bytes_of`  | bytes to Rust values: buffers and views                                           |
+//! | `json`      | bytes to [`Value`](crate::Value)s                                                 |
 //!
 //! What crosses is what the standard says, with these additions: an error keeps its `cause`, its own enumerable
 //! properties, and a name that is not a standard one; `AggregateError` and `SuppressedError` keep what they are made of.
@@ -34,11 +39,18 @@ mod special;
 mod transfer;
 mod read;
 mod rebuild;
+mod encode;
+mod decode;
+mod bytes_of;
+mod access;
+mod json;
 #[cfg(test)]
 mod tests;
 
 use crate::isolate::handle::{Handle, JsResult, Scope};
 pub(crate) use message::Message;
+#[allow(unused_imports, reason = "the bridge's part of this arrives later")]
+pub(crate) use {decode::from_message, encode::to_message, json::to_value};
 
 /// Copies values out of their isolate. Several values in one message share identity: cycles, one buffer under several
 /// views. The buffers in `transfer` move: they are detached here, and their memory goes along.

@@ -199,13 +199,13 @@ impl<'a> Writer<'a, '_> {
     fn check_attached(&mut self, buffer: &Handle<'a>) -> JsResult<'a, ()> {
         let shared = self.kinds.of(buffer.raw()) == Kind::SharedArrayBuffer;
         if !shared && self.scope.call_intrinsic(Intrinsic::BufferDetached, buffer.raw(), &[])?.is_truthy() {
-            return Err(self.refuse("is a view of a detached ArrayBuffer"));
+            return Err(self.refuse_range());
         }
         Ok(())
     }
 
     fn refuse_range(&self) -> Handle<'a> {
-        self.refuse("is a view beyond the end of its ArrayBuffer")
+        self.refuse("is a view of an ArrayBuffer that is detached or too short")
     }
 
     fn reaches_the_end(&mut self, buffer: &Handle<'a>, end: usize) -> JsResult<'a, bool> {

@@ -334,25 +334,32 @@ impl<'a, 'n> Writer<'a, 'n> {
 
     /// A string that is a value: a long one is written once.
     pub(super) fn text(&mut self, string: qjs::JSValue) -> JsResult<'a, ()> {
-        let start = self.out.len();
-        self.plain_text(string)?;
-        if self.out.len() - start < TEXT_KEPT {
-            return Ok(());
-        }
-        let mut get = super::format::Get::new(&self.out[start..]);
-        let count = match get.tag() {
-            Ok((tag, _)) => get.text_of(tag).map_or(0, |text| text.len()),
-            Err(_) => 0,
-        };
-        if count >= TEXT_KEPT {
+        if self.text_length(string)? >= TEXT_KEPT {
             // SAFETY: we are inside; it is a string.
             if let Some(known) = unsafe { self.texts.visit(self.scope.as_ptr(), string) } {
-                self.out.truncate(start);
                 self.out.tag(Tag::SameText);
                 self.out.varint(known as u64);
+                return Ok(());
             }
         }
-        Ok(())
+        self.plain_text(string)
+    }
+
+    /// How many units a string has.
+    fn text_length(&self, string: qjs::JSValue) -> JsResult<'a, usize> {
+        // SAFETY: it is a string, and lives.
+        match self.layout.and_then(|layout| unsafe { layout.text(string) }) {
+            Some(Text::Narrow(text)) => Ok(text.len()),
+            Some(Text::Wide(text)) => Ok(text.len()),
+            None => {
+                let mut length = 0;
+                // SAFETY: we are inside; the length of a string is its own.
+                if unsafe { qjs::JS_GetLength(self.scope.as_ptr(), string, &mut length) } < 0 {
+                    return Err(self.scope.take_exception());
+                }
+                Ok(length as usize)
+            }
+        }
     }
 
     /// A string, as it is.

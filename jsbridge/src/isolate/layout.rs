@@ -39,14 +39,14 @@ mod offset {
 
 /// In an object's flags: its elements are in a plain array.
 const FAST_ARRAY: u8 = 1 << 4;
-/// Bytes of a string before its text.
-const STRING_HEADER: usize = 24;
 
 /// Evidence that the engine keeps things as the picture says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layout {
     /// The engine's own function to resize and free a buffer's memory.
     engine_resize: usize,
+    /// Bytes of a string before its text: engines that are built to be debugged have more.
+    string_header: usize,
 }
 
 /// The kind of an object's properties, shared by objects with the same keys in the same order.
@@ -100,9 +100,10 @@ impl Layout {
         if cfg!(not(target_pointer_width = "64")) {
             return Ok(None);
         }
-        // What the engine's function is, the first answer says; the test of two others confirms it.
+        // What the engine's function is, and how long a string's header, the first answer says; others confirm it.
         let first = samples::buffer(scope, None)?;
-        let layout = Layout { engine_resize: layout_of_buffer(first.raw()).1 };
+        let string_header = samples::string_header(scope)?;
+        let layout = Layout { engine_resize: layout_of_buffer(first.raw()).1, string_header };
         let good = samples::objects(scope, layout)?
             && samples::arrays(scope, layout)?
             && samples::strings(scope, layout)?
@@ -191,7 +192,7 @@ impl Layout {
             if (bits >> 28) & 3 != 0 {
                 return None;
             }
-            let text = string.add(STRING_HEADER);
+            let text = string.add(self.string_header);
             let count = (length & !(1 << 31)) as usize;
             Some(if length >> 31 == 0 {
                 Text::Narrow(std::slice::from_raw_parts(text.as_ptr(), count))
@@ -306,6 +307,23 @@ mod samples {
             Ok(count == 5
                 && (0..5).all(|index| is_int(values.add(index).read(), 10 + index as i32))
                 && irregular.iter().all(|array| layout.elements(array.raw()).is_none()))
+        }
+    }
+
+    /// How far behind its beginning a string's text is: the engine lends texts like this one without a copy.
+    pub(super) fn string_header(scope: Scope<'_>) -> JsResult<'_, usize> {
+        let string = scope.string("a heddle")?;
+        let mut length = 0;
+        // SAFETY: we are inside; the text is given back, and only its address was looked at.
+        unsafe {
+            let text = qjs::JS_ToCStringLen(scope.as_ptr(), &mut length, string.raw());
+            if text.is_null() {
+                return Err(scope.take_exception());
+            }
+            let header = text.addr().wrapping_sub(address(string.raw()).as_ptr().addr());
+            qjs::JS_FreeCString(scope.as_ptr(), text);
+            // Anything else is no header, and the test of strings fails.
+            Ok(if header <= 64 { header } else { 0 })
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Memory {
     refused: Cell<bool>,
     /// A block that the engine is about to free, and that is to be kept: see [`Memory::keep_next`].
     keep: Cell<*mut c_void>,
-    /// So many allocations succeed, then one fails; tests only.
+    /// So many allocations succeed, then all fail; tests only.
     #[cfg(test)]
     fail_after: Cell<Option<usize>>,
 }
@@ -103,7 +103,7 @@ impl Memory {
         self.keep.replace(ptr::null_mut()).is_null()
     }
 
-    /// `count` allocations succeed from now on, and the next one fails; `None`: none fails.
+    /// `count` allocations succeed from now on, and all after them fail; `None`: none fails.
     #[cfg(test)]
     pub(crate) fn fail_after(&self, count: Option<usize>) {
         self.fail_after.set(count);
@@ -113,10 +113,7 @@ impl Memory {
     #[cfg(test)]
     fn fails_now(&self) -> bool {
         let left = self.fail_after.get();
-        self.fail_after.set(left.map(|left| left.wrapping_sub(1)));
-        if left == Some(0) {
-            self.fail_after.set(None);
-        }
+        self.fail_after.set(left.map(|left| left.saturating_sub(1)));
         left == Some(0)
     }
 

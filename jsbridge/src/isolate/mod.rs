@@ -94,6 +94,12 @@ impl Isolate {
         unsafe { self.state.as_ref() }
     }
 
+    /// Bytes that it has in use.
+    #[cfg(test)]
+    pub(crate) fn memory_used(&self) -> usize {
+        self.state().memory.used()
+    }
+
     /// The most bytes that it had in use at once.
     pub(crate) fn memory_most(&self) -> usize {
         self.state().memory.most()

@@ -24,4 +24,10 @@ impl<'a> Scope<'a> {
     pub(crate) fn memory_limit(self) -> usize {
         self.state.memory.limit()
     }
+
+    /// See [`Memory::fail_after`](super::memory::Memory::fail_after).
+    #[cfg(test)]
+    pub(crate) fn fail_after(self, count: Option<usize>) {
+        self.state.memory.fail_after(count);
+    }
 }

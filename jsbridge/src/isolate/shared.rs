@@ -16,7 +16,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ffi::c_void;
 use std::fmt;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 
 /// Before the bytes, and their alignment.
 const HEADER: usize = 16;
@@ -65,6 +65,14 @@ impl SharedBlock {
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         self.header().bytes
+    }
+
+    /// The bytes as they are now; others may write meanwhile.
+    pub(crate) fn snapshot(&self) -> Vec<u8> {
+        // SAFETY: so many bytes are there; they are read one by one as atomics, for which other threads' writes are no
+        // data race of ours.
+        let bytes = unsafe { std::slice::from_raw_parts(self.0.cast::<AtomicU8>().as_ptr(), self.len()) };
+        bytes.iter().map(|byte| byte.load(Ordering::Relaxed)).collect()
     }
 
     /// The pointer with its reference, for the engine.

@@ -2,12 +2,20 @@
 //! one is dropped with a value still held.
 
 mod values;
+mod hostile;
+mod transfer;
+mod rust;
+mod memory;
+mod fuzz;
 
+use super::message::Message;
+use super::write::Writer;
 use super::{read, write};
 use crate::error::Error;
 use crate::isolate::Isolate;
 use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{CStrSource, Handle, JsResult, Scope};
+use crate::isolate::layout::Layout;
 use crate::isolate::native::{Call, Native};
 use crate::isolate::population::Population;
 use crate::limits::{Limits, SLICE};
@@ -52,9 +60,20 @@ impl Native for Clone {
                 transfer.push(list.at(index as u32)?);
             }
         }
-        let message = write(scope, &[call.argument(0)], &transfer, &|_| "value".to_owned())?;
+        let layout = if call.variant == 0 { Layout::get(scope) } else { None };
+        let message = write_with(scope, layout, &call.argument(0), &transfer)?;
         Ok(read(scope, message)?.remove(0))
     }
+}
+
+/// Writes one value; without a layout in the way that is taken where the engine keeps things elsewhere.
+fn write_with<'a>(
+    scope: Scope<'a>,
+    layout: Option<Layout>,
+    value: &Handle<'a>,
+    transfer: &[Handle<'a>],
+) -> JsResult<'a, Message> {
+    Writer::new(scope, layout, &|_| "value".to_owned()).write(std::slice::from_ref(value), transfer)
 }
 
 /// What the tests' scripts use. `same` compares two values deeply, by what the language can tell.
@@ -89,14 +108,17 @@ const PRELUDE: &str = r#"
     function is(a, b) { if (!Object.is(a, b)) check(false, `${show(a)} is ${show(b)}`); }
 "#;
 
-/// Runs `source` with all of these.
+/// Runs `source` with all of these, both with what is known of the engine's layout and without.
 fn test(source: &str) {
-    test_in(&mut isolate(), source);
+    for variant in [0, 1] {
+        test_in(&mut isolate(), variant, source);
+    }
 }
 
-fn test_in(isolate: &mut Isolate, source: &str) {
+fn test_in(isolate: &mut Isolate, variant: u8, source: &str) {
     let result = enter(isolate, |scope| {
-        scope.global().set(c"clone", scope.new_function::<Clone>(c"clone", 0)?)?;
+        assert!(Layout::get(scope).is_some(), "the engine is as the layout says");
+        scope.global().set(c"clone", scope.new_function::<Clone>(c"clone", variant)?)?;
         eval(scope, PRELUDE)?;
         eval(scope, &format!("{{ {source} \n}}"))?;
         Ok(())
