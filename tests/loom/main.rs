@@ -10,6 +10,7 @@
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`roamers`]   | a started fiber that leaves its home for another one; the line it waits in |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
 //! | [`pools`]     | each blocking call is made once or taken back, and no thread sleeps beside it |
@@ -56,6 +57,8 @@ mod duty;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
+#[path = "../../scheduler/src/queue/relay.rs"]
+mod relay;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/limit.rs"]
 mod limit;
@@ -81,6 +84,8 @@ mod quiet;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/memory/slots.rs"]
 mod slots;
+#[path = "../../scheduler/src/fiber/outcome.rs"]
+mod outcome;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/state.rs"]
 mod state;
@@ -112,6 +117,7 @@ mod needs;
 mod parkers;
 mod piles;
 mod pools;
+mod roamers;
 mod sleepers;
 mod stacks;
 mod spares;

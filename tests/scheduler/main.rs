@@ -10,6 +10,7 @@ mod counts;
 mod types;
 mod idle;
 mod fairness;
+mod movable;
 mod limits;
 mod stop;
 mod suspends;

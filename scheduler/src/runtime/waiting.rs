@@ -138,7 +138,9 @@ impl Scheduler {
             .flat_map(|(worker, told)| told.suspended.into_iter().map(move |fiber| shown(worker, fiber)))
             .filter(|fiber| Some(fiber.id) != me)
             .collect();
+        // One that has moved meanwhile may have been met twice.
         fibers.sort_by_key(|fiber| fiber.id);
+        fibers.dedup_by_key(|fiber| fiber.id);
         let rings = rings(&fibers);
         // Who is alive and does not wait is queued, or begins.
         let stats = self.stats();
