@@ -30,6 +30,7 @@ mod rw_locks;
 mod primitives;
 mod broadcasts;
 mod channels;
+mod declared;
 mod selects;
 mod deadlocks;
 mod hogs;
