@@ -78,6 +78,7 @@ mod time;
 mod section;
 mod interval;
 pub mod parallel;
+mod bell;
 mod future;
 mod blocking;
 #[cfg(target_os = "linux")]

@@ -12,6 +12,7 @@
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
+//! | [`bells`]     | who waits for a future hears each ring of its waker                        |
 //! | [`pools`]     | each blocking call is made once or taken back, and no thread sleeps beside it |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
@@ -38,6 +39,8 @@
 
 #[path = "../../scheduler/src/worker/awaiting.rs"]
 mod awaiting;
+#[path = "../../scheduler/src/bell.rs"]
+mod bell;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
@@ -98,6 +101,7 @@ mod vigil;
 mod priority;
 
 mod aside;
+mod bells;
 mod expiries;
 mod fiber;
 mod fronts;
