@@ -1,18 +1,23 @@
-//! The bridge: scripts as fibers of a scheduler.
+//! The bridge: JavaScript on the fibers of a scheduler.
 
+use crate::deferred::from_host::{Call, EvalHandle};
+use crate::deferred::run;
+use crate::deferred::work::{About, Task, Work};
 use crate::error::Error;
+use crate::function::{CodeCache, global_names};
+use crate::host;
 use crate::host::console::{Console, ConsoleLevel};
 use crate::isolate::Isolate;
-use crate::isolate::enter::StackTop;
-use crate::isolate::handle::CStrSource;
+use crate::isolate::handle::{CStrSource, Handle, Scope};
+use crate::isolate::pool::{Pool, RealmId, Recipe, Stock};
 use crate::isolate::population::Population;
 use crate::limits::{self, Limits};
-use crate::value::Value;
-use heddle_scheduler::{JoinHandle, Priority, Scheduler};
+use crate::stats::{Counters, Stats};
+use heddle_scheduler::{Priority, Scheduler, Spawner};
 use std::ffi::CString;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 /// Evaluates scripts on the fibers of one scheduler.
@@ -32,27 +37,32 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Bridge<'s> {
-    scheduler: &'s Scheduler,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    /// It does not outlive its scheduler.
+    scheduler: PhantomData<&'s Scheduler>,
 }
 
 /// What the fibers of a bridge share.
-struct Shared {
-    limits: Limits,
-    /// Of each fiber of the scheduler.
-    stack_size: usize,
-    population: Arc<Population>,
+pub(crate) struct Shared {
+    pub(crate) spawner: Spawner,
+    pub(crate) pool: Arc<Pool<Arc<Work>>>,
+    /// From `build` on.
+    codes: OnceLock<CodeCache>,
     console: Console,
-    counters: Counters,
+    pub(crate) limits: Limits,
+    /// Of each fiber of the scheduler.
+    pub(crate) stack_size: usize,
+    /// How many CPUs the scheduler uses.
+    pub(crate) cpus: usize,
+    /// Errors tell where their Deferred was made.
+    pub(crate) traces: bool,
+    /// Of the functions that hosts call.
+    pub(crate) realm: RealmId,
+    uncaught: Arc<UncaughtSink>,
+    pub(crate) counters: Counters,
 }
 
-#[derive(Default)]
-struct Counters {
-    asked: AtomicU64,
-    returned: AtomicU64,
-    failed: AtomicU64,
-    memory_most: AtomicUsize,
-}
+type UncaughtSink = dyn Fn(&Error) + Send + Sync;
 
 impl<'s> Bridge<'s> {
     /// Options, then [`build`](Builder::build).
@@ -64,55 +74,77 @@ impl<'s> Bridge<'s> {
             time: limits::TIME_DEFAULT,
             max_isolates: limits::ISOLATES_DEFAULT,
             console: None,
+            uncaught: None,
+            traces: true,
         }
     }
 
     /// Evaluates a script, as a fiber of the given priority, in an isolate of its own. Never fails
     /// here: what is wrong is found at the handle's `join`.
     ///
-    /// The result is that of the last statement. If it is a promise, what it is fulfilled with.
+    /// The result is that of the last statement. If it is a promise, what it is fulfilled with. What the script leaves
+    /// pending ends with it. For scripts that share their globals there is [`realm`](Self::realm).
     pub fn eval(&self, priority: Priority, script: impl Into<Script>) -> EvalHandle {
-        let (script, shared) = (script.into(), self.shared.clone());
-        shared.counters.asked.fetch_add(1, Ordering::Relaxed);
-        EvalHandle(self.scheduler.fiber().priority(priority).go(move || {
-            let top = StackTop::here(shared.stack_size);
-            let result = shared.eval(&script, top);
-            let counter = if result.is_ok() { &shared.counters.returned } else { &shared.counters.failed };
-            counter.fetch_add(1, Ordering::Relaxed);
-            result
-        }))
+        let script = script.into();
+        let task = Task::Script { name: script.name, source: script.source };
+        let about = About { isolated: true, ..About::plain(RealmId::new()) };
+        EvalHandle(Call::start(&self.shared, priority, about, task))
     }
 
     /// What happens and has happened in it.
     pub fn stats(&self) -> Stats {
-        let counters = &self.shared.counters;
-        Stats {
-            evals: counters.asked.load(Ordering::Relaxed),
-            returned: counters.returned.load(Ordering::Relaxed),
-            failed: counters.failed.load(Ordering::Relaxed),
-            isolates: self.shared.population.live(),
-            memory_most: counters.memory_most.load(Ordering::Relaxed),
-        }
-    }
-}
-
-impl Shared {
-    fn eval(&self, script: &Script, top: StackTop) -> Result<Value, Error> {
-        let resident = self.population.enter()?;
-        let mut isolate = Isolate::new(self.limits, resident, Box::new(self.console.clone()))?;
-        let result = isolate.enter(top, |scope| {
-            Console::install(scope)?;
-            let result = scope.eval(&script.name, &CStrSource::new(&script.source))?;
-            scope.settle(result)?.to_value()
-        });
-        self.counters.memory_most.fetch_max(isolate.memory_most(), Ordering::Relaxed);
-        result
+        Stats::of(&self.shared)
     }
 }
 
 impl fmt::Debug for Bridge<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Bridge").field("limits", &self.shared.limits).field("stats", &self.stats()).finish()
+    }
+}
+
+impl Shared {
+    /// Puts what scripts have of the host on the global object of a new isolate.
+    pub(crate) fn furnish(&self, scope: Scope<'_>) -> Result<(), Error> {
+        host::furnish(scope, &self.console).map_err(Handle::into_error)
+    }
+
+    /// For a main realm.
+    pub(crate) fn make_isolate(&self) -> Result<Isolate, Error> {
+        self.pool.make()
+    }
+
+    pub(crate) fn codes(&self) -> &CodeCache {
+        self.codes.get_or_init(|| CodeCache::new(Vec::new()))
+    }
+
+    /// Tells whoever writes a script.
+    pub(crate) fn warn(&self, warning: &str) {
+        self.console.write_line(ConsoleLevel::Warn, warning);
+    }
+
+    /// Something was thrown that no script can catch any more.
+    pub(crate) fn uncaught(&self, scope: Scope<'_>, thrown: Handle<'_>) {
+        // Of a script that was ended, what was thrown is the engine's way to do so.
+        if scope.check_stopped().is_ok() {
+            self.uncaught_error(thrown.into_error());
+        }
+    }
+
+    pub(crate) fn uncaught_error(&self, error: Error) {
+        (self.uncaught)(&error);
+    }
+
+    /// Tells of the promises that were rejected and that nobody has handled.
+    pub(crate) fn report_rejections(&self, scope: Scope<'_>, name: Option<&str>) {
+        let reasons = scope.take_rejections();
+        if scope.check_stopped().is_err() {
+            // The engine's way to end a script.
+            return;
+        }
+        for reason in reasons {
+            self.uncaught_error(reason.into_error().into_unhandled().of(name));
+        }
     }
 }
 
@@ -126,6 +158,8 @@ pub struct Builder<'s> {
     time: Duration,
     max_isolates: usize,
     console: Option<Console>,
+    uncaught: Option<Arc<UncaughtSink>>,
+    traces: bool,
 }
 
 impl<'s> Builder<'s> {
@@ -165,6 +199,20 @@ impl<'s> Builder<'s> {
         self
     }
 
+    /// Who is told of errors that nothing catches: rejections that nobody has handled, what a timer's function throws.
+    /// Default: a line to the console.
+    pub fn on_uncaught(mut self, tell: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.uncaught = Some(Arc::new(tell));
+        self
+    }
+
+    /// Whether the stacks of errors that come from a Deferred tell also where that was made. It costs about a
+    /// microsecond for each Deferred. Default: yes.
+    pub fn traces(mut self, traces: bool) -> Self {
+        self.traces = traces;
+        self
+    }
+
     /// Builds the bridge.
     ///
     /// # Errors
@@ -189,15 +237,56 @@ impl<'s> Builder<'s> {
             stack: self.check_stack(stack_size)?,
             time: self.time,
             slice: limits::SLICE,
+            eval: true,
         };
-        let shared = Shared {
-            limits,
-            stack_size,
-            population: Arc::new(Population::new(self.max_isolates)),
-            console: self.console.unwrap_or_else(Console::standard),
-            counters: Counters::default(),
-        };
-        Ok(Bridge { scheduler: self.scheduler, shared: Arc::new(shared) })
+        let console = self.console.unwrap_or_else(Console::standard);
+        let uncaught = self.uncaught.unwrap_or_else(|| {
+            let console = console.clone();
+            Arc::new(move |error: &Error| {
+                console.write_line(ConsoleLevel::Error, &format!("Uncaught {}", error.with_stack()))
+            })
+        });
+        let spawner = self.scheduler.spawner();
+        let shared = Arc::new_cyclic(|this: &Weak<Shared>| {
+            let furnisher = this.clone();
+            let recipe = Recipe {
+                limits,
+                host: Box::new(|| Box::new(())),
+                furnish: Arc::new(move |scope| {
+                    furnisher.upgrade().map_or(Ok(()), |shared| shared.furnish(scope))
+                }),
+            };
+            let resubmitter = this.clone();
+            let resubmit = move |work: Arc<Work>, place| {
+                if let Some(shared) = resubmitter.upgrade() {
+                    run::spawn_with(&shared, &work, place);
+                }
+            };
+            let population = Arc::new(Population::new(self.max_isolates));
+            Shared {
+                pool: Pool::new(
+                    spawner.clone(),
+                    population,
+                    self.max_isolates,
+                    recipe,
+                    Stock { fresh: 2, idle: 16 },
+                    resubmit,
+                ),
+                spawner,
+                codes: OnceLock::new(),
+                console,
+                limits,
+                stack_size,
+                cpus: self.scheduler.stats().workers.len(),
+                traces: self.traces,
+                realm: RealmId::new(),
+                uncaught,
+                counters: Counters::default(),
+            }
+        });
+        let names = shared.pool.make()?.furnish(|scope| global_names(scope).map_err(Handle::into_error))?;
+        let _ = shared.codes.set(CodeCache::new(names));
+        Ok(Bridge { shared, scheduler: PhantomData })
     }
 
     /// What scripts may use of a stack of `size` bytes.
@@ -237,14 +326,14 @@ impl fmt::Debug for Builder<'_> {
 /// A script: its text and its name. Made from a string.
 #[derive(Clone, Debug)]
 pub struct Script {
-    source: String,
-    name: CString,
+    pub(crate) source: CStrSource,
+    pub(crate) name: CString,
 }
 
 impl Script {
     /// A script called `<eval>`.
     pub fn new(source: impl Into<String>) -> Script {
-        Script { source: source.into(), name: c"<eval>".to_owned() }
+        Script { source: CStrSource::new(&source.into()), name: c"<eval>".to_owned() }
     }
 
     /// What it is called in stacks: the name of its file. What follows a zero byte is cut off.
@@ -258,67 +347,5 @@ impl Script {
 impl<T: Into<String>> From<T> for Script {
     fn from(source: T) -> Script {
         Script::new(source)
-    }
-}
-
-/// A script that was given to [`Bridge::eval`], and its result to come. Dropping it lets the script
-/// go on by itself.
-#[derive(Debug)]
-pub struct EvalHandle(JoinHandle<Result<Value, Error>>);
-
-impl EvalHandle {
-    /// Waits for the result. In a fiber this suspends; elsewhere it blocks the thread.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub fn join(self) -> Result<Value, Error> {
-        self.0.join().unwrap_or_else(|error| Err(Error::fiber(&error)))
-    }
-
-    /// Has the script ended? Then [`join`](Self::join) does not wait.
-    pub fn is_finished(&self) -> bool {
-        self.0.is_finished()
-    }
-
-    /// Ends the script: one that has not started never will; one that runs ends where the engine next
-    /// asks, in ordinary code within 0.2 ms of running.
-    pub fn cancel(&self) {
-        self.0.cancel();
-    }
-
-    /// Changes the priority, at once: also while the script runs.
-    pub fn set_priority(&self, priority: Priority) {
-        self.0.set_priority(priority);
-    }
-}
-
-/// What happens and has happened in a bridge.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Scripts that were given to it.
-    pub evals: u64,
-    /// Of those, how many returned a value.
-    pub returned: u64,
-    /// How many ran, or would have, and have an error. (Those that were cancelled before they began
-    /// are in neither.)
-    pub failed: u64,
-    /// Isolates in use now.
-    pub isolates: usize,
-    /// The most bytes that one isolate had in use.
-    pub memory_most: usize,
-}
-
-impl fmt::Display for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "scripts: {} given, {} returned, {} failed; {} isolates in use; the largest had {} KiB",
-            self.evals,
-            self.returned,
-            self.failed,
-            self.isolates,
-            self.memory_most / 1024
-        )
     }
 }

@@ -27,11 +27,15 @@ enum Kind {
     UnhandledRejection(Thrown),
     Timeout(Duration),
     OutOfMemory(usize),
+    /// The Deferred's own timeout.
+    Overdue,
     Cancelled,
     Pending,
     NotAValue(&'static str),
     Config(String),
+    Conversion(String),
     Limit(usize),
+    NestedLimit(usize, usize),
     NoIsolate(usize),
     Fiber(String),
 }
@@ -71,6 +75,22 @@ impl Error {
         }))
     }
 
+    /// It happened in a Deferred of that name.
+    pub(crate) fn of(self, name: Option<&str>) -> Error {
+        match (*self.0, name) {
+            (Kind::UnhandledRejection(mut thrown), Some(name)) => {
+                thrown.stack.push_str(&format!("\n    --- in Deferred '{name}'"));
+                Error(Box::new(Kind::UnhandledRejection(thrown)))
+            }
+            (kind, _) => Error(Box::new(kind)),
+        }
+    }
+
+    /// As an uncaught error is shown.
+    pub(crate) fn with_stack(&self) -> String {
+        self.js_stack().map_or_else(|| self.to_string(), |stack| format!("{self}\n{stack}"))
+    }
+
     /// The same error, of a promise that nobody looked at.
     pub(crate) fn into_unhandled(self) -> Error {
         match *self.0 {
@@ -85,6 +105,29 @@ impl Error {
 
     pub(crate) fn out_of_memory(limit: usize) -> Error {
         Error(Box::new(Kind::OutOfMemory(limit)))
+    }
+
+    pub(crate) fn overdue() -> Error {
+        Error(Box::new(Kind::Overdue))
+    }
+
+    /// As scripts see it: the error's name and message.
+    pub(crate) fn as_js(&self) -> (&'static str, String) {
+        let name = match &*self.0 {
+            Kind::Cancelled => "AbortError",
+            Kind::Overdue | Kind::Timeout(_) => "TimeoutError",
+            Kind::OutOfMemory(_) => "OutOfMemoryError",
+            Kind::Limit(_) | Kind::NoIsolate(_) => "IsolateLimitError",
+            Kind::Pending => "NeverSettledError",
+            _ => "Error",
+        };
+        (name, self.to_string())
+    }
+
+    pub(crate) fn not_started() -> Error {
+        Error(Box::new(Kind::Fiber(
+            "its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached".to_owned(),
+        )))
     }
 
     pub(crate) fn cancelled() -> Error {
@@ -103,8 +146,17 @@ impl Error {
         Error(Box::new(Kind::Config(message.into())))
     }
 
+    /// A Rust value has no like in JavaScript, or the other way round; the message has the path.
+    pub(crate) fn conversion(message: impl Into<String>) -> Error {
+        Error(Box::new(Kind::Conversion(message.into())))
+    }
+
     pub(crate) fn limit(most: usize) -> Error {
         Error(Box::new(Kind::Limit(most)))
+    }
+
+    pub(crate) fn nested_limit(most: usize, depth: usize) -> Error {
+        Error(Box::new(Kind::NestedLimit(most, depth)))
     }
 
     pub(crate) fn no_isolate(memory: usize) -> Error {
@@ -148,7 +200,7 @@ impl Error {
 
     /// The script ran for longer than it may, and was ended.
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Kind::Timeout(_))
+        matches!(*self.0, Kind::Timeout(_) | Kind::Overdue)
     }
 
     /// The script needed more memory than it may have, and did not catch the error.
@@ -171,6 +223,12 @@ impl Error {
         matches!(*self.0, Kind::NotAValue(_))
     }
 
+    /// A Rust value could not become a JavaScript value, or a JavaScript value not the Rust value asked for. The message
+    /// has the path to what did not fit.
+    pub fn is_conversion(&self) -> bool {
+        matches!(*self.0, Kind::Conversion(_))
+    }
+
     /// An option of the bridge has a value that cannot work.
     pub fn is_config(&self) -> bool {
         matches!(*self.0, Kind::Config(_))
@@ -178,7 +236,7 @@ impl Error {
 
     /// As many isolates are in use as may be, or the system has no memory for one more.
     pub fn is_limit(&self) -> bool {
-        matches!(*self.0, Kind::Limit(_) | Kind::NoIsolate(_))
+        matches!(*self.0, Kind::Limit(_) | Kind::NestedLimit(..) | Kind::NoIsolate(_))
     }
 
     /// The script's fiber could not be started or waited for, or the host's code in it panicked.
@@ -251,6 +309,7 @@ impl fmt::Display for Error {
                 "the script needed more than {} KiB of memory; raise Builder::memory if it needs more",
                 limit / 1024
             ),
+            Kind::Overdue => f.write_str("it took longer than its timeout"),
             Kind::Cancelled => f.write_str("the script was cancelled"),
             Kind::Pending => f.write_str(
                 "the script's result is a promise that was never settled, and nothing is left to run that could",
@@ -259,11 +318,16 @@ impl fmt::Display for Error {
                 f,
                 "the script's result is {what}, which cannot leave its isolate; return what it computes instead"
             ),
-            Kind::Config(message) | Kind::Fiber(message) => f.write_str(message),
+            Kind::Config(message) | Kind::Fiber(message) | Kind::Conversion(message) => f.write_str(message),
             Kind::Limit(most) => write!(
                 f,
                 "{most} isolates are in use, which is the limit set by Builder::max_isolates; wait for scripts \
                  to end, or raise it"
+            ),
+            Kind::NestedLimit(most, depth) => write!(
+                f,
+                "no isolate for nested work: {most} may be in use for it, all of those are, and those who have one may \
+                 wait for this, at depth {depth}; nest less deeply, or raise Builder::max_isolates"
             ),
             Kind::NoIsolate(memory) => write!(
                 f,

@@ -33,7 +33,7 @@
 //!
 //! # Where the unsafe code is
 //!
-//! In `isolate`, which is all that calls the engine. `isolate/enter.rs` is the one door into it. What
+//! In `isolate` and `clone`, which are all that call the engine. `isolate/enter.rs` is the one door into it. What
 //! lies above (`host`, `bridge`) is safe code.
 
 #![deny(unsafe_code)]
@@ -44,10 +44,23 @@ mod limits;
 mod value;
 #[allow(unsafe_code, reason = "the engine is C; see above")]
 mod isolate;
+mod primitive;
+#[allow(unsafe_code, reason = "the inbox is a list of raw pointers; see realm/inbox.rs")]
+mod realm;
+#[allow(unsafe_code, reason = "slots are raw pointers; see deferred/slot.rs")]
+mod deferred;
+#[allow(unsafe_code, reason = "it walks the engine's values; see above")]
+mod clone;
+#[allow(unsafe_code, reason = "it reads and writes the engine's code")]
+mod function;
 mod host;
+mod stats;
 mod bridge;
 
-pub use bridge::{Bridge, Builder, EvalHandle, Script, Stats};
+pub use bridge::{Bridge, Builder, Script};
+pub use deferred::from_host::{Defer, Deferred, EvalHandle, Function};
 pub use error::{Error, Location};
 pub use host::console::ConsoleLevel;
+pub use realm::main::{Realm, RealmEval};
+pub use stats::{DeferredStats, Stats};
 pub use value::Value;

@@ -14,6 +14,15 @@ pub(crate) struct Limits {
     pub(crate) time: Duration,
     /// How long a script runs before it lets its equals run.
     pub(crate) slice: Duration,
+    /// May scripts compile texts, with `eval` and `Function`?
+    pub(crate) eval: bool,
+}
+
+impl Limits {
+    /// All defaults, on the smallest stack.
+    #[allow(dead_code, reason = "tests, and the isolate that the layout of the engine is found out with")]
+    pub(crate) const DEFAULT: Limits =
+        Limits { memory: MEMORY_DEFAULT, stack: STACK_MIN, time: TIME_DEFAULT, slice: SLICE, eval: true };
 }
 
 /// Picked from thin air; a browser's tab has a hundred times as much.

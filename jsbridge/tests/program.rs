@@ -80,7 +80,7 @@ fn stats_are_printed_aside() {
     let output = heddle(&["eval", "1", "--stats"]);
     assert_eq!(text(&output.stdout), "1\n");
     let stats = text(&output.stderr);
-    assert!(stats.contains("scripts: 1 given, 1 returned, 0 failed") && stats.contains("normal"), "{stats}");
+    assert!(stats.contains("isolates in use: 0") && stats.contains("normal               1         1"), "{stats}");
 }
 
 #[test]

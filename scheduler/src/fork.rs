@@ -180,7 +180,7 @@ impl Fork {
         } else {
             // SAFETY: the fiber's handle is ours, until it is taken back.
             let fiber = unsafe { FiberRef::from_ptr(job.note.promoted.get()) };
-            if fiber.state.home().is_some() {
+            if fiber.state.has_started() {
                 // Nobody wants its result any more.
                 cancel(fiber);
             }

@@ -1,22 +1,10 @@
 //! Fibers and futures: a fiber waits for a future ([`block_on`]), and a future for a fiber ([`JoinFuture`]).
-//! `docs/async.md` shows both beside tokio.
-//!
-//! ```text
-//!   block_on in a fiber                        whoever has the waker, anywhere, at any time
-//!   poll: pending                              rung = true
-//!   rung? take it, poll again                  resume the fiber
-//!   else suspend, look again
-//! ```
-//!
-//! *No wake-up is lost*, also where the future suspends the fiber itself in its `poll`, and takes the token with which
-//! this resumes it: `rung` is set first, and is this call's own. Each wake-up resumes, even if `rung` is set
-//! already: who has set it may be a thread of the background lane that was stopped right there. A wake-up for no reason,
-//! or after the end, is a poll more, or a token that somebody takes for a reason to look again.
+//! `docs/async.md` shows both beside tokio; [`bell`](crate::bell) says why no wake-up is lost.
 
+use crate::bell::{Bell, Wakes};
 use crate::error::{Cancelled, JoinError};
 use crate::fiber::FiberRef;
 use crate::handle::JoinHandle;
-use crate::primitive::{AtomicBool, Ordering};
 use crate::priority::Priority;
 use crate::runtime::Scheduler;
 use crate::runtime::spawn::go_with_priority;
@@ -32,31 +20,18 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-/// What a future wakes. See the module's documentation.
-struct Bell {
-    rung: AtomicBool,
-    resumer: Resumer,
-}
-
-impl Bell {
-    fn ring(&self) {
-        // ORDERING: Release pairs with the acquire of `has_rung`: what was done before is seen by the next poll.
-        self.rung.store(true, Ordering::Release);
-        self.resumer.resume();
-    }
-
-    fn has_rung(&self) -> bool {
-        // ORDERING: Acquire pairs with the release of `ring`.
-        self.rung.swap(false, Ordering::Acquire)
+impl Wakes for Resumer {
+    fn wake(&self) {
+        self.resume();
     }
 }
 
-impl Wake for Bell {
-    fn wake(self: Arc<Bell>) {
+impl Wake for Bell<Resumer> {
+    fn wake(self: Arc<Self>) {
         self.ring();
     }
 
-    fn wake_by_ref(self: &Arc<Bell>) {
+    fn wake_by_ref(self: &Arc<Self>) {
         self.ring();
     }
 }
@@ -100,16 +75,21 @@ pub fn try_block_on<F: IntoFuture>(future: F) -> Result<F::Output, Cancelled> {
     let mut future = pin!(future.into_future());
     let blocks = current::cannot_wait();
     let resumer = if blocks { Resumer::of_thread() } else { Resumer::current() };
-    let bell = Arc::new(Bell { rung: AtomicBool::new(false), resumer });
+    let bell = Arc::new(Bell::new(resumer));
     let waker = Waker::from(bell.clone());
     let mut context = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return Ok(output);
         }
-        while !bell.has_rung() {
-            if blocks { park_thread(None) } else { suspend()? }
-        }
+        bell.wait(|| {
+            if blocks {
+                park_thread(None);
+                Ok(())
+            } else {
+                suspend()
+            }
+        })?;
     }
 }
 

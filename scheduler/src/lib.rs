@@ -24,8 +24,8 @@
 //!
 //! # What to know
 //!
-//! * A fiber that has started stays on its thread until it ends; those that have not are stolen by
-//!   workers that have nothing to do. So closures are `Send`, and what they do need not be.
+//! * A fiber that has started stays on its thread until it ends, unless its code vouches for its stack ([`movable`]);
+//!   those that have not are stolen by workers that have nothing to do. So closures are `Send`, and what they do need not be.
 //! * A fiber gives its thread away when it blocks ([`suspend`](mod@suspend), [`sleep`],
 //!   [`JoinHandle::join`], [`yield_now`]) and at [`checkpoint`]s. `std::sync::Mutex` and other calls
 //!   that block the *thread* delay every fiber on it ([`blocking`](blocking()) makes them elsewhere), and a lock of that kind must not be held across
@@ -75,9 +75,11 @@ mod fork;
 mod local;
 mod runtime;
 mod time;
+pub mod movable;
 mod section;
 mod interval;
 pub mod parallel;
+mod bell;
 mod future;
 mod blocking;
 #[cfg(target_os = "linux")]
@@ -105,6 +107,7 @@ pub use io_stats::IoStats;
 pub use lane::{Lane, Lanes, Raise};
 pub use local::{AccessError, ContextLocal, FiberLocal};
 pub use machine::thread::ThreadPolicy;
+pub use movable::{checkpoint_movable, try_checkpoint_movable, try_yield_movable, yield_movable};
 pub use numa_stats::{NodeStats, NumaStats, StackPages, StealStats};
 pub use pool::BlockingStats;
 pub use priority::{ParsePriorityError, Priority};
@@ -119,6 +122,6 @@ pub use section::{deadline, shielded, timeout};
 pub use site::{Numa, NumaState, Pinning};
 pub use stats::{Inversions, LaneStats, LevelStats, StackStats, Stats, Waits, WorkerStats};
 pub use time::{
-    FiberInfo, checkpoint, current, set_priority, sleep, sleep_until, thread_time, try_checkpoint,
-    try_yield_now, yield_now,
+    FiberInfo, checkpoint, checkpoint_is_due, current, set_priority, sleep, sleep_until, thread_time,
+    try_checkpoint, try_yield_now, yield_now,
 };

@@ -16,7 +16,8 @@ thread_local! {
 }
 
 /// Makes a static of which each fiber has a value of its own: made when the fiber first asks for it, dropped when the fiber
-/// ends, on its thread. It need not be `Send`, as a fiber that has started stays on its thread.
+/// ends, on its thread. It need not be `Send`, as a fiber that has started stays on its thread, unless its code vouches
+/// that all of it may [move](crate::movable).
 ///
 /// Those of one fiber are dropped in the opposite of the order in which they were made, before anybody who joins the
 /// fiber hears of its end; they may block. One that is gone is not made anew by the destructor of another.

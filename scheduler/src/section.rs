@@ -12,8 +12,8 @@
 //! | a call that returns [`Cancelled`](crate::Cancelled) instead of unwinding | gives the call that; the section's own code decides |
 
 use crate::error::Elapsed;
-use crate::fiber::sections::{ElapsedUnwind, End, Inside};
-use crate::timer::{Alarm, Then, TimerKey, Timers};
+use crate::fiber::sections::{ElapsedUnwind, End, Inside, Section};
+use crate::timer::{Alarm, Then};
 use crate::worker::current;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
@@ -69,11 +69,15 @@ pub fn deadline<F, R>(due: Instant, f: F) -> Result<R, Elapsed>
 where
     F: FnOnce() -> R,
 {
-    /// Clears the timer, also when something unwinds.
-    struct Set<'a>(&'a Timers, TimerKey);
+    /// Clears the timer, also when something unwinds: at the worker where the fiber is by then.
+    struct Set<'a>(&'a Section);
     impl Drop for Set<'_> {
         fn drop(&mut self) {
-            self.0.clear(self.1);
+            if let Some(key) = self.0.timer.take()
+                && let Some(worker) = current::worker()
+            {
+                worker.timers.clear(key);
+            }
         }
     }
     let Some((worker, carrier)) = current::on_carrier() else { return Ok(f()) };
@@ -81,12 +85,12 @@ where
     let section = carrier.sections.section(End::At(due));
     // SAFETY: it is dropped at the end of this function, whatever happens.
     let inside = unsafe { Inside::enter(carrier, &section) };
-    let _timer = if due <= Instant::now() {
+    let _timer = Set(&section);
+    if due <= Instant::now() {
         fiber.state.expire();
-        None
     } else {
-        Some(Set(&worker.timers, worker.timers.set_alarm(due, Alarm { fiber, then: Then::Expire })))
-    };
+        section.timer.set(Some(worker.timers.set_alarm(due, Alarm { fiber, then: Then::Expire })));
+    }
     catch_unwind(AssertUnwindSafe(f)).or_else(|payload| match payload.downcast_ref::<ElapsedUnwind>() {
         Some(ElapsedUnwind(section)) if inside.is(*section) => Err(Elapsed(())),
         _ => resume_unwind(payload),

@@ -190,8 +190,12 @@ pub(crate) struct Counters {
     pub(crate) aside_ticks: Counter,
     /// The part of that in which the lanes above did not have the CPU.
     pub(crate) left_ticks: Counter,
-    /// Live fibers that this worker has started.
+    /// Live fibers that this worker has.
     pub(crate) live: Counter,
+    /// Started fibers that left this worker to go on wherever they are taken, and that it took; of these, from others.
+    pub(crate) departed: Counter,
+    pub(crate) arrived: Counter,
+    pub(crate) adopted: Counter,
     /// Stacks kept warm by this worker.
     pub(crate) warm: Counter,
     /// The fiber that runs now, as a word of [`Shown`].
@@ -220,6 +224,9 @@ impl Counters {
             aside_ticks: Counter::default(),
             left_ticks: Counter::default(),
             live: Counter::default(),
+            departed: Counter::default(),
+            arrived: Counter::default(),
+            adopted: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
             checkpoints: Counter::default(),
@@ -353,6 +360,9 @@ pub struct WorkerStats {
     pub finished: u64,
     /// How many live fibers have their home here.
     pub live: u64,
+    /// How many started fibers it took over from others, by
+    /// [`yield_movable`](crate::yield_movable) and its like.
+    pub adopted: u64,
     /// How many fibers it took from others.
     pub stolen: u64,
     /// The same by victim: entry k counts those taken from the k-th worker of the lane, then from its spares.
@@ -519,6 +529,7 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
         started: sum(|l| &l.started),
         finished: sum(|l| &l.finished),
         live: counters.live.get(),
+        adopted: counters.adopted.get(),
         stolen: stolen_from.iter().sum(),
         stolen_from,
         parks: counters.parks.get(),

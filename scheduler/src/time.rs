@@ -135,6 +135,17 @@ pub fn try_checkpoint() -> Result<(), Cancelled> {
     Ok(())
 }
 
+/// Would a [`checkpoint`] do more than return? For code that has something to do before it may be suspended.
+///
+/// ```
+/// assert!(!heddle_scheduler::checkpoint_is_due()); // outside of any fiber
+/// ```
+#[inline]
+pub fn checkpoint_is_due() -> bool {
+    current::in_fiber()
+        .is_some_and(|(worker, fiber)| worker.should_look(fiber.state.level()) || fiber.state.is_called())
+}
+
 #[cold]
 fn checkpoint_slowly() -> Result<(), Cancelled> {
     let Some((worker, carrier)) = current::on_carrier() else { return Ok(()) };
@@ -165,7 +176,7 @@ pub fn set_priority(priority: Priority) -> Result<(), Error> {
 
 /// How much CPU time the calling thread has had: for limits on what code runs, where a lane above may
 /// take the CPU at any moment. It costs a system call, 0.2 us. Differences of it mean something, if both
-/// are of one thread. Where the system does not tell, it is the time that has passed.
+/// are of one thread, which a fiber that [moves](crate::movable) may have left between them. Where the system does not tell, it is the time that has passed.
 ///
 /// ```
 /// let before = heddle_scheduler::thread_time();
@@ -210,7 +221,7 @@ impl FiberInfo {
         self.base_priority
     }
 
-    /// The number of the worker that it runs on, from its start to its end.
+    /// The number of the worker that it runs on: from its start to its end, unless it [moves](crate::movable).
     pub fn worker(&self) -> usize {
         self.worker
     }

@@ -245,13 +245,14 @@ impl Queued {
     /// The same file: `order`.
     fn order(&self, level: usize) {
         let open = Arc::new(AtomicBool::new(true));
-        self.fiber.state.hold();
+        self.fiber.state.begin_order();
         step();
         self.push(Ticket::Order(level, open.clone()));
         step();
         let then = self.fiber.state.set_level(level, By::Order).then;
         step();
         open.store(false, Ordering::Relaxed);
+        self.fiber.state.end_order();
         match then {
             SetLevel::PostTo(_) => self.open(By::Below),
             SetLevel::Done | SetLevel::Posted(_) => {}

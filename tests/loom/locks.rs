@@ -204,7 +204,7 @@ impl Setting {
     /// All have ended: each had the lock as often as it says, and nothing is left.
     fn check(&self, fibers: Vec<(Arc<Fiber>, u32)>) {
         assert!(!self.lock.is_locked());
-        let expected = fibers.iter().map(|(_, had)| had).sum();
+        let expected: u32 = fibers.iter().map(|(_, had)| had).sum();
         // SAFETY: nobody else is left.
         self.value.with_mut(|value| assert_eq!(unsafe { *value }, expected));
         for (fiber, _) in fibers {

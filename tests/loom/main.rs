@@ -7,11 +7,14 @@
 //!
 //! | file          | what it checks                                                            |
 //! |---------------|---------------------------------------------------------------------------|
+//! | [`isolate_inboxes`] | what is posted to an isolate is read once, and its fiber sleeps beside none |
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
+//! | [`roamers`]   | a started fiber that leaves its home for another one; the line it waits in |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
+//! | [`bells`]     | who waits for a future hears each ring of its waker                        |
 //! | [`pools`]     | each blocking call is made once or taken back, and no thread sleeps beside it |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
@@ -38,6 +41,8 @@
 
 #[path = "../../scheduler/src/worker/awaiting.rs"]
 mod awaiting;
+#[path = "../../scheduler/src/bell.rs"]
+mod bell;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/beacon.rs"]
 mod beacon;
@@ -54,8 +59,13 @@ mod front;
 #[path = "../../scheduler/src/worker/duty.rs"]
 mod duty;
 #[allow(dead_code)]
+#[path = "../../jsbridge/src/realm/inbox.rs"]
+mod isolate_inbox;
+#[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
+#[path = "../../scheduler/src/queue/relay.rs"]
+mod relay;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/limit.rs"]
 mod limit;
@@ -81,6 +91,8 @@ mod quiet;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/memory/slots.rs"]
 mod slots;
+#[path = "../../scheduler/src/fiber/outcome.rs"]
+mod outcome;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/fiber/state.rs"]
 mod state;
@@ -98,11 +110,13 @@ mod vigil;
 mod priority;
 
 mod aside;
+mod bells;
 mod expiries;
 mod fiber;
 mod fronts;
 mod frozen;
 mod inboxes;
+mod isolate_inboxes;
 mod lending;
 mod letters;
 mod locks;
@@ -112,6 +126,7 @@ mod needs;
 mod parkers;
 mod piles;
 mod pools;
+mod roamers;
 mod sleepers;
 mod stacks;
 mod spares;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 pub(crate) use crate::mortal::AtomicU32;
 pub(crate) use loom::cell::UnsafeCell;
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
 thread_local! {
     /// loom runs all threads of a model on one thread of the system, so this is one model's own.

@@ -6,7 +6,12 @@ use heddle_scheduler::sync::channel::{
 };
 use heddle_scheduler::{Priority, yield_now};
 use heddle_tests::{Random, Tracked, eventually, everywhere, on_workers};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 const SHORT: Duration = Duration::from_millis(2);
@@ -294,5 +299,166 @@ fn one_who_watches_a_counter_sees_it_grow_to_its_end() {
         });
         drop(sender);
         assert!(watching.into_iter().all(|fiber| fiber.join().unwrap() == 400));
+    });
+}
+
+#[test]
+fn who_waits_until_nobody_receives_is_told_gives_up_or_is_cancelled() {
+    everywhere(|rig| {
+        let (sender, receiver) = watch::channel(0);
+        assert!(!sender.closed_timeout(Duration::from_micros(100)));
+        assert!(!sender.closed_deadline(Instant::now()));
+        let cancelled = rig.go_with_priority(Priority::High, {
+            let sender = sender.clone();
+            move || sender.closed_or_cancelled().is_err()
+        });
+        let waits: Vec<_> = (0..3)
+            .map(|_| {
+                let sender = sender.clone();
+                rig.go_with_priority(Priority::Low, move || sender.closed())
+            })
+            .collect();
+        until_suspended(rig, [0, 1, 0, 3, 0]);
+        cancelled.cancel();
+        assert!(cancelled.join().unwrap());
+        let other = receiver.clone();
+        drop(receiver);
+        until_suspended(rig, [0, 0, 0, 3, 0]);
+        std::thread::scope(|s| {
+            s.spawn(|| sender.closed());
+            drop(other);
+        });
+        waits.into_iter().for_each(|fiber| fiber.join().unwrap());
+        let again = sender.subscribe();
+        assert!(!sender.is_closed() && !sender.closed_timeout(Duration::ZERO));
+        drop(again);
+        sender.closed();
+    });
+}
+
+#[derive(Default)]
+struct Bell(AtomicUsize);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Bell {
+    fn rings(&self) -> usize {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+fn bell() -> (Arc<Bell>, Waker) {
+    let bell = Arc::new(Bell::default());
+    (bell.clone(), bell.into())
+}
+
+#[test]
+fn a_future_follows_a_broadcast_and_one_that_is_dropped_has_received_nothing() {
+    let ((bell, waker), (other, changed)) = (bell(), bell());
+    let (mut context, mut changed) = (Context::from_waker(&waker), Context::from_waker(&changed));
+    let (sender, mut receiver) = broadcast::channel(2);
+    let mut beside = sender.subscribe();
+    {
+        let mut future = pin!(receiver.recv_async());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        assert!(future.as_mut().poll(&mut changed).is_pending());
+        sender.send(1).unwrap();
+        assert_eq!((bell.rings(), other.rings()), (0, 1), "the latest waker");
+        assert_eq!(future.poll(&mut context), Poll::Ready(Ok(1)));
+    }
+    {
+        let mut future = pin!(receiver.recv_async());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        sender.send(2).unwrap();
+        assert_eq!(bell.rings(), 1);
+        // It has the value, and goes.
+    }
+    for n in 3..=5 {
+        sender.send(n).unwrap();
+    }
+    assert_eq!(receiver.len(), 4, "one that came back, and three, of which one is lost");
+    assert_eq!(receiver.try_recv(), Ok(2));
+    assert_eq!(receiver.try_recv(), Err(broadcast::TryRecvError::Lagged(1)));
+    assert_eq!((receiver.recv(), receiver.recv()), (Ok(4), Ok(5)));
+    assert!(receiver.is_empty());
+    assert_eq!(beside.recv(), Err(broadcast::RecvError::Lagged(3)));
+    assert_eq!((beside.recv(), beside.recv()), (Ok(4), Ok(5)));
+    let mut future = pin!(receiver.recv_async());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    drop(sender);
+    assert_eq!(bell.rings(), 1);
+    assert_eq!(future.poll(&mut context), Poll::Ready(Err(broadcast::RecvError::Disconnected)));
+}
+
+#[test]
+fn a_future_sees_that_a_value_has_changed_or_that_nobody_receives() {
+    let (bell, waker) = bell();
+    let mut context = Context::from_waker(&waker);
+    let (sender, mut receiver) = watch::channel(0);
+    {
+        let mut future = pin!(receiver.changed_async());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+        sender.send(1).unwrap();
+        assert_eq!(bell.rings(), 1);
+        // It was told, and goes without a look.
+    }
+    assert_eq!(receiver.has_changed(), Ok(true), "nobody has seen it");
+    {
+        let mut future = pin!(receiver.changed_async());
+        assert_eq!(future.as_mut().poll(&mut context), Poll::Ready(Ok(())));
+    }
+    {
+        let mut future = pin!(receiver.changed_async());
+        assert!(future.as_mut().poll(&mut context).is_pending());
+    }
+    sender.send(2).unwrap();
+    assert_eq!(bell.rings(), 0, "who has left is not woken");
+    receiver.mark_unchanged();
+    let mut closed = pin!(sender.closed_async());
+    assert!(closed.as_mut().poll(&mut context).is_pending());
+    drop(receiver.clone());
+    assert_eq!(bell.rings(), 0);
+    drop(receiver);
+    assert_eq!(bell.rings(), 1);
+    assert_eq!(closed.poll(&mut context), Poll::Ready(()));
+    let mut receiver = sender.subscribe();
+    let mut future = pin!(receiver.changed_async());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+    drop(sender.clone());
+    assert!(future.as_mut().poll(&mut context).is_pending());
+}
+
+#[test]
+fn fibers_that_follow_by_futures_see_all_or_the_last() {
+    on_workers(&[1, 2, 4], |rig| {
+        let (sender, receiver) = broadcast::channel(1000);
+        let (state, watching) = watch::channel(0);
+        let fibers: Vec<_> = (0..8)
+            .map(|n| {
+                let (mut receiver, mut watching) = (sender.subscribe(), watching.clone());
+                rig.spawn_future(Priority::ALL[n % 5], async move {
+                    let mut sum = 0;
+                    while let Ok(value) = receiver.recv_async().await {
+                        sum += value;
+                    }
+                    while watching.changed_async().await.is_ok() {}
+                    (sum, *watching.borrow())
+                })
+            })
+            .collect();
+        drop(receiver);
+        drop(watching);
+        for n in 1..=200 {
+            assert_eq!(sender.send(n), Ok(8));
+            state.send_replace(n);
+        }
+        drop((sender, state));
+        for fiber in fibers {
+            assert_eq!(fiber.join().unwrap(), (20_100, 200));
+        }
     });
 }

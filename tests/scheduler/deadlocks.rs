@@ -2,9 +2,9 @@
 
 use heddle_scheduler::suspend::suspend;
 use heddle_scheduler::sync::channel;
-use heddle_scheduler::sync::{Mutex, Semaphore};
-use heddle_scheduler::{AwaitedThing, Priority, Report, Scheduler, scope, select, sleep, yield_now};
-use heddle_tests::{Gate, everywhere, on_workers};
+use heddle_scheduler::sync::{Mutex, RwLock, RwLockWriteGuard, Semaphore};
+use heddle_scheduler::{AwaitedThing, FiberId, Priority, Report, Scheduler, scope, select, sleep, yield_now};
+use heddle_tests::{Event, Gate, eventually, everywhere, on_workers};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +85,81 @@ fn a_ring_of_a_lock_a_join_and_a_scope_is_found() {
         // Stopping ends it.
         rig.stop().unwrap();
         let _ = owner.join();
+    });
+}
+
+#[test]
+fn those_who_have_an_rwlock_are_named() {
+    everywhere(|rig| {
+        let (lock, go_on) = (Arc::new(RwLock::new(0)), Event::new());
+        let writer = rig.go({
+            let (lock, go_on) = (lock.clone(), go_on.clone());
+            move || {
+                let guard = lock.write();
+                go_on.wait().unwrap();
+                drop(RwLockWriteGuard::downgrade(guard));
+            }
+        });
+        let wants = || {
+            let lock = lock.clone();
+            rig.go(move || *lock.write() += 1)
+        };
+        // The holders of the lock for which somebody waits.
+        let named = |waiter: FiberId| {
+            let report = until(rig, |report| {
+                report
+                    .fibers
+                    .iter()
+                    .any(|fiber| fiber.id == waiter && matches!(fiber.awaits, AwaitedThing::Held { .. }))
+            });
+            let fiber = report.fibers.iter().find(|fiber| fiber.id == waiter).unwrap();
+            let AwaitedThing::Held { what, holders, .. } = &fiber.awaits else { unreachable!() };
+            assert_eq!(*what, "an RwLock");
+            let text = fiber.to_string();
+            assert!(holders.iter().all(|id| text.contains(&id.to_string())), "{text}");
+            let mut holders = holders.clone();
+            holders.sort();
+            holders
+        };
+        eventually(|| lock.try_read().is_none());
+        let waiting = wants();
+        assert_eq!(named(waiting.id()), [writer.id()]);
+        go_on.fire();
+        writer.join().unwrap();
+        waiting.join().unwrap();
+
+        let go_on = Event::new();
+        let readers: Vec<_> = (0..6)
+            .map(|_| {
+                let (lock, go_on) = (lock.clone(), go_on.clone());
+                rig.go(move || {
+                    let guard = lock.read();
+                    go_on.wait().unwrap();
+                    drop(guard);
+                })
+            })
+            .collect();
+        eventually(|| go_on.waiting() == 6);
+        let reading = lock.try_read();
+        let waiting = wants();
+        let holders = named(waiting.id());
+        assert_eq!(holders.len(), 4, "so many are known");
+        assert!(holders.iter().all(|id| readers.iter().any(|reader| reader.id() == *id)));
+        drop(reading);
+        go_on.fire();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        waiting.join().unwrap();
+        // Nobody is left over.
+        let held = lock.write();
+        let waiting = wants();
+        until(rig, |report| {
+            report.fibers.iter().any(|fiber| {
+                fiber.id == waiting.id()
+                    && matches!(fiber.awaits, AwaitedThing::Shared { what: "an RwLock", .. })
+            })
+        });
+        drop(held);
+        waiting.join().unwrap();
     });
 }
 

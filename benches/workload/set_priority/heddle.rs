@@ -10,7 +10,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-static RESUMER: OnceLock<Resumer> = OnceLock::new();
+/// Who is raised, when it has begun.
+pub(super) static RUNNER: OnceLock<Resumer> = OnceLock::new();
 
 pub(crate) fn run(run: &Run) -> Sample {
     let scheduler = contender::heddle::scheduler(run.case.workers);
@@ -26,20 +27,24 @@ pub(crate) fn run(run: &Run) -> Sample {
     let suspends = run.case.name == SUSPENDED;
     let body = if suspends { suspends_for_ever } else { runs_for_ever };
     let handle = scheduler.go_with_priority(Priority::Background, body);
-    while RESUMER.get().is_none() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    until_it_runs();
     start_others(&scheduler, run);
     drive(run, says, || {
         let begun = raise(&handle);
         if suspends {
-            RESUMER.get().expect("it has started").resume();
+            RUNNER.get().expect("it has started").resume();
         }
         begun
     })
 }
 
-fn start_others(scheduler: &Scheduler, run: &Run) {
+pub(super) fn until_it_runs() {
+    while RUNNER.get().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+pub(super) fn start_others(scheduler: &Scheduler, run: &Run) {
     for _ in 0..OTHERS {
         drop(scheduler.go_with_priority(of_others(&run.case), respawn));
     }
@@ -52,7 +57,7 @@ fn respawn() {
     }
 }
 
-fn raise(handle: &JoinHandle<()>) -> u64 {
+pub(super) fn raise(handle: &JoinHandle<()>) -> u64 {
     let begun = now_ns();
     handle.set_priority(Priority::Critical);
     begun
@@ -67,7 +72,7 @@ fn look() {
 }
 
 fn suspends_for_ever() {
-    let _ = RESUMER.set(Resumer::current());
+    let _ = RUNNER.set(Resumer::current());
     // The end of the scheduler cancels it.
     while suspend().is_ok() {
         look();
@@ -75,7 +80,7 @@ fn suspends_for_ever() {
 }
 
 fn runs_for_ever() {
-    let _ = RESUMER.set(Resumer::current());
+    let _ = RUNNER.set(Resumer::current());
     while !STOP.load(Ordering::Relaxed) {
         piece();
         checkpoint();

@@ -2,6 +2,7 @@
 //! the fiber runs, as Critical. In turn it is queued, suspended, running, or preempted by more urgent ones.
 
 mod heddle;
+mod heddle_movable;
 mod heddle_one_lane;
 
 use heddle_benches::open_loop::Latencies;
@@ -37,6 +38,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     contenders: &[
         Contender::runs("heddle", heddle::run),
         Contender::runs("heddle_one_lane", heddle_one_lane::run),
+        Contender::runs("heddle_movable", heddle_movable::run),
         Contender::cannot("tokio", "it has no priorities"),
         Contender::cannot("rayon", "it has no priorities"),
     ],

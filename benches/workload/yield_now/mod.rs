@@ -2,6 +2,7 @@
 
 mod floor;
 mod heddle;
+mod heddle_movable;
 mod heddle_one_lane;
 mod may;
 mod smol;
@@ -25,6 +26,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     contenders: &[
         Contender::runs("heddle", heddle::run),
         Contender::runs("heddle_one_lane", heddle_one_lane::run),
+        Contender::runs("heddle_movable", heddle_movable::run),
         peer!(tokio),
         Contender::cannot("rayon", "its yield runs another job on top of the stack of the one that yields"),
         peer!(may),

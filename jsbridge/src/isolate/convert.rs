@@ -78,8 +78,14 @@ impl<'a> Handle<'a> {
         Thrown { name, message: part(c"message"), stack: part(c"stack").trim_end().to_owned() }
     }
 
+    /// A `DOMException`, or another object with the name and the message of an error.
+    fn is_like_error(&self) -> bool {
+        let is_text = |name| self.get(name).is_ok_and(|part| part.is_string());
+        self.is_object() && is_text(c"name") && is_text(c"message")
+    }
+
     fn describe(&self) -> Thrown {
-        if self.is_error() {
+        if self.is_error() || self.is_like_error() {
             return self.describe_error();
         }
         let message = self.display().unwrap_or_else(|_| UNSPEAKABLE.to_owned());

@@ -51,21 +51,22 @@ fn near_address() -> usize {
 }
 
 impl Isolate {
-    /// Enters, runs `script` inside, runs the jobs that are left, and leaves.
+    /// Enters, does `visit` inside, and leaves. Jobs are the visit's to run.
     ///
     /// # Errors
-    /// Those of `script`; and whatever was the reason if the script was ended from outside, also if
-    /// `script` has a result: an engine that was told to stop may go on for a while and return
+    /// Those of `visit`; and whatever was the reason if the script was ended from outside, also if
+    /// `visit` has a result: an engine that was told to stop may go on for a while and return
     /// nonsense.
     pub(crate) fn enter<R>(
         &mut self,
         top: StackTop,
-        script: impl for<'a> FnOnce(Scope<'a>) -> Result<R, Error>,
+        visit: impl for<'a> FnOnce(Scope<'a>) -> Result<R, Error>,
     ) -> Result<R, Error> {
         let runtime = self.runtime.as_ptr();
         let state = self.state();
         // Zero would mean no limit.
         let room = top.room().min(state.limits.stack).max(1);
+        state.floor.set(near_address().saturating_sub(room));
         // SAFETY: the runtime is alive. The hook's pointer is good as long as the runtime.
         let scope = unsafe {
             qjs::JS_SetMaxStackSize(runtime, room as qjs::size_t);
@@ -74,11 +75,7 @@ impl Isolate {
             qjs::JS_SetInterruptHandler(runtime, Some(may_stop), self.state.as_ptr().cast());
             Scope::new(self.context, state)
         };
-        let result = script(scope).and_then(|result| {
-            scope.run_jobs()?;
-            scope.check_rejections()?;
-            Ok(result)
-        });
+        let result = visit(scope);
         // SAFETY: as above.
         unsafe { qjs::JS_SetInterruptHandler(runtime, None, std::ptr::null_mut()) };
         scope.check_stopped()?;
@@ -86,9 +83,26 @@ impl Isolate {
     }
 }
 
+impl Scope<'_> {
+    /// Bytes of stack that scripts may still use; and below that are 32 KiB for functions of the host's. For those that
+    /// recurse.
+    pub(crate) fn stack_left(self) -> StackLeft {
+        let (here, floor) = (near_address(), self.state.floor.get());
+        StackLeft { scripts: here.saturating_sub(floor), host: (here + STACK_MARGIN).saturating_sub(floor) }
+    }
+}
+
+/// Bytes of stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackLeft {
+    pub(crate) scripts: usize,
+    pub(crate) host: usize,
+}
+
 /// The engine's question; not zero: stop.
 unsafe extern "C" fn may_stop(_runtime: *mut qjs::JSRuntime, state: *mut c_void) -> c_int {
     // SAFETY: `enter` has set this pointer, and nobody has another kind of reference to the state.
     let state = unsafe { &*state.cast::<State>() };
+    state.memory.end_compiling();
     c_int::from(!state.watch.may_go_on(state.resident.population()))
 }

@@ -89,14 +89,35 @@ impl<'a> Scope<'a> {
         unsafe { self.check(qjs::JS_NewObject(self.as_ptr())) }
     }
 
+    /// Runs `source` as a global script in which `await` is allowed: a promise of the value of its last statement.
+    pub(crate) fn eval_async(self, name: &CStr, source: &CStrSource) -> JsResult<'a, Handle<'a>> {
+        let flags = (qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_ASYNC) as i32;
+        let (text, length) = (source.0.as_ptr(), source.0.len() - 1);
+        // SAFETY: as in `eval`.
+        let promise = unsafe {
+            let value = qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags);
+            self.check(value)?
+        };
+        // The engine's promise is for `{ value }`.
+        let unwrap =
+            self.eval(c"<bridge>", &CStrSource::new("(promise) => promise.then((result) => result.value)"))?;
+        unwrap.call(&self.undefined(), &[&promise])
+    }
+
     /// Runs `source` as a global script.
     pub(crate) fn eval(self, name: &CStr, source: &CStrSource) -> JsResult<'a, Handle<'a>> {
-        let flags = qjs::JS_EVAL_TYPE_GLOBAL as i32;
+        self.eval_with(name, source, qjs::JS_EVAL_TYPE_GLOBAL as i32)
+    }
+
+    /// The same with other flags of the engine's.
+    pub(super) fn eval_with(self, name: &CStr, source: &CStrSource, flags: i32) -> JsResult<'a, Handle<'a>> {
         let (text, length) = (source.0.as_ptr(), source.0.len() - 1);
         // SAFETY: we are inside; the text ends with a zero byte that is not counted; the reference is
         // ours.
         unsafe {
-            let value = qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags);
+            let value = self.as_host(|| {
+                qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags)
+            });
             self.check(value)
         }
     }
@@ -104,6 +125,7 @@ impl<'a> Scope<'a> {
 
 /// The text of a script and a zero byte, which the engine's scanner relies on. Zero bytes inside are
 /// allowed, as in JavaScript.
+#[derive(Clone, Debug)]
 pub(crate) struct CStrSource(Vec<u8>);
 
 impl CStrSource {

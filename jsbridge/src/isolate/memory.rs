@@ -1,9 +1,13 @@
 //! The memory of one isolate: counted, bounded, and known to be given back.
 //!
 //! ```text
-//!   a block:   | size of the whole, padded to 16 bytes | what the engine sees ... |
-//!                                                      ^ the pointer it has
+//!   a block:   | size of the whole | the next and the last block | padding | what the engine sees ... |
+//!                                                                          ^ the pointer it has
 //! ```
+//!
+//! All blocks are in a ring: an engine that could not be made cannot be freed by its own functions, which meet
+//! halves of things there. So it is freed by ours ([`Memory::free_all`]). The engine itself asks for pages of small
+//! blocks mostly; an empty isolate has some fifty.
 //!
 //! The engine has a limit of its own, but does not tell that it was reached: an exception "out of
 //! memory" can be made by any script. Here it is known.
@@ -14,8 +18,23 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 
-/// Room for the size, and the alignment of all blocks.
-const HEADER: usize = 16;
+/// Room for the size and the ring.
+pub(super) const HEADER: usize = 32;
+/// Of all blocks.
+pub(super) const ALIGNMENT: usize = 16;
+
+/// What the compiler takes for an empty text, and more.
+const COMPILER_AT_LEAST: usize = 256 << 10;
+
+/// What is in front of each block.
+#[repr(C, align(16))]
+struct Header {
+    size: usize,
+    next: *mut Header,
+    last: *mut Header,
+}
+
+const _: () = assert!(size_of::<Header>() == HEADER);
 
 /// What an isolate has allocated. The engine has a pointer to it, so it does not move.
 ///
@@ -26,13 +45,35 @@ pub(crate) struct Memory {
     used: Cell<usize>,
     most: Cell<usize>,
     limit: usize,
+    /// Of `used`, what was not allocated by the engine: see `account_external`.
+    external: Cell<usize>,
     /// An allocation was refused.
     refused: Cell<bool>,
+    /// A block that the engine is about to free, and that is to be kept: see [`Memory::keep_next`].
+    keep: Cell<*mut c_void>,
+    /// So many allocations succeed, then all fail; tests only.
+    #[cfg(test)]
+    fail_after: Cell<Option<usize>>,
+    /// Any block of the ring.
+    ring: Cell<*mut Header>,
+    /// While something is compiled: up to where nothing is refused.
+    lenient: Cell<usize>,
 }
 
 impl Memory {
     pub(crate) fn new(limit: usize) -> Memory {
-        Memory { used: Cell::new(0), most: Cell::new(0), limit, refused: Cell::new(false) }
+        Memory {
+            used: Cell::new(0),
+            most: Cell::new(0),
+            limit,
+            refused: Cell::new(false),
+            keep: Cell::new(ptr::null_mut()),
+            #[cfg(test)]
+            fail_after: Cell::new(None),
+            external: Cell::new(0),
+            ring: Cell::new(ptr::null_mut()),
+            lenient: Cell::new(0),
+        }
     }
 
     /// What the engine calls.
@@ -63,10 +104,110 @@ impl Memory {
         self.refused.get()
     }
 
+    /// Runs `run`, and tells whether an allocation was refused meanwhile.
+    pub(crate) fn watch_refusals<R>(&self, run: impl FnOnce() -> R) -> (R, bool) {
+        let before = self.refused.replace(false);
+        let result = run();
+        let now = self.refused.get();
+        self.refused.set(before || now);
+        (result, now)
+    }
+
+    /// Counts bytes that are not from here, if they fit.
+    pub(super) fn charge(&self, size: usize) -> bool {
+        self.account(0, size)
+    }
+
+    /// Counts bytes that are not from here, and that nobody asks about.
+    pub(super) fn charge_anyway(&self, size: usize) {
+        self.used.set(self.used.get() + size);
+        self.most.set(self.most.get().max(self.used.get()));
+    }
+
+    /// They are gone.
+    pub(super) fn discharge(&self, size: usize) {
+        self.used.set(self.used.get() - size);
+    }
+
+    /// When the engine next frees this block, it is not freed, and belongs to the caller. Afterwards
+    /// [`kept_it`](Self::kept_it) says whether that happened.
+    pub(super) fn keep_next(&self, ptr: *mut c_void) {
+        self.keep.set(ptr);
+    }
+
+    /// Did the engine free what it was to free?
+    pub(super) fn kept_it(&self) -> bool {
+        self.keep.replace(ptr::null_mut()).is_null()
+    }
+
+    /// `count` allocations succeed from now on, and all after them fail; `None`: none fails.
+    #[cfg(test)]
+    pub(crate) fn fail_after(&self, count: Option<usize>) {
+        self.fail_after.set(count);
+    }
+
+    /// Is it the turn of an allocation to fail?
+    #[cfg(test)]
+    fn fails_now(&self) -> bool {
+        let left = self.fail_after.get();
+        self.fail_after.set(left.map(|left| left.saturating_sub(1)));
+        left == Some(0)
+    }
+
+    /// Counts bytes that scripts here can use and that the engine did not allocate: a buffer that came by transfer. Less
+    /// than zero: they are gone. False: there is no room for them, nothing was counted, and the script should get the
+    /// engine's error.
+    #[must_use]
+    pub(crate) fn account_external(&self, change: isize) -> bool {
+        let bytes = change.unsigned_abs();
+        if change < 0 {
+            let bytes = bytes.min(self.external.get());
+            self.external.set(self.external.get() - bytes);
+            return self.account(bytes, 0);
+        }
+        let fits = self.used.get().checked_add(bytes).is_some() && self.account(0, bytes);
+        if fits {
+            self.external.set(self.external.get() + bytes);
+        } else {
+            self.refused.set(true);
+        }
+        fits
+    }
+
+    /// Bytes in use that the engine did not allocate.
+    pub(crate) fn external(&self) -> usize {
+        self.external.get()
+    }
+
+    /// Something of this length is compiled now. The engine's compiler overlooks that it has no memory, and then reads what
+    /// is not there: so nothing is refused to it. Ordinary code takes 10 to 40 times its length while it is compiled, and that has to
+    /// fit; the densest that is known (`a=>a;` again and again) takes 134 times. False: there is no room.
+    #[must_use]
+    pub(super) fn begin_compiling(&self, length: usize) -> bool {
+        let upto = |times: usize| self.used.get().saturating_add(length.saturating_mul(times));
+        if upto(40) > self.limit {
+            self.refused.set(true);
+            return false;
+        }
+        self.lenient.set(upto(160).saturating_add(COMPILER_AT_LEAST));
+        true
+    }
+
+    /// What was compiled runs, or could not be compiled.
+    #[inline]
+    pub(super) fn end_compiling(&self) {
+        self.lenient.set(0);
+    }
+
     /// Exchanges `old` bytes for `new`, if they fit.
     fn account(&self, old: usize, new: usize) -> bool {
+        #[cfg(test)]
+        if new > old && self.lenient.get() == 0 && self.fails_now() {
+            self.refused.set(true);
+            return false;
+        }
         let used = self.used.get() - old + new;
-        if used > self.limit && new > old {
+        if used > self.limit.max(self.lenient.get()) && new > old {
             self.refused.set(true);
             return false;
         }
@@ -80,7 +221,8 @@ impl Memory {
             self.refused.set(true);
             return ptr::null_mut();
         };
-        if !self.account(0, layout.size()) {
+        if (self.lenient.get() == 0 && failing::is_turn()) || !self.account(0, layout.size()) {
+            self.refused.set(true);
             return ptr::null_mut();
         }
         // SAFETY: the layout has a size.
@@ -95,16 +237,82 @@ impl Memory {
             self.refused.set(true);
             return ptr::null_mut();
         }
-        // SAFETY: the block has a header and is aligned to 16 bytes.
+        // SAFETY: the block has room for a header and is aligned.
         unsafe {
-            block.cast::<usize>().write(size);
+            let header = block.cast::<Header>();
+            header.write(Header { size, next: header, last: header });
+            self.link(header);
             block.add(HEADER).cast()
+        }
+    }
+
+    /// # Safety
+    /// A block of ours that is in no ring.
+    unsafe fn link(&self, header: *mut Header) {
+        let first = self.ring.get();
+        if !first.is_null() {
+            // SAFETY: all blocks in the ring are there; the caller's promise for the new one.
+            unsafe {
+                let last = (*first).last;
+                (*header).next = first;
+                (*header).last = last;
+                (*last).next = header;
+                (*first).last = header;
+            }
+        }
+        self.ring.set(header);
+    }
+
+    /// A block that came from elsewhere is ours from now on; its bytes were [charged](Self::charge).
+    ///
+    /// # Safety
+    /// It was allocated as ours are, with its size in its header, and is in no ring.
+    pub(super) unsafe fn adopt(&self, block: *mut u8) {
+        let header = block.cast::<Header>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*header).next = header;
+            (*header).last = header;
+            self.link(header);
+        }
+    }
+
+    /// # Safety
+    /// A block of ours that is in the ring.
+    unsafe fn unlink(&self, header: *mut Header) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (next, last) = ((*header).next, (*header).last);
+            if next == header {
+                return self.ring.set(ptr::null_mut());
+            }
+            (*last).next = next;
+            (*next).last = last;
+            if self.ring.get() == header {
+                self.ring.set(next);
+            }
+        }
+    }
+
+    /// Frees all blocks.
+    ///
+    /// # Safety
+    /// The engine is not used again, not even to be freed.
+    pub(crate) unsafe fn free_all(&self) {
+        while let Some(header) = ptr::NonNull::new(self.ring.get()) {
+            // SAFETY: the block is ours, and nobody has it any more.
+            unsafe {
+                self.unlink(header.as_ptr());
+                let size = header.as_ref().size;
+                self.account(size, 0);
+                dealloc(header.as_ptr().cast(), Layout::from_size_align_unchecked(size, ALIGNMENT));
+            }
         }
     }
 }
 
 fn layout_of(size: usize) -> Option<Layout> {
-    Layout::from_size_align(size, HEADER).ok()
+    Layout::from_size_align(size, ALIGNMENT).ok()
 }
 
 /// The block behind the engine's pointer, and its size.
@@ -115,7 +323,7 @@ unsafe fn block_of(ptr: *const c_void) -> (*mut u8, usize) {
     // SAFETY: the caller's promise.
     unsafe {
         let block = ptr.cast::<u8>().cast_mut().sub(HEADER);
-        (block, block.cast::<usize>().read())
+        (block, (*block.cast::<Header>()).size)
     }
 }
 
@@ -130,19 +338,29 @@ unsafe extern "C" fn js_calloc(memory: *mut c_void, count: qjs::size_t, size: qj
     unsafe { (*memory.cast::<Memory>()).allocate(size, alloc_zeroed) }
 }
 
-unsafe extern "C" fn js_free(memory: *mut c_void, ptr: *mut c_void) {
+pub(super) unsafe extern "C" fn js_free(memory: *mut c_void, ptr: *mut c_void) {
     if ptr.is_null() {
         return;
     }
     // SAFETY: as above; the engine frees what it was given, once.
     unsafe {
         let (block, size) = block_of(ptr);
-        (*memory.cast::<Memory>()).account(size, 0);
-        dealloc(block, Layout::from_size_align_unchecked(size, HEADER));
+        let memory = &*memory.cast::<Memory>();
+        memory.unlink(block.cast());
+        memory.account(size, 0);
+        if memory.keep.get() == ptr {
+            memory.keep.set(ptr::null_mut());
+            return;
+        }
+        dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT));
     }
 }
 
-unsafe extern "C" fn js_realloc(memory: *mut c_void, ptr: *mut c_void, size: qjs::size_t) -> *mut c_void {
+pub(super) unsafe extern "C" fn js_realloc(
+    memory: *mut c_void,
+    ptr: *mut c_void,
+    size: qjs::size_t,
+) -> *mut c_void {
     if ptr.is_null() {
         // SAFETY: as above.
         return unsafe { js_malloc(memory, size) };
@@ -158,14 +376,20 @@ unsafe extern "C" fn js_realloc(memory: *mut c_void, ptr: *mut c_void, size: qjs
         memory.refused.set(true);
         return ptr::null_mut();
     };
-    if !memory.account(old, layout.size()) {
+    if (memory.lenient.get() == 0 && failing::is_turn()) || !memory.account(old, layout.size()) {
+        memory.refused.set(true);
         return ptr::null_mut();
     }
-    // SAFETY: the block has this layout, and the new size is one that a layout can have.
-    let grown = unsafe { realloc(block, Layout::from_size_align_unchecked(old, HEADER), layout.size()) };
+    // SAFETY: the block has this layout, and the new size is one that a layout can have. It is in no ring while it moves.
+    let grown = unsafe {
+        memory.unlink(block.cast());
+        realloc(block, Layout::from_size_align_unchecked(old, ALIGNMENT), layout.size())
+    };
     if grown.is_null() {
         // The old block is still there.
         memory.used.set(memory.used.get() + old);
+        // SAFETY: as above.
+        unsafe { memory.link(block.cast()) };
     }
     memory.hand_out(grown, layout.size())
 }
@@ -176,6 +400,56 @@ unsafe extern "C" fn js_malloc_usable_size(ptr: *const c_void) -> qjs::size_t {
     }
     // SAFETY: the engine asks about what it was given.
     (unsafe { block_of(ptr) }.1 - HEADER) as qjs::size_t
+}
+
+/// Tests let an allocation fail.
+#[cfg(not(test))]
+mod failing {
+    pub(super) fn is_turn() -> bool {
+        false
+    }
+}
+
+/// As above: which one, on this thread.
+#[cfg(test)]
+pub(super) mod failing {
+    use std::cell::Cell;
+
+    thread_local! {
+        static LEFT: Cell<Option<u32>> = const { Cell::new(None) };
+        static FAILED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// After `count` more allocations that work, one fails (`once`), or all do.
+    pub(in crate::isolate) fn after<R>(count: u32, once: bool, f: impl FnOnce() -> R) -> (R, bool) {
+        ONCE.set(once);
+        LEFT.set(Some(count));
+        FAILED.set(false);
+        let result = f();
+        LEFT.set(None);
+        (result, FAILED.get())
+    }
+
+    thread_local! {
+        static ONCE: Cell<bool> = const { Cell::new(true) };
+    }
+
+    pub(super) fn is_turn() -> bool {
+        match LEFT.get() {
+            None => false,
+            Some(0) => {
+                FAILED.set(true);
+                if ONCE.get() {
+                    LEFT.set(None);
+                }
+                true
+            }
+            Some(left) => {
+                LEFT.set(Some(left - 1));
+                false
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -206,5 +480,19 @@ mod tests {
         }
         assert_eq!(memory.used(), 0);
         assert_eq!(memory.most(), 2000 + 100 + 2 * HEADER);
+    }
+
+    #[test]
+    fn what_came_from_outside_counts_too() {
+        let memory = Memory::new(1000);
+        assert!(memory.account_external(900) && !memory.was_refused());
+        assert!(!memory.account_external(101) && memory.was_refused());
+        assert!(!memory.account_external(isize::MAX));
+        assert_eq!((memory.used(), memory.external()), (900, 900));
+        assert!(memory.account_external(-400) && memory.account_external(0));
+        assert_eq!((memory.used(), memory.external()), (500, 500));
+        // More than there is goes back as far as there is.
+        assert!(memory.account_external(isize::MIN));
+        assert_eq!((memory.used(), memory.external()), (0, 0));
     }
 }

@@ -4,52 +4,122 @@
 //! |----------------|------------------------------------------------------------------|
 //! | [`memory`]     | the allocator: counts, bounds, knows when it refused             |
 //! | [`population`] | how many isolates a bridge may have                              |
+//! | [`clock`]      | a cheap clock for it                                             |
 //! | [`watch`]      | the answer to the engine's "may I go on?"                        |
 //! | [`state`]      | what belongs to an isolate and is no part of the engine          |
 //! | [`handle`]     | `Scope`, evidence that we are inside; `Handle`, a value held     |
 //! | [`values`]     | making and taking apart values, calling functions                |
+//! | [`look`]       | looking at values without running scripts                        |
+//! | [`exceptions`] | errors that the DOM names, arrays of bytes                     |
 //! | [`kept`]       | values that the host holds between its visits                    |
+//! | [`compiled`]   | scripts of ours as bytecode                                      |
+//! | [`notes`]      | what the modules above remember of an isolate                    |
+//! | [`intrinsics`] | the engine's own functions, safe from what scripts replace       |
+//! | [`layout`]     | where the engine keeps things, looked at before it is relied on  |
+//! | [`block`]      | the memory of an `ArrayBuffer` on its way between isolates       |
+//! | [`pause`]      | long work of the host's, which gives way as scripts do           |
+//! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
+//! | [`table`]      | tables of them, made by the engine when they are touched         |
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
+//! | [`tune`]       | how often the engine asks                                        |
+//! | [`structures`] | where things are inside the engine's structures, and a test of that |
+//! | [`compiler`]   | what is asked before the engine compiles anything                |
+//! | [`protect`]    | is an isolate as it was made?                                    |
+//! | [`slots`]      | where a pool's isolates are, without a lock                      |
+//! | [`keeper`]     | what a pool has done later: freeing, collecting, the stock       |
+//! | [`pool`]       | the isolates of a bridge, leased to work                         |
 //!
 //! An isolate belongs to one fiber, and it has at most one script suspended in the middle: two would
 //! mix up the engine's list of frames.
 
 pub(crate) mod memory;
 pub(crate) mod population;
+mod clock;
 pub(crate) mod watch;
 mod state;
 pub(crate) mod handle;
 mod values;
-mod kept;
+pub(crate) mod kept;
+pub(crate) mod compiled;
+mod notes;
+pub(crate) mod intrinsics;
+pub(crate) mod layout;
+pub(crate) mod block;
+pub(crate) mod shared;
+mod pause;
+pub(crate) mod look;
+mod exceptions;
 mod convert;
 mod promises;
 pub(crate) mod native;
+pub(crate) mod table;
 pub(crate) mod enter;
+mod tune;
+mod structures;
+mod compiler;
+mod protect;
+mod slots;
+mod keeper;
+pub(crate) mod pool;
+#[cfg(test)]
+mod pool_tests;
+#[cfg(test)]
+mod protect_tests;
+#[cfg(test)]
+mod measure;
+#[cfg(test)]
+mod memory_tests;
 
 use crate::error::Error;
 use crate::limits::Limits;
+use handle::Scope;
 use memory::Memory;
+use pool::Discard;
 use population::Resident;
+use protect::Seal;
 use rquickjs::qjs;
 use state::State;
 use std::any::Any;
 use std::ptr::NonNull;
 
-/// See the module's documentation. It holds raw pointers, so it is neither `Send` nor `Sync`.
+/// See the module's documentation. It travels with its fiber, and belongs to one at a time.
 pub(crate) struct Isolate {
     runtime: NonNull<qjs::JSRuntime>,
     context: NonNull<qjs::JSContext>,
     /// From a box, and freed last: a reference to it must not claim to be the only one.
     state: NonNull<State>,
+    /// What it was like when it was furnished; nothing is known of one that was not.
+    seal: Option<Box<Seal>>,
 }
+
+// SAFETY: the engine has no thread-locals and does not know on which thread it runs; what it has of the thread's is the
+// place of the stack, which is told at every entry, and moves with the fiber in between. What is beside it (`State`, the
+// allocator's counts, a `Host` that is `Send`) is reached through the isolate alone, and its values (`Handle`) live only
+// inside `enter`, whose frames are the fiber's. So all of it is used by one thread at a time, and changes hands where the isolate or its
+// fiber does. It is not `Sync`: reference counts in the engine are plain numbers.
+unsafe impl Send for Isolate {}
 
 impl Isolate {
     /// A new isolate; `host` is for [`native`] functions. Takes about 60 us.
-    pub(crate) fn new(limits: Limits, resident: Resident, host: Box<dyn Any>) -> Result<Isolate, Error> {
+    pub(crate) fn new(
+        limits: Limits,
+        resident: Resident,
+        host: Box<dyn Any + Send>,
+    ) -> Result<Isolate, Error> {
+        let isolate = Isolate::untuned(limits, resident, host)?;
+        isolate.state().watch.set_counter(tune::counter(isolate.context));
+        isolate.expect_garbage();
+        // SAFETY: the context is alive, and its state is where it should be.
+        unsafe { compiler::install(isolate.context) };
+        Ok(isolate)
+    }
+
+    /// The same, with the engine's own rate of questions.
+    fn untuned(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> Result<Isolate, Error> {
         let state = Box::new(State::new(limits, resident, host));
         let state = NonNull::from(Box::leak(state));
         // SAFETY: the state outlives the engine, and stays where it is; all pointers are checked.
@@ -57,10 +127,10 @@ impl Isolate {
             let memory = &raw mut (*state.as_ptr()).memory;
             let runtime = qjs::JS_NewRuntime2(&Memory::FUNCTIONS, memory.cast());
             let context = if runtime.is_null() { std::ptr::null_mut() } else { qjs::JS_NewContext(runtime) };
-            let (Some(runtime), Some(context)) = (NonNull::new(runtime), NonNull::new(context)) else {
-                if !runtime.is_null() {
-                    qjs::JS_FreeRuntime(runtime);
-                }
+            let parts = NonNull::new(runtime).zip(NonNull::new(context));
+            let Some((runtime, context)) = parts.filter(|_| !(*state.as_ptr()).memory.was_refused()) else {
+                // The engine overlooks some failures. What there is of it is in no state to be freed by the engine.
+                (*state.as_ptr()).memory.free_all();
                 drop(Box::from_raw(state.as_ptr()));
                 return Err(Error::no_isolate(limits.memory));
             };
@@ -68,13 +138,103 @@ impl Isolate {
             // `Atomics.wait` would block the thread, and all fibers on it.
             qjs::JS_SetCanBlock(runtime.as_ptr(), false);
             promises::track(runtime);
-            Ok(Isolate { runtime, context, state })
+            shared::install(runtime);
+            let isolate = Isolate { runtime, context, state, seal: None };
+            let scope = handle::Scope::new(context, isolate.state());
+            if scope.take_intrinsics().is_err() {
+                return Err(Error::no_isolate(limits.memory));
+            }
+            layout::Layout::get(scope);
+            Ok(isolate)
         }
+    }
+
+    /// The engine looks for cycles in the middle of a script only when it has used up a good part of its memory. It
+    /// lowers that bound itself each time; so it is set anew after each run.
+    fn expect_garbage(&self) {
+        let bound = self.state().limits.memory / 4;
+        // SAFETY: the runtime is alive.
+        unsafe { qjs::JS_SetGCThreshold(self.runtime.as_ptr(), bound as qjs::size_t) };
     }
 
     fn state(&self) -> &State {
         // SAFETY: it lives until we are dropped, and there are only shared references to it.
         unsafe { self.state.as_ref() }
+    }
+
+    /// Runs code of the host's that makes the globals: no script of a user's, so no limit but memory.
+    pub(crate) fn furnish<R>(
+        &mut self,
+        make: impl for<'a> FnOnce(Scope<'a>) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        // SAFETY: the runtime is alive. Without a size, the engine does not look at the stack: the host's code does not
+        // recurse.
+        let scope = unsafe {
+            qjs::JS_SetMaxStackSize(self.runtime.as_ptr(), 0);
+            Scope::new(self.context, self.state())
+        };
+        let made = make(scope)?;
+        // The host, too, may have overlooked something.
+        if self.state().memory.was_refused() {
+            Err(Error::no_isolate(self.state().limits.memory))
+        } else {
+            Ok(made)
+        }
+    }
+
+    /// Writes down what the isolate is like, and freezes most of it: so that it may serve again.
+    pub(crate) fn seal(&mut self) -> Result<(), Error> {
+        let mut seal = None;
+        self.furnish(|scope| {
+            seal = Seal::new(scope)?;
+            Ok(())
+        })?;
+        self.seal = seal.map(Box::new);
+        Ok(())
+    }
+
+    /// After work: may this isolate serve its realm again? `Ok(true)`: yes, but it should be [collected](Self::collect).
+    pub(crate) fn settle_up(&mut self) -> Result<bool, Discard> {
+        let state = self.state();
+        if state.watch.stopped().is_some() {
+            return Err(Discard::Killed);
+        }
+        if state.memory.was_refused() {
+            return Err(Discard::OutOfMemory);
+        }
+        // SAFETY: the runtime is alive.
+        if unsafe { qjs::JS_IsJobPending(self.runtime.as_ptr()) } || !state.rejected.borrow().is_empty() {
+            return Err(Discard::Dirty);
+        }
+        self.expect_garbage();
+        let Some(seal) = &mut self.seal else { return Err(Discard::Dirty) };
+        // SAFETY: the isolate is alive, and nobody is inside.
+        if unsafe { seal.is_whole() } { Ok(seal.wants_care()) } else { Err(Discard::Dirty) }
+    }
+
+    /// Frees cycles that nothing refers to.
+    pub(crate) fn collect(&mut self) {
+        // SAFETY: the runtime is alive, and nobody is inside.
+        unsafe { qjs::JS_RunGC(self.runtime.as_ptr()) };
+    }
+
+    /// Bytes that it has in use.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.state().memory.used()
+    }
+
+    /// Bytes of what was written down about it.
+    #[cfg(test)]
+    fn seal_size(&self) -> usize {
+        self.seal.as_ref().map_or(0, |seal| seal.size())
+    }
+
+    /// Makes the next look a long one.
+    #[cfg(test)]
+    fn forget_counts(&mut self) {
+        if let Some(seal) = &mut self.seal {
+            seal.forget_counts();
+        }
     }
 
     /// The most bytes that it had in use at once.
@@ -88,10 +248,16 @@ impl Drop for Isolate {
         // SAFETY: nothing of the engine is in use: what borrows the isolate has ended. The state goes
         // after the engine, which has pointers to it.
         unsafe {
+            if let Some(seal) = &mut self.seal {
+                seal.release();
+            }
             for promise in self.state().rejected.take() {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
             }
             for value in self.state().kept.take_all() {
+                qjs::JS_FreeValue(self.context.as_ptr(), value);
+            }
+            for value in self.state().intrinsics.take_all() {
                 qjs::JS_FreeValue(self.context.as_ptr(), value);
             }
             qjs::JS_FreeContext(self.context.as_ptr());

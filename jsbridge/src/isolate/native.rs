@@ -72,7 +72,7 @@ impl<'a> Scope<'a> {
 }
 
 /// What the engine calls. A panic must not unwind through it.
-unsafe extern "C" fn trampoline<N: Native>(
+pub(super) unsafe extern "C" fn trampoline<N: Native>(
     context: *mut qjs::JSContext,
     this: qjs::JSValue,
     count: c_int,

@@ -1,7 +1,7 @@
 //! Jobs (what runs when a script has returned: the continuations of promises), the result of a
 //! promise, and rejections that nobody handled.
 
-use super::handle::{Handle, Scope};
+use super::handle::{Handle, JsResult, Scope};
 use super::state::State;
 use super::watch::Stop;
 use crate::error::Error;
@@ -48,7 +48,7 @@ unsafe extern "C" fn on_rejection(
 
 impl<'a> Scope<'a> {
     /// Runs jobs until there are none, or the script must end.
-    pub(super) fn run_jobs(self) -> Result<(), Error> {
+    pub(crate) fn run_jobs(self) -> Result<(), Error> {
         loop {
             // A job may be over before the engine has asked once, and make the next.
             if !self.state.watch.may_go_on(self.state.resident.population()) {
@@ -65,7 +65,7 @@ impl<'a> Scope<'a> {
     }
 
     /// An error if the script was ended from outside.
-    pub(super) fn check_stopped(self) -> Result<(), Error> {
+    pub(crate) fn check_stopped(self) -> Result<(), Error> {
         match self.state.watch.stopped() {
             None => Ok(()),
             Some(Stop::Time) => Err(Error::timeout(self.state.limits.time)),
@@ -74,7 +74,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The first rejection that nobody has handled.
-    pub(super) fn check_rejections(self) -> Result<(), Error> {
+    pub(crate) fn check_rejections(self) -> Result<(), Error> {
         let first = self.state.rejected.borrow().first().copied();
         let Some(promise) = first else { return Ok(()) };
         // SAFETY: we are inside; the list has a reference, and what is returned is ours.
@@ -82,23 +82,107 @@ impl<'a> Scope<'a> {
         Err(reason.into_error().into_unhandled())
     }
 
-    /// What `value` is settled to, if it is a promise; else itself. Runs jobs.
-    pub(crate) fn settle(self, value: Handle<'a>) -> Result<Handle<'a>, Error> {
-        self.run_jobs()?;
+    /// `value` if it is a promise or cannot become one; a promise of what it comes to if it has a `then`.
+    pub(crate) fn promise_of(self, value: Handle<'a>) -> JsResult<'a, Handle<'a>> {
+        if !value.is_object() || value.is_promise() {
+            return Ok(value);
+        }
+        if !value.get(c"then")?.is_function() {
+            return Ok(value);
+        }
+        let mut functions = [qjs::JS_UNDEFINED; 2];
+        // SAFETY: we are inside; the references to the promise and its two functions are ours.
+        let (promise, resolve, _reject) = unsafe {
+            let promise = self.check(qjs::JS_NewPromiseCapability(self.as_ptr(), functions.as_mut_ptr()))?;
+            (promise, self.own(functions[0]), self.own(functions[1]))
+        };
+        resolve.call(&self.undefined(), &[&value])?;
+        Ok(promise)
+    }
+
+    /// What a promise was settled to; a value that is no promise is settled to itself. `None`: not yet.
+    pub(crate) fn settled(self, value: &Handle<'a>) -> Option<JsResult<'a, Handle<'a>>> {
+        if !value.is_promise() {
+            return Some(Ok(value.clone()));
+        }
         // SAFETY: we are inside; what is returned is ours.
         let (state, result) = unsafe {
             let state = qjs::JS_PromiseState(self.as_ptr(), value.raw());
+            if state == qjs::JSPromiseStateEnum_JS_PROMISE_PENDING {
+                return None;
+            }
             (state, self.own(qjs::JS_PromiseResult(self.as_ptr(), value.raw())))
         };
-        match state {
-            qjs::JSPromiseStateEnum_JS_PROMISE_REJECTED => Err(result.into_error()),
-            qjs::JSPromiseStateEnum_JS_PROMISE_FULFILLED => Ok(result),
-            qjs::JSPromiseStateEnum_JS_PROMISE_PENDING => {
-                // A rejection elsewhere says more.
-                self.check_rejections()?;
-                Err(Error::pending())
-            }
-            _ => Ok(value),
+        let rejected = state == qjs::JSPromiseStateEnum_JS_PROMISE_REJECTED;
+        if rejected {
+            // Whoever asks handles it.
+            self.forget_rejection(value);
+        }
+        Some(if rejected { Err(result) } else { Ok(result) })
+    }
+
+    fn forget_rejection(self, promise: &Handle<'a>) {
+        // SAFETY: only an address is compared.
+        let address = unsafe { qjs::JS_VALUE_GET_PTR(promise.raw()) };
+        let mut rejected = self.state.rejected.borrow_mut();
+        // SAFETY: as above.
+        let index = rejected.iter().position(|known| unsafe { qjs::JS_VALUE_GET_PTR(*known) } == address);
+        if let Some(known) = index.map(|index| rejected.remove(index)) {
+            drop(rejected);
+            // SAFETY: the list's reference becomes the handle's, and is dropped.
+            drop(unsafe { self.own(known) });
+        }
+    }
+
+    /// What the promises were rejected with that nobody has handled; they are forgotten.
+    pub(crate) fn take_rejections(self) -> Vec<Handle<'a>> {
+        if self.state.rejected.borrow().is_empty() {
+            return Vec::new();
+        }
+        let rejected = std::mem::take(&mut *self.state.rejected.borrow_mut());
+        // SAFETY: we are inside; the list's references become the handles'; what is returned is ours.
+        let promises = rejected.into_iter().map(|promise| unsafe { self.own(promise) });
+        promises
+            // SAFETY: as above.
+            .map(|promise| unsafe { self.own(qjs::JS_PromiseResult(self.as_ptr(), promise.raw())) })
+            .collect()
+    }
+
+    /// May the script go on? Gives way first, if it is time.
+    pub(crate) fn go_on(self) -> Result<(), Error> {
+        if self.state.watch.may_go_on(self.state.resident.population()) {
+            Ok(())
+        } else {
+            self.check_stopped()
+        }
+    }
+
+    /// Does something that takes no CPU time of the script's.
+    pub(crate) fn away<R>(self, f: impl FnOnce() -> R) -> R {
+        self.state.watch.away(f)
+    }
+
+    /// Lets others run: also equals, or more urgent ones only.
+    pub(crate) fn give_way(self, to_equals: bool) {
+        self.state.watch.give_way_now(to_equals);
+    }
+
+    /// The script may run for as long as one may, counted from here.
+    pub(crate) fn rearm(self) {
+        self.state.watch.arm(self.state.limits.time);
+    }
+}
+
+#[cfg(test)]
+impl<'a> Scope<'a> {
+    /// What `value` is settled to, for tests that have no event loop.
+    pub(crate) fn settle(self, value: Handle<'a>) -> Result<Handle<'a>, Error> {
+        self.run_jobs()?;
+        let settled = self.settled(&value);
+        match settled {
+            Some(Ok(value)) => self.run_jobs().and_then(|()| self.check_rejections()).map(|()| value),
+            Some(Err(thrown)) => Err(thrown.into_error()),
+            None => self.check_rejections().and(Err(Error::pending())),
         }
     }
 }

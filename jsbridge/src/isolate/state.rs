@@ -1,13 +1,15 @@
 //! What belongs to an isolate and is no part of the engine.
 
+use super::intrinsics::Intrinsics;
 use super::kept::Shelf;
 use super::memory::Memory;
+use super::notes::Notes;
 use super::population::Resident;
 use super::watch::Watch;
 use crate::limits::Limits;
 use rquickjs::qjs;
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 /// The engine has pointers to it: as its runtime's opaque pointer, and to the memory inside.
 ///
@@ -17,6 +19,10 @@ use std::cell::RefCell;
 /// | `watch`    | `enter`, the engine's question  | `promises`, `enter`                |
 /// | `rejected` | the engine's rejection tracker  | `promises`; emptied by the drop    |
 /// | `kept`     | `kept`                          | `kept`; emptied by the drop        |
+/// | `notes`    | `notes`                         | the modules above                  |
+/// | `intrinsics` | `intrinsics`, once            | `intrinsics`; emptied by the drop  |
+/// | `compiles_for_host` | `Scope::as_host`      | `compiler`                         |
+/// | `floor`    | `enter`                         | `enter`                            |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -28,19 +34,31 @@ pub(crate) struct State {
     pub(super) rejected: RefCell<Vec<qjs::JSValue>>,
     /// Values that the host holds.
     pub(super) kept: Shelf,
+    /// Tables of the modules above.
+    pub(super) notes: Notes,
+    /// The engine's own functions.
+    pub(super) intrinsics: Intrinsics,
+    /// What is compiled next is the host's.
+    pub(super) compiles_for_host: Cell<bool>,
+    /// Where the stack of this visit ends for scripts; what is below is the margin.
+    pub(super) floor: Cell<usize>,
     /// For the host's functions.
-    pub(super) host: Box<dyn Any>,
+    pub(super) host: Box<dyn Any + Send>,
     pub(super) resident: Resident,
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, resident: Resident, host: Box<dyn Any>) -> State {
+    pub(super) fn new(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> State {
         State {
             memory: Memory::new(limits.memory),
             watch: Watch::new(&limits),
             limits,
             rejected: RefCell::default(),
             kept: Shelf::default(),
+            notes: Notes::default(),
+            intrinsics: Intrinsics::default(),
+            compiles_for_host: Cell::new(false),
+            floor: Cell::new(0),
             host,
             resident,
         }

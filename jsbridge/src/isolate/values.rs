@@ -44,6 +44,12 @@ impl<'a> Scope<'a> {
         unsafe { self.check(qjs::JS_NewArray(self.as_ptr())) }
     }
 
+    /// `new Error()`: it knows where we are.
+    pub(crate) fn new_error(self) -> JsResult<'a, Handle<'a>> {
+        // SAFETY: we are inside; the reference is ours.
+        unsafe { self.check(qjs::JS_NewError(self.as_ptr())) }
+    }
+
     /// A new `TypeError`, to be thrown.
     pub(crate) fn type_error(self, message: &str) -> Handle<'a> {
         self.error_of(message, |context, text| {
@@ -118,6 +124,12 @@ impl<'a> Handle<'a> {
         // SAFETY: we are inside.
         let done = unsafe { qjs::JS_GetLength(self.context(), self.raw(), &mut length) };
         if done < 0 { Err(self.scope.take_exception()) } else { Ok(length.max(0) as usize) }
+    }
+
+    /// What is in an array.
+    pub(crate) fn to_vec(&self) -> JsResult<'a, Vec<Handle<'a>>> {
+        // Scripts can claim any length.
+        (0..self.length()?.min(u32::MAX as usize) as u32).map(|index| self.at(index)).collect()
     }
 
     /// `Number(this)`

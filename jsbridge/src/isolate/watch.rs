@@ -1,23 +1,37 @@
 //! The engine's question "may I go on?", and the answer.
 //!
-//! QuickJS asks at every 10,000th jump back or call, and at the first. The answer is given on the
-//! script's own stack, below the engine's frames, which has two consequences:
+//! QuickJS asks at jumps back and calls, at each [`tune::EVERY`](super::tune)th. The answer is given on the script's own stack,
+//! below the engine's frames, which has two consequences:
 //!
-//! * To give the CPU away, the fiber simply suspends here. Nothing has to be told to the engine: it
+//! * To give the CPU away, the fiber simply suspends here ([`give_way`]). Nothing has to be told to the engine: it
 //!   keeps nothing in thread-locals, and the stack stays as it is.
-//! * **Nothing may unwind through the engine.** The scheduler's calls unwind a fiber that was
-//!   cancelled, so they are called under `catch_unwind`, and the script is ended by the answer
-//!   instead. The engine then throws an error that no `catch` sees.
+//! * **Nothing may unwind through the engine.** So the calls of the scheduler that are used here return an error in a fiber that
+//!   was cancelled, and the script is ended by the answer instead. The engine then throws an error that no `catch` sees.
 //!
 //! A stop is final: once there is a reason, every later answer is no. Engine code exists that turns
 //! the error into a rejected promise and goes on (`new Promise(executor)`), so what counts is
 //! [`Watch::stopped`], not the script's result.
+//!
+//! # Time
+//!
+//! What a script may have is CPU time of its own: a lane above may take the CPU from it at any moment, and that is not the
+//! script's. Asking a thread how much it had costs 200 ns, and there are half a million questions a second. So:
+//!
+//! | moment                          | what is done                                                                |
+//! |---------------------------------|-----------------------------------------------------------------------------|
+//! | a question                      | one look at a cheap clock: is it `look_at`?                                 |
+//! | `look_at`: the earliest moment at which the slice or the time can be over | the thread is asked; `used` grows by what it had |
+//! | before the fiber may suspend    | `used` grows by the time that has passed: less than a slice, or it would be `look_at` |
+//! | after it was suspended          | the thread is asked where it counts from: it may be another thread          |
+//!
+//! A thread's times are never compared with another thread's.
 
+use super::clock;
 use super::population::Population;
 use crate::limits::Limits;
-use heddle_scheduler::{checkpoint, current, thread_time, yield_now};
+use heddle_scheduler::{Cancelled, checkpoint_is_due, thread_time, try_checkpoint, try_yield_now};
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
 use std::time::Duration;
 
 /// Why a script was ended.
@@ -29,33 +43,74 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
-/// Who watches one isolate. All fields belong to the thread in the isolate. Times are CPU times of that
-/// thread: a lane above may take the CPU from a script at any moment, which is not the script's.
+/// Longer without a question is counted: a built-in that takes this long holds up its equals for five slices.
+const LATE: Duration = Duration::from_millis(10);
+/// A call that takes longer has been away. A switch to another fiber and back takes 0.2 us, and what that does more.
+const AWAY_NANOS: u64 = 2_000;
+
+/// Who watches one isolate. All fields belong to the thread in the isolate. Times are in nanoseconds, moments in ticks of the
+/// cheap clock.
 pub(crate) struct Watch {
     stop: Cell<Option<Stop>>,
-    /// When the time is up; `None`: never. Moved by the time that was given away.
-    deadline: Cell<Option<Duration>>,
-    /// When the script lets its equals run.
-    slice_end: Cell<Duration>,
-    slice: Duration,
+    /// CPU time that the script may have; `u64::MAX`: for ever.
+    limit: Cell<u64>,
+    /// CPU time that it has had, up to `from`.
+    used: Cell<u64>,
+    from: Cell<From>,
+    /// See the module.
+    look_at: Cell<u64>,
+    /// When `used` is this, the script lets its equals run.
+    slice_end: Cell<u64>,
+    slice: u64,
+    /// When the engine asked last.
+    asked: Cell<u64>,
+    late: u64,
+    late_count: Cell<u32>,
+    /// Where the engine counts down to its next question.
+    counter: Cell<Option<NonNull<i32>>>,
+}
+
+/// Since when CPU time is not in `used` yet.
+#[derive(Clone, Copy, Debug)]
+struct From {
+    moment: u64,
+    /// What the thread had had then, if it was asked.
+    had: Option<u64>,
 }
 
 impl Watch {
     pub(crate) fn new(limits: &Limits) -> Watch {
         Watch {
             stop: Cell::new(None),
-            deadline: Cell::new(None),
-            slice_end: Cell::new(Duration::ZERO),
-            slice: limits.slice,
+            limit: Cell::new(u64::MAX),
+            used: Cell::new(0),
+            from: Cell::new(From { moment: 0, had: None }),
+            look_at: Cell::new(0),
+            slice_end: Cell::new(0),
+            slice: nanos_in(limits.slice),
+            asked: Cell::new(0),
+            late: clock::ticks_in(nanos_in(LATE)),
+            late_count: Cell::new(0),
+            counter: Cell::new(None),
         }
+    }
+
+    /// The engine counts there.
+    pub(super) fn set_counter(&self, counter: Option<NonNull<i32>>) {
+        self.counter.set(counter);
     }
 
     /// A script starts now, and may run for `time`.
     pub(crate) fn arm(&self, time: Duration) {
-        let now = thread_time();
         self.stop.set(None);
-        self.deadline.set(now.checked_add(time));
-        self.slice_end.set(now + self.slice);
+        self.limit.set(nanos_in(time));
+        self.used.set(0);
+        self.slice_end.set(self.slice);
+        let now = clock::ticks();
+        self.from.set(From { moment: now, had: None });
+        self.asked.set(now);
+        self.plan(now);
+        self.set_interval();
     }
 
     /// Why the script must end, if it must.
@@ -63,44 +118,134 @@ impl Watch {
         self.stop.get()
     }
 
+    /// How often it was [`LATE`] since the last call of this.
+    pub(crate) fn take_late(&self) -> u32 {
+        self.late_count.take()
+    }
+
     /// May the script go on? Gives the CPU away first, if somebody more urgent waits or the slice is
     /// over. Never unwinds.
     #[must_use]
     pub(crate) fn may_go_on(&self, population: &Population) -> bool {
+        self.set_interval();
+        let now = clock::ticks();
+        if now < self.look_at.get() && !checkpoint_is_due() && self.stop.get().is_none() {
+            self.asked.set(now);
+            return true;
+        }
+        self.look(now, population)
+    }
+
+    /// The engine's next question is to come at its next jump or call.
+    pub(super) fn ask_soon(&self) {
+        if let Some(counter) = self.counter.get() {
+            // SAFETY: as in `set_interval`.
+            unsafe { counter.write(1) };
+        }
+    }
+
+    fn set_interval(&self) {
+        if let Some(counter) = self.counter.get() {
+            // SAFETY: the counter of the context that we watch; the engine is not running while we answer.
+            unsafe { counter.write(super::tune::EVERY) };
+        }
+    }
+
+    #[cold]
+    fn look(&self, now: u64, population: &Population) -> bool {
         if self.stop.get().is_some() {
             return false;
         }
-        if is_cancelled() {
-            self.stop.set(Some(Stop::Cancelled));
-            return false;
+        if now < self.look_at.get() {
+            return self.go_away(now, || give_way(false));
         }
-        let now = thread_time();
-        if self.deadline.get().is_some_and(|deadline| deadline <= now) {
+        let had = self.account(now);
+        if now.saturating_sub(self.asked.get()) >= self.late {
+            self.count_late(now, had);
+        }
+        if self.used.get() >= self.limit.get() {
             self.stop.set(Some(Stop::Time));
             return false;
         }
-        self.give_way(now, population);
+        let slice_over = self.used.get() >= self.slice_end.get();
+        if slice_over {
+            self.slice_end.set(self.used.get().saturating_add(self.slice));
+        }
+        self.go_away(now, || give_way(slice_over && population.has_room()))
+    }
+
+    /// Asks the thread how much it had, and adds that. What it had since the last time, by its own count.
+    fn account(&self, now: u64) -> u64 {
+        let (from, had) = (self.from.get(), nanos_in(thread_time()));
+        let passed = clock::nanos(now.saturating_sub(from.moment));
+        let more = match from.had {
+            Some(before) => had.saturating_sub(before).min(passed),
+            // Not more than would have made us ask before.
+            None => passed.min(self.slice),
+        };
+        self.used.set(self.used.get().saturating_add(more));
+        self.from.set(From { moment: now, had: Some(had) });
+        more
+    }
+
+    /// The engine did not ask for long. Was it the engine, or was the CPU somebody else's?
+    fn count_late(&self, now: u64, had: u64) {
+        let since_account = clock::nanos(now.saturating_sub(self.asked.get()));
+        if had.min(since_account) >= nanos_in(LATE) {
+            self.late_count.set(self.late_count.get().saturating_add(1));
+        }
+    }
+
+    /// Calls what may suspend the fiber.
+    fn go_away(&self, now: u64, away: impl FnOnce() -> Result<(), Cancelled>) -> bool {
+        let passed = clock::nanos(now.saturating_sub(self.from.get().moment));
+        let outcome = away();
+        let back = clock::ticks();
+        self.used.set(self.used.get().saturating_add(passed.min(self.slice)));
+        // It may be another thread by now; where it cannot have been long, asking costs more than it tells.
+        let was_away = clock::nanos(back.saturating_sub(now)) >= AWAY_NANOS;
+        let had = was_away.then(|| nanos_in(thread_time()));
+        self.from.set(From { moment: back, had });
+        self.asked.set(back);
+        self.plan(back);
+        if outcome.is_err() {
+            self.stop.set(Some(Stop::Cancelled));
+        }
         self.stop.get().is_none()
     }
 
-    fn give_way(&self, now: Duration, population: &Population) {
-        let slice_over = self.slice_end.get() <= now;
-        let take_turns = slice_over && population.has_room();
-        // What unwinds is the mark of a cancelled fiber; it is caught above the engine's frames.
-        let outcome = catch_unwind(AssertUnwindSafe(|| if take_turns { yield_now() } else { checkpoint() }));
-        if outcome.is_err() || is_cancelled() {
-            self.stop.set(Some(Stop::Cancelled));
+    /// Does something that takes no CPU time of the script's.
+    pub(crate) fn away<R>(&self, f: impl FnOnce() -> R) -> R {
+        let mut result = None;
+        let now = clock::ticks();
+        self.go_away(now, || {
+            result = Some(f());
+            Ok(())
+        });
+        self.slice_end.set(self.used.get().saturating_add(self.slice));
+        self.plan(clock::ticks());
+        result.expect("it was called")
+    }
+
+    /// The script itself lets others run: also equals, or more urgent ones only.
+    pub(crate) fn give_way_now(&self, to_equals: bool) {
+        if self.go_away(clock::ticks(), || give_way(to_equals)) {
+            self.slice_end.set(self.used.get().saturating_add(self.slice));
         }
-        let back = thread_time();
-        if let Some(deadline) = self.deadline.get() {
-            self.deadline.set(deadline.checked_add(back - now));
-        }
-        if slice_over {
-            self.slice_end.set(back + self.slice);
-        }
+    }
+
+    /// When something can be over at the earliest.
+    fn plan(&self, now: u64) {
+        let left = self.slice_end.get().min(self.limit.get()).saturating_sub(self.used.get());
+        self.look_at.set(now.saturating_add(clock::ticks_in(left)));
     }
 }
 
-fn is_cancelled() -> bool {
-    current().is_some_and(|fiber| fiber.is_interrupted())
+/// The one place where a script's fiber is suspended in the middle.
+fn give_way(to_equals: bool) -> Result<(), Cancelled> {
+    if to_equals { try_yield_now() } else { try_checkpoint() }
+}
+
+fn nanos_in(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

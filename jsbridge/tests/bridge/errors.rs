@@ -74,8 +74,7 @@ fn errors_that_fight_back_are_still_reported() {
 #[test]
 fn results_that_cannot_be_written_are_errors() {
     let error = eval("let o = {}; o.o = o; o").unwrap_err();
-    assert_eq!(error.to_string(), "TypeError: circular reference");
-    assert!(eval("[1n]").unwrap_err().is_exception());
+    assert!(error.is_conversion(), "{error}");
     assert_eq!(eval("({get a() { throw new Error('got'); }})").unwrap_err().message(), Some("got"));
 }
 
@@ -111,7 +110,7 @@ fn one_script_s_error_is_not_another_s() {
                     Err(error) => assert_eq!((error.message(), n % 2), (Some(text.as_str()), 0)),
                 }
             }
-            assert_eq!((bridge.stats().returned, bridge.stats().failed), (100, 100));
+            assert_eq!((bridge.stats().total().returned, bridge.stats().total().failed), (100, 100));
         },
     );
 }

@@ -6,6 +6,7 @@ mod errors;
 mod limits;
 mod priorities;
 mod console;
+mod globals;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::{Priority, Scheduler};

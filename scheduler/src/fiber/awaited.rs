@@ -12,8 +12,8 @@ pub(crate) enum Awaited {
     Scope(Vec<u64>),
     /// A lock, and who has it, if that is a fiber.
     Lock { address: usize, holder: Option<u64> },
-    /// Something that others do to what is at this address.
-    Thing { what: &'static str, address: usize },
+    /// Something that others do to what is at this address: `holders`, as far as they are known.
+    Thing { what: &'static str, address: usize, holders: Vec<u64> },
     /// One of so many things.
     OneOf(usize),
 }

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Everything in a carrier belongs to its worker's thread: no field is atomic. The ready lists of a
-//! worker link carriers, since only started fibers can be resumed.
+//! worker link carriers, since only started fibers can be resumed. One whose fiber moves goes with it, as a whole
+//! (`worker/roam.rs`).
 
 use super::extras::Heritage;
 use super::loans::Lender;
@@ -29,6 +30,8 @@ use std::ptr::{self, NonNull};
 pub(crate) enum Switch {
     Suspended,
     Ended,
+    /// It is suspended, and may go on at another worker.
+    Leaving,
 }
 
 /// Which list of the worker a carrier is in.
@@ -78,6 +81,12 @@ pub(crate) struct Carrier {
     pub(crate) too_late: Cell<bool>,
     /// When it became ready, in ticks; 0 where it is not timed.
     pub(crate) stamp: Cell<u64>,
+    /// The worker that it left last, while its fiber moves.
+    pub(crate) left: Cell<usize>,
+    /// Its stack belongs to another site than that of its worker, to which it moved.
+    pub(crate) is_foreign: Cell<bool>,
+    /// The site of its stack.
+    pub(crate) site: u16,
     /// Its fiber ended by a panic.
     pub(crate) panicked: Cell<bool>,
     /// Where it is in the worker's list of carriers.
@@ -89,7 +98,7 @@ pub(crate) struct Carrier {
 impl Carrier {
     /// A carrier on this stack.
     pub(crate) fn new(memory: StackMemory) -> Box<Carrier> {
-        let guard = memory.guard_range();
+        let (guard, site) = (memory.guard_range(), memory.site());
         let mut carrier = Box::<Carrier>::new_uninit();
         let this = SendPtr(carrier.as_mut_ptr());
         let coroutine = Coroutine::with_stack(memory, move |yielder, ()| {
@@ -118,6 +127,9 @@ impl Carrier {
             deadline: Cell::new(None),
             too_late: Cell::new(false),
             stamp: Cell::new(0),
+            left: Cell::new(0),
+            is_foreign: Cell::new(false),
+            site,
             panicked: Cell::new(false),
             index: Cell::new(0),
             guard,
@@ -146,8 +158,19 @@ impl Carrier {
     /// The caller runs on this carrier.
     #[inline(always)]
     pub(crate) unsafe fn suspend(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.switch(Switch::Suspended) }
+    }
+
+    /// The same, for a reason.
+    ///
+    /// # Safety
+    /// The caller runs on this carrier. Where it is `Leaving`, it may come back on another thread: what is in the frames
+    /// of this stack must be fit for that.
+    #[inline(always)]
+    pub(crate) unsafe fn switch(&self, why: Switch) {
         // SAFETY: the yielder lives in the frame of `serve`, below us on this very stack.
-        unsafe { (*self.yielder.get()).suspend(Switch::Suspended) }
+        unsafe { (*self.yielder.get()).suspend(why) }
     }
 
     /// The fiber on it.

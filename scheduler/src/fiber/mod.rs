@@ -10,7 +10,7 @@
 //! | field       | written by                              | read by                                   |
 //! |-------------|-----------------------------------------|-------------------------------------------|
 //! | `state`     | anyone, by its transitions              | anyone                                    |
-//! | `link`      | the inbox it is in                      | whoever takes from the inbox              |
+//! | `link`      | the inbox or the relay it is in         | whoever takes from it                     |
 //! | `mail_link` | the mailbox it is in (MAIL is set, or it is a letter for another one) | the home    |
 //! | `waiter`    | the joiner, before `register_waiter`    | the finisher, after `Finish::Wake`        |
 //! | `waking`    | the finisher; of an order, its maker    | the joiner, after the end; who pops it    |
@@ -24,6 +24,7 @@
 //! The end of a fiber, and who may then touch what, is in [`state`]. A joiner leaves only after
 //! `waking` is down again: until then the finisher may still be using the joiner.
 
+mod outcome;
 pub(crate) mod state;
 pub(crate) mod awaited;
 pub(crate) mod loans;
@@ -531,15 +532,16 @@ impl FiberRef {
     /// Makes an order: a ticket that moves the fiber to `level` when it is popped, until it is
     /// [closed](Self::close_order), which the caller does.
     pub(crate) fn make_order(self, level: usize) -> FiberRef {
-        self.state.hold();
+        self.state.begin_order();
         let order = self.make_note(level, true);
         order.waking.store(true, Ordering::Relaxed);
         order
     }
 
-    /// From now on the order is a ticket as others. Called once, by whoever has made it.
-    pub(crate) fn close_order(self) {
+    /// From now on the order, for this fiber, is a ticket as others. Called once, by whoever has made it.
+    pub(crate) fn close_order(self, fiber: FiberRef) {
         self.waking.store(false, Ordering::Relaxed);
+        fiber.state.end_order();
         if self.state.release() {
             // SAFETY: that was the last hold: it has been popped.
             unsafe { self.free() };

@@ -26,6 +26,7 @@
 use super::FiberId;
 use super::carrier::Carrier;
 use crate::primitive::{AtomicBool, Ordering};
+use crate::wheel::Key as TimerKey;
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::time::Instant;
@@ -33,6 +34,8 @@ use std::time::Instant;
 /// See the module's documentation.
 pub(crate) struct Section {
     end: End,
+    /// Its timer, at the worker that has the fiber.
+    pub(crate) timer: Cell<Option<TimerKey>>,
     number: u64,
     outer: *const Section,
 }
@@ -95,10 +98,18 @@ impl Sections {
         std::iter::successors(unsafe { self.innermost.get().as_ref() }, outer)
     }
 
+    /// Those that have a timer, and when each is over.
+    pub(crate) fn timed(&self) -> impl Iterator<Item = (&Section, TimerKey, Instant)> {
+        self.iter().filter_map(|section| match (section.timer.get(), section.end) {
+            (Some(key), End::At(due)) => Some((section, key, due)),
+            _ => None,
+        })
+    }
+
     /// A section to be entered next.
     pub(crate) fn section(&self, end: End) -> Section {
         let number = self.number.replace(self.number.get() + 1);
-        Section { end, number, outer: self.innermost.get() }
+        Section { end, timer: Cell::new(None), number, outer: self.innermost.get() }
     }
 }
 

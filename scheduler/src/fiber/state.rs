@@ -12,12 +12,15 @@
 //! bit   5      TOKEN       a resume is on its way in that mailbox
 //! bits  6..11  TICKET k    a queue of level k holds it (five holds)
 //! bits 11..14  level       its priority now
-//! bits 14..30  home        the worker that started it, valid once UNSTARTED is clear
+//! bits 14..30  home        the worker that has it, valid once UNSTARTED is clear
 //! bit   30     HANDLE      its join handle exists (a hold): somebody wants the result
 //! bit   31     EXPIRED     a section that it is in is over
 //! bit   32     BELOW       the same as MAIL, for a letter from a thread of the background lane (a hold)
 //! bit   33     HOMELESS    it will never start: whoever claimed it, on any thread, ends it
-//! bits 34..64  holds       how many resumers and orders exist
+//! bit   34     ROAMING     it has started, and is on its way to another worker: UNSTARTED is set, too
+//! bit   35     LINKED      the object itself is in a queue, so its link is in use
+//! bits 36..38  orders      how many are being made for it; 3: so many that they are not counted any more
+//! bits 38..64  holds       how many resumers and orders exist
 //! ```
 //!
 //! # Its life
@@ -25,6 +28,10 @@
 //! ```text
 //!            claim / revoke / cancel                 finish
 //! UNSTARTED+LIVE ----------------------> LIVE ---------------> (neither)
+//!                                        |  ^
+//!                                 depart |  | claim
+//!                                        v  |
+//!                              UNSTARTED+ROAMING+LIVE
 //! ```
 //!
 //! * A fiber that has not started may be in several queues: a change of priority cannot pull it out
@@ -33,6 +40,12 @@
 //!   otherwise the ticket was stale. So it is run once, and at its present level.
 //! * A started fiber stays with its home; only the home runs it, so no transition is needed to
 //!   suspend or to resume it at home. Everyone else goes through MAIL and TOKEN.
+//! * A started fiber that may move (`worker/roam.rs`) leaves its home by becoming what it was before it had started, with a
+//!   stack: it is in queues by tickets, and whoever claims it is its home from then on. It leaves only when no letter
+//!   of its is on its way. While it roams nobody posts one: who resumes it leaves the TOKEN for the next home, who cancels
+//!   it leaves CANCELLED, and does not end it, as it has to unwind.
+//! * The object is in one queue at most by its own link (LINKED). As tickets of a level stand for each other, whoever pops
+//!   the object itself clears the bit; one that departs while it is set goes by a ticket that is made for that.
 //! * Mail is only for a fiber with a home: as nobody else ends it, the home may use it after it has
 //!   opened the letter. What was claimed to be ended elsewhere is HOMELESS and gets none.
 //! * A fiber that is cancelled by a thread of the background lane while another lane has it queued stays
@@ -62,12 +75,17 @@
 //! an end      is left to who pops the fiber, where that is another lane's
 //! ```
 //!
+//! Whoever makes an order knows by UNSTARTED that it has not been popped. So a started fiber does not depart, which would
+//! set that anew, while there is one in the making (ORDERS).
+//!
 //! *A ticket's bit is true*: where the bit of level k is set, one ticket of that level is queued, or in
 //! the hands of a thread that goes on. There may be more tickets of that level than this one, orders, each
 //! a hold. Whoever pops any of them removes the bit if it is set, else a hold: so as many are left as there
 //! are tickets, and the bit says nothing of a ticket that is gone.
 
 use crate::primitive::{AtomicU64, Ordering};
+
+pub(crate) use super::outcome::{Cancel, Claim, Departure, Finish, Letter, LevelChange, SetLevel};
 
 const UNSTARTED: u64 = 1 << 0;
 const LIVE: u64 = 1 << 1;
@@ -85,7 +103,12 @@ const HANDLE: u64 = 1 << 30;
 const EXPIRED: u64 = 1 << 31;
 const BELOW: u64 = 1 << 32;
 const HOMELESS: u64 = 1 << 33;
-const HOLD_SHIFT: u32 = 34;
+const ROAMING: u64 = 1 << 34;
+const LINKED: u64 = 1 << 35;
+const ORDER_SHIFT: u32 = 36;
+const ORDER: u64 = 1 << ORDER_SHIFT;
+const ORDERS: u64 = 0b11 << ORDER_SHIFT;
+const HOLD_SHIFT: u32 = 38;
 const HOLD: u64 = 1 << HOLD_SHIFT;
 const HOLDS: u64 = !(HOLD - 1);
 /// What makes a blocking call look whether it has to return. Both are in the word's lower half, where one
@@ -135,84 +158,6 @@ impl By {
     }
 }
 
-/// What a popped ticket turned out to be.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    /// The fiber is yours to start.
-    Won,
-    /// It is yours to end, as it was cancelled.
-    Cancelled,
-    /// Somebody else has it, or another ticket stands for it.
-    Stale,
-    /// Stale, and this was the last hold: free it.
-    StaleFree,
-}
-
-/// What `set_level` did.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LevelChange {
-    /// What is left to do.
-    pub(crate) then: SetLevel,
-    /// The level that a fiber which had not started was queued at, and is no longer.
-    pub(crate) left: Option<usize>,
-}
-
-/// What `set_level` leaves to do.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum SetLevel {
-    /// The fiber is over, or it had that level already, or a ticket is there already.
-    Done,
-    /// It is at this home, and its mail is on its way there already.
-    Posted(usize),
-    /// Push a ticket at the new level.
-    PushTicket,
-    /// Nothing was changed: push an order at the new level, then set it again, by the [order](By::Order).
-    Order,
-    /// It runs, waits or is queued at this home, and its mail must be posted there.
-    PostTo(usize),
-}
-
-/// What `cancel` found.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Cancel {
-    /// It is over, or has been told before.
-    Done,
-    /// It had not started, and was queued at this level: it is yours to end.
-    Won(usize),
-    /// It has started: post its mail to this home, to wake it if it waits.
-    PostTo(usize),
-}
-
-/// What the end of a fiber leaves to do.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Finish {
-    /// The handle is gone: drop the result, then call `finish_unwatched`.
-    Unwatched,
-    /// It has ended and nobody waits for it at this moment.
-    Quiet,
-    /// It has ended: wake whoever is in the `waiter` cell.
-    Wake,
-}
-
-/// What the home found when it opened a letter.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Letter {
-    /// Somebody resumed the fiber.
-    pub(crate) token: bool,
-    /// The fiber has ended meanwhile; nothing else may be done with it.
-    pub(crate) ended: bool,
-    /// That was the last hold: free it.
-    pub(crate) free: bool,
-    /// The level it should be queued at.
-    pub(crate) level: usize,
-}
-
 /// The state word. See the module's documentation for its bits.
 pub(crate) struct State(AtomicU64);
 
@@ -222,94 +167,143 @@ impl State {
     pub(crate) fn new(level: usize, kept: bool) -> State {
         let hold = if kept { HOLD } else { 0 };
         State(AtomicU64::new(
-            hold | UNSTARTED | LIVE | HANDLE | ticket(level) | (level as u64) << LEVEL_SHIFT,
+            hold | UNSTARTED | LIVE | HANDLE | LINKED | ticket(level) | (level as u64) << LEVEL_SHIFT,
         ))
     }
 
-    /// Takes the ticket of `level` out of the word and claims the fiber for worker `home`.
+    /// Takes the ticket of `level` out of the word and claims the fiber for worker `home`. It was popped by itself.
     #[inline]
     pub(crate) fn claim(&self, level: usize, home: usize) -> Claim {
-        self.claim_as(level, (home as u64) << HOME_SHIFT)
+        self.claim_as(level, (home as u64) << HOME_SHIFT, LINKED)
     }
 
-    /// The same for somebody who will not run it, but end it, and need not be a worker.
-    pub(crate) fn claim_to_end(&self, level: usize) -> Claim {
-        self.claim_as(level, HOMELESS)
-    }
-
+    /// The same where a ticket was popped that is an object of its own.
     #[inline]
-    fn claim_as(&self, level: usize, claimer: u64) -> Claim {
+    pub(crate) fn claim_by_ticket(&self, level: usize, home: usize) -> Claim {
+        self.claim_as(level, (home as u64) << HOME_SHIFT, 0)
+    }
+
+    /// The same for somebody who will not run it, but end it, and need not be a worker. It does not roam: nothing does
+    /// any more when queues are closed.
+    pub(crate) fn claim_to_end(&self, level: usize) -> Claim {
+        self.claim_as(level, HOMELESS, 0)
+    }
+
+    /// `unlinked`: LINKED, if it was popped by itself.
+    #[inline(always)]
+    fn claim_as(&self, level: usize, claimer: u64, unlinked: u64) -> Claim {
         let mut word = self.0.load(Ordering::Relaxed);
         // Its one ticket, of the level that it has.
         let plain = UNSTARTED | ticket(level) | (level as u64) << LEVEL_SHIFT;
         while word & (UNSTARTED | CANCELLED | ticket(level) | LEVEL) == plain {
-            let next = (word & !(ticket(level) | UNSTARTED | HOME)) | claimer;
+            let next = (word & !(ticket(level) | UNSTARTED | ROAMING | HOME | unlinked)) | claimer;
             // ORDERING: AcqRel, as in `claim_otherwise`.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return Claim::Won,
                 Err(now) => word = now,
             }
         }
-        self.claim_otherwise(level, claimer, false).0
+        self.claim_otherwise(level, claimer, unlinked, false).0
     }
 
     /// The same for an order that whoever queued it has not carried out yet. The second result is the level
     /// at which the fiber was queued until then, if that was another one.
     pub(crate) fn claim_ordered(&self, level: usize, home: usize) -> (Claim, Option<usize>) {
-        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, true)
+        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, 0, true)
     }
 
     /// The same for somebody who will not run it.
     pub(crate) fn claim_ordered_to_end(&self, level: usize) -> (Claim, Option<usize>) {
-        self.claim_otherwise(level, HOMELESS, true)
+        self.claim_otherwise(level, HOMELESS, 0, true)
     }
 
     #[cold]
-    fn claim_otherwise(&self, level: usize, claimer: u64, ordered: bool) -> (Claim, Option<usize>) {
+    fn claim_otherwise(
+        &self,
+        level: usize,
+        claimer: u64,
+        unlinked: u64,
+        ordered: bool,
+    ) -> (Claim, Option<usize>) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let left = level_of(word);
             let won = word & UNSTARTED != 0 && (ordered || left == level);
+            let roams = word & ROAMING != 0;
+            debug_assert!(!won || !roams || claimer != HOMELESS, "one that has started is ended by itself");
             let mut next = match word & ticket(level) {
                 // An order, or the ticket beside one that was popped before.
                 0 => word - HOLD,
                 ticket => word & !ticket,
-            };
+            } & !unlinked;
             if won {
-                next = (next & !(UNSTARTED | HOME | LEVEL)) | claimer | (level as u64) << LEVEL_SHIFT;
+                next =
+                    (next & !(UNSTARTED | ROAMING | HOME | LEVEL)) | claimer | (level as u64) << LEVEL_SHIFT;
             }
             // ORDERING: AcqRel. Acquire pairs with the release of whoever set the level or dropped
-            // a hold (we may free). Release: a stale ticket is a hold that we drop, pairs with the
-            // Acquire of whoever frees.
+            // a hold (we may free), and with that of `depart`: the fiber's stack is ours. Release: a stale ticket is
+            // a hold that we drop, pairs with the Acquire of whoever frees.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
                     let claim = match () {
-                        () if won && word & CANCELLED != 0 => Claim::Cancelled,
+                        () if won && word & CANCELLED != 0 && !roams => Claim::Cancelled,
                         () if won => Claim::Won,
                         () if next & ANY_HOLD == 0 => Claim::StaleFree,
                         () => Claim::Stale,
                     };
-                    return (claim, (won && left != level).then_some(left));
+                    return (claim, (won && left != level && !roams).then_some(left));
                 }
                 Err(now) => word = now,
             }
         }
     }
 
+    /// The fiber leaves its home, whose thread calls this when the fiber is suspended and nothing at home knows it any
+    /// more. After this it is in nobody's hands but the queues': the caller pushes what the result says, and touches
+    /// nothing of it besides.
+    pub(crate) fn depart(&self) -> Departure {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & (MAIL | BELOW | ORDERS) != 0 {
+                return Departure::Stays;
+            }
+            let level = level_of(word);
+            let (link, then) = match word {
+                _ if word & ticket(level) != 0 => (0, Departure::Queued),
+                _ if word & LINKED != 0 => (0, Departure::PushTicket(level)),
+                _ => (LINKED, Departure::Push(level)),
+            };
+            let next = word | UNSTARTED | ROAMING | ticket(level) | link;
+            // ORDERING: AcqRel. Release pairs with the acquire of the claim: whoever gets the fiber sees all that it and
+            // its home did to it. It is needed by itself where the ticket was popped before this. Acquire pairs with the
+            // release of who popped the object: its link is ours to use.
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return then,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// A new home takes the token that came while the fiber roamed.
+    pub(crate) fn take_token(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `resume`: what the resumer did.
+        self.0.fetch_and(!TOKEN, Ordering::Acquire) & TOKEN != 0
+    }
+
     /// Takes a new fiber out of circulation before it was queued: its ticket goes, and it is the
     /// caller's to end.
     pub(crate) fn withdraw(&self) {
-        self.0.fetch_and(!(UNSTARTED | TICKETS), Ordering::Relaxed);
+        self.0.fetch_and(!(UNSTARTED | TICKETS | LINKED), Ordering::Relaxed);
         self.0.fetch_or(HOMELESS, Ordering::Relaxed);
     }
 
     /// Claims the fiber without a ticket, to run it inline in the place of its joiner. Its tickets
-    /// go stale. The result is the level that it was queued at.
+    /// go stale. The result is the level that it was queued at. Not one that has started and roams.
     pub(crate) fn revoke(&self, home: usize) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
-        while word & UNSTARTED != 0 {
+        while word & (UNSTARTED | ROAMING) == UNSTARTED {
             let next = (word & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
-            // The object was made on this thread, so there is nothing to acquire.
+            // The object was made by this fiber or its home, so there is nothing to acquire.
             match self.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(level_of(word)),
                 Err(now) => word = now,
@@ -350,7 +344,8 @@ impl State {
             // that is told of it has its own release.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => {
-                    let left = (!same && word & UNSTARTED != 0).then(|| level_of(word));
+                    let unstarted = word & (UNSTARTED | ROAMING) == UNSTARTED;
+                    let left = (!same && unstarted).then(|| level_of(word));
                     return LevelChange { then: outcome, left };
                 }
                 Err(now) => word = now,
@@ -385,7 +380,10 @@ impl State {
             if word & CANCELLED != 0 && told {
                 return Cancel::Done;
             }
-            let (next, outcome) = if queued && 1 << level_of(word) & theirs != 0 {
+            let (next, outcome) = if word & ROAMING != 0 {
+                // Its next home resumes it, and it unwinds.
+                (word | CANCELLED | TOKEN, Cancel::Done)
+            } else if queued && 1 << level_of(word) & theirs != 0 {
                 (word | CANCELLED, Cancel::Done)
             } else if queued {
                 ((word & !UNSTARTED) | CANCELLED | HOMELESS, Cancel::Won(level_of(word)))
@@ -442,7 +440,8 @@ impl State {
             // ORDERING: AcqRel. Release pairs with the acquire of `open_letter`: what the resumer did
             // is visible to the resumed, also when the letter was on its way already. Acquire pairs
             // with the claim that wrote `home`.
-            let posts = word & by.trusts() == 0;
+            // One that roams has no home, and nobody to post to.
+            let posts = word & (by.trusts() | UNSTARTED) == 0;
             let next = word | TOKEN | called | if posts { by.mail() } else { 0 };
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return if posts { Some(home_of(word)) } else { None },
@@ -592,7 +591,13 @@ impl State {
         self.0.load(Ordering::Relaxed) & (LEVEL | BELOW) == (level as u64) << LEVEL_SHIFT
     }
 
-    /// The worker that started it, if it has been started.
+    /// Has it a stack, or had one?
+    pub(crate) fn has_started(&self) -> bool {
+        let word = self.0.load(Ordering::Relaxed);
+        word & HOMELESS == 0 && word & (UNSTARTED | ROAMING) != UNSTARTED
+    }
+
+    /// The worker that has it, if it has been started and does not roam.
     pub(crate) fn home(&self) -> Option<usize> {
         let word = self.0.load(Ordering::Relaxed);
         if word & (UNSTARTED | HOMELESS) == 0 { Some(home_of(word)) } else { None }
@@ -601,10 +606,26 @@ impl State {
     /// One more resumer.
     pub(crate) fn hold(&self) {
         let word = self.0.fetch_add(HOLD, Ordering::Relaxed);
-        if word >> HOLD_SHIFT > 1 << 29 {
-            // As `Arc` does: leaking half a billion handles is a bug that must not become a double free.
+        if word >> HOLD_SHIFT > 1 << 25 {
+            // As `Arc` does: leaking thirty million handles is a bug that must not become a double free.
             std::process::abort();
         }
+    }
+
+    /// One more order, which is a hold, and is in the making.
+    pub(crate) fn begin_order(&self) {
+        self.hold();
+        self.count_order(|word| word + ORDER);
+    }
+
+    /// The order has been carried out, or is a ticket as others.
+    pub(crate) fn end_order(&self) {
+        self.count_order(|word| word - ORDER);
+    }
+
+    fn count_order(&self, next: impl Fn(u64) -> u64) {
+        let change = |word: u64| (word & ORDERS != ORDERS).then(|| next(word));
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, change);
     }
 
     /// One resumer less. `true`: it was the last hold, free the fiber.

@@ -223,7 +223,7 @@ impl Lender for Waits {
             Direction::Read => "what is to be read, descriptor",
             Direction::Write => "room to write, descriptor",
         };
-        Awaited::Thing { what, address: self.fd as usize }
+        Awaited::Thing { what, address: self.fd as usize, holders: Vec::new() }
     }
 }
 

@@ -5,9 +5,11 @@
 //! | file      | what it has                                                                |
 //! |-----------|----------------------------------------------------------------------------|
 //! | [`inbox`] | a list that is taken as a whole: fibers from other threads, mail           |
+//! | [`relay`] | a line that is pushed and popped by its ends, and turns away whom it would keep waiting |
 //! | [`shelf`] | an array that grows in place                                               |
 //! | [`table`] | things that anybody may look at while their owners take them away          |
 
 pub(crate) mod inbox;
+pub(crate) mod relay;
 pub(crate) mod shelf;
 pub(crate) mod table;

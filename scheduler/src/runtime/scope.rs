@@ -214,5 +214,7 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> R,
 {
     let (worker, _) = current::in_fiber().ok_or(Error::outside("scope()"))?;
-    Ok(open(&worker.shared, f))
+    // Not by the worker's own reference: the fiber may leave it.
+    let shared = worker.shared.clone();
+    Ok(open(&shared, f))
 }

@@ -280,5 +280,7 @@ where
     E: Send + 'env,
 {
     let (worker, _) = current::in_fiber().ok_or(Error::outside("try_scope()"))?;
-    Ok(open(&worker.shared, f))
+    // Not by the worker's own reference: the fiber may leave it.
+    let shared = worker.shared.clone();
+    Ok(open(&shared, f))
 }

@@ -40,6 +40,16 @@ pub enum AwaitedThing {
         /// Which one.
         address: usize,
     },
+    /// The same, and which fibers have to do it: those that have an [`RwLock`](crate::sync::RwLock), the one that has
+    /// [declared](crate::sync::channel::Receiver::declare) that it receives from a channel.
+    Held {
+        /// What it is.
+        what: &'static str,
+        /// Which one.
+        address: usize,
+        /// The fibers; of those that read, four at most are known.
+        holders: Vec<FiberId>,
+    },
     /// One of several, by [`select!`](crate::select!).
     OneOf(usize),
     /// A token: what for, only its own code knows.
@@ -138,7 +148,9 @@ impl Scheduler {
             .flat_map(|(worker, told)| told.suspended.into_iter().map(move |fiber| shown(worker, fiber)))
             .filter(|fiber| Some(fiber.id) != me)
             .collect();
+        // One that has moved meanwhile may have been met twice.
         fibers.sort_by_key(|fiber| fiber.id);
+        fibers.dedup_by_key(|fiber| fiber.id);
         let rings = rings(&fibers);
         // Who is alive and does not wait is queued, or begins.
         let stats = self.stats();
@@ -154,7 +166,12 @@ fn shown(worker: usize, fiber: Suspended) -> WaitingFiber {
         Awaited::End(id) => AwaitedThing::End(FiberId(id)),
         Awaited::Scope(ids) => AwaitedThing::Scope(ids.into_iter().map(FiberId).collect()),
         Awaited::Lock { address, holder } => AwaitedThing::Lock { address, holder: holder.map(FiberId) },
-        Awaited::Thing { what, address } => AwaitedThing::Shared { what, address },
+        Awaited::Thing { what, address, holders } if holders.is_empty() => {
+            AwaitedThing::Shared { what, address }
+        }
+        Awaited::Thing { what, address, holders } => {
+            AwaitedThing::Held { what, address, holders: holders.into_iter().map(FiberId).collect() }
+        }
         Awaited::OneOf(count) => AwaitedThing::OneOf(count),
     };
     let name = fiber.name.as_deref().cloned();
@@ -166,7 +183,7 @@ impl AwaitedThing {
     fn fibers(&self) -> &[FiberId] {
         match self {
             AwaitedThing::End(id) | AwaitedThing::Lock { holder: Some(id), .. } => std::slice::from_ref(id),
-            AwaitedThing::Scope(ids) => ids,
+            AwaitedThing::Scope(ids) | AwaitedThing::Held { holders: ids, .. } => ids,
             _ => &[],
         }
     }
@@ -214,6 +231,15 @@ impl fmt::Display for AwaitedThing {
                 write!(f, "the Mutex at {address:#x}, which a thread has")
             }
             AwaitedThing::Shared { what, address } => write!(f, "{what} at {address:#x}"),
+            AwaitedThing::Held { what, address, holders } => {
+                write!(f, "{what} at {address:#x}, up to fiber")?;
+                let mut between = if holders.len() > 1 { "s " } else { " " };
+                for id in holders {
+                    write!(f, "{between}{id}")?;
+                    between = ", ";
+                }
+                Ok(())
+            }
             AwaitedThing::OneOf(count) => write!(f, "one of {count} things (select!)"),
             AwaitedThing::Token => f.write_str("its token (suspend, sleep, or a future's waker)"),
         }

@@ -16,6 +16,21 @@
 //!
 //! Each level is lent once at most, however many wait, and not taken back before the owner leaves. Who comes between the
 //! two looks finds the bit missing and lends, too, and one of the two takes its loan back.
+//!
+//! # An owner that stays
+//!
+//! A lock is soon given up. Where the owner stays while those in line come and go, as the receiver of a channel does, what it
+//! was lent has to [follow](Lent::follow) them: it is the level of the first in line, no more and no less. Whoever has changed the
+//! line takes one step after the other until there is none left to take:
+//!
+//! ```text
+//!   the first in line has a level that was not lent     a loan, as above
+//!   levels were lent that the first does not have       under the latch: their bits go; beside it: take them back
+//! ```
+//!
+//! A bit is set only after its loan was made, and cleared before that is taken back, so nothing is taken back that was not
+//! lent yet. Who lends for one that has left the line meanwhile finds that by its own next look. A step has a hold on the
+//! owner, who may leave at any time.
 
 use super::owner::Owner;
 
@@ -44,6 +59,14 @@ pub(super) struct Debt {
     lent: u8,
 }
 
+/// What brings nearer to each other what was lent and what is to be lent. See the module's documentation.
+#[must_use = "it has a hold"]
+pub(super) enum Step {
+    Lend(Loan),
+    /// With a hold.
+    TakeBack(Debt),
+}
+
 impl Lent {
     /// Nobody has it.
     pub(super) const fn new() -> Lent {
@@ -53,6 +76,17 @@ impl Lent {
     /// Does that fiber have it?
     pub(super) fn is_owned_by(&self, owner: Owner) -> bool {
         owner.is_fiber() && self.owner == owner
+    }
+
+    /// Is that the owner?
+    pub(super) fn belongs_to(&self, owner: Owner) -> bool {
+        self.owner == owner
+    }
+
+    /// The owner's number, if it is a fiber. The caller has the latch.
+    pub(super) fn owner_number(&self) -> Option<u64> {
+        // SAFETY: the latch is the caller's.
+        unsafe { self.owner.number() }
     }
 
     /// It is the owner from now on, until [`leaves`](Self::leaves).
@@ -83,6 +117,42 @@ impl Lent {
         Some(Loan { to: self.owner, level, turn: self.turn })
     }
 
+    /// Is there a step to take, where the first in line has that level?
+    #[inline]
+    pub(super) fn is_off(&self, first: Option<usize>) -> bool {
+        self.owner.is_fiber() && self.lent != due(first)
+    }
+
+    /// The next step towards what the first in line, of that level, has to lend to an owner that stays.
+    pub(super) fn follow(&mut self, first: Option<usize>) -> Option<Step> {
+        if !self.is_off(first) {
+            return None;
+        }
+        let due = due(first);
+        if let Some(level) = first.filter(|_| self.lent & due != due) {
+            // SAFETY: the latch is the caller's.
+            unsafe { self.owner.hold() };
+            return Some(Step::Lend(Loan { to: self.owner, level, turn: self.turn }));
+        }
+        Some(self.owe(due))
+    }
+
+    /// Another owner, or none. What the one before was lent is taken back.
+    pub(super) fn passes_to(&mut self, owner: Owner) -> Option<Step> {
+        let step = (self.lent != 0).then(|| self.owe(0));
+        self.comes(owner);
+        step
+    }
+
+    /// All but that is taken back.
+    fn owe(&mut self, stays: u8) -> Step {
+        // SAFETY: the latch is the caller's.
+        unsafe { self.owner.hold() };
+        let lent = self.lent & !stays;
+        self.lent &= stays;
+        Step::TakeBack(Debt { owner: self.owner, lent })
+    }
+
     /// Keeps a loan. `false`: it is not needed.
     fn keep(&mut self, loan: &Loan) -> bool {
         let bit = 1 << loan.level;
@@ -111,11 +181,34 @@ impl Loan {
     }
 }
 
+impl Step {
+    /// Takes it. `with` calls what it gets under the latch.
+    pub(super) fn take(self, with: impl FnOnce(&mut dyn FnMut(&mut Lent))) {
+        match self {
+            Step::Lend(loan) => loan.lend(with),
+            Step::TakeBack(debt) => {
+                let owner = debt.owner;
+                // SAFETY: there is a hold, and it ends here.
+                unsafe {
+                    debt.settle();
+                    owner.release();
+                }
+            }
+        }
+    }
+}
+
+/// The bits that should be set where the first in line has that level.
+#[inline]
+fn due(first: Option<usize>) -> u8 {
+    first.filter(|&level| level < NOT_LENT).map_or(0, |level| 1 << level)
+}
+
 impl Debt {
     /// Takes all loans back.
     ///
     /// # Safety
-    /// The owner has not [forgotten](Owner::forget) what it had.
+    /// The owner has not [forgotten](Owner::forget) what it had, or there is a hold.
     #[inline]
     pub(super) unsafe fn settle(self) {
         if self.lent != 0 {

@@ -30,6 +30,7 @@
 //! | `latch`     | the lock inside all that follows, for a few instructions               |
 //! | `line`      | those who wait, behind a latch                                         |
 //! | `wait`      | how a fiber, a thread or a future waits in a line                      |
+//! | `standing`  | a future's place in a line                                             |
 //! | `owner`     | a fiber that has something for which others wait                       |
 //! | `lent`      | what those in line have lent to it                                     |
 //!
@@ -44,6 +45,7 @@ mod stall;
 mod latch;
 mod line;
 mod wait;
+mod standing;
 mod semaphore;
 mod owner;
 mod lent;

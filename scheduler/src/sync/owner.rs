@@ -21,6 +21,12 @@ impl Owner {
         Owner(current::in_fiber().map(|(_, fiber)| fiber))
     }
 
+    /// The caller's number; 0: it is a thread.
+    #[inline]
+    pub(crate) fn caller_number() -> u64 {
+        current::in_fiber().map_or(0, |(_, fiber)| fiber.id.0)
+    }
+
     pub(crate) fn is_fiber(self) -> bool {
         self.0.is_some()
     }
@@ -43,6 +49,14 @@ impl Owner {
             // SAFETY: the caller's promise.
             unsafe { fiber.forget_lock() };
         }
+    }
+
+    /// The fiber's number.
+    ///
+    /// # Safety
+    /// As for [`hold`](Self::hold).
+    pub(super) unsafe fn number(self) -> Option<u64> {
+        self.0.map(|fiber| fiber.id.0)
     }
 
     /// Keeps it alive.

@@ -5,6 +5,9 @@
 //! | `writer`                 | `readers` is 0, and everybody else is in line                              |
 //! | `readers` > 0            | the first in line, if there is one, would write                            |
 //! | neither                  | nobody is in line                                                          |
+//!
+//! Who writes is known, as it is lent to. Of those who read, four are known by their numbers, for the report of who waits for
+//! whom; a number is nothing but that, so that it may be of a fiber that has ended.
 
 use super::latch::Latch;
 use super::lent::Lent;
@@ -65,12 +68,21 @@ struct State {
     writer: bool,
     line: Line<Want>,
     lent: Lent,
+    /// Fibers that read, some of them.
+    known: [Reader; KNOWN],
 }
+
+/// So many readers are named in a report: more help nobody, and each is looked at when one leaves.
+const KNOWN: usize = 4;
+
+/// The number of a fiber that reads; `NOBODY`: none, or a thread.
+type Reader = u64;
+const NOBODY: Reader = 0;
 
 /// What somebody in line waits for.
 #[derive(Clone, Copy)]
 enum Want {
-    Read,
+    Read(Reader),
     Write(Owner),
 }
 
@@ -84,6 +96,11 @@ impl Side for Waiting {
 
     fn line(state: &mut State) -> &mut Line<Want> {
         &mut state.line
+    }
+
+    fn holders(state: &State) -> Vec<u64> {
+        let readers = state.known.iter().copied().filter(|&reader| reader != NOBODY);
+        state.lent.owner_number().into_iter().chain(readers).collect()
     }
 
     fn settle(state: &mut State, wakes: &mut Wakes) {
@@ -103,7 +120,7 @@ impl State {
     #[inline]
     fn take(&mut self, want: Want, level: usize) -> bool {
         let free = match want {
-            Want::Read => !self.writer && !self.line.is_before(level),
+            Want::Read(_) => !self.writer && !self.line.is_before(level),
             Want::Write(_) => !self.writer && self.readers == 0,
         };
         if free {
@@ -114,14 +131,17 @@ impl State {
 
     fn serve(&mut self, wakes: &mut Wakes) -> Option<Want> {
         let (writer, readers) = (self.writer, self.readers);
-        let may = |want: &Want| !writer && (readers == 0 || matches!(want, Want::Read));
+        let may = |want: &Want| !writer && (readers == 0 || matches!(want, Want::Read(_)));
         self.line.serve_if(may, |want| *want, wakes)
     }
 
     #[inline]
     fn have(&mut self, want: Want) {
         match want {
-            Want::Read => self.readers += 1,
+            Want::Read(reader) => {
+                self.readers += 1;
+                self.know(NOBODY, reader);
+            }
             Want::Write(owner) => {
                 self.writer = true;
                 self.lent.comes(owner);
@@ -130,11 +150,24 @@ impl State {
     }
 }
 
+impl State {
+    /// Puts `after` where `before` is.
+    #[inline]
+    fn know(&mut self, before: Reader, after: Reader) {
+        if before != after
+            && let Some(known) = self.known.iter_mut().find(|known| **known == before)
+        {
+            *known = after;
+        }
+    }
+}
+
 impl<T> RwLock<T> {
     constructor! {
         /// An unlocked one.
         pub fn new(value: T) -> RwLock<T> {
-            let state = State { readers: 0, writer: false, line: Line::new(), lent: Lent::new() };
+            let (line, lent) = (Line::new(), Lent::new());
+            let state = State { readers: 0, writer: false, line, lent, known: [NOBODY; KNOWN] };
             RwLock { latch: Latch::new(state), value: UnsafeCell::new(value) }
         }
     }
@@ -164,15 +197,16 @@ impl<T: ?Sized> RwLock<T> {
     /// As [`read`](Self::read).
     #[inline]
     pub fn read_or_cancelled(&self) -> Result<RwLockReadGuard<'_, T>, Cancelled> {
-        self.lock(Want::Read, None)?;
-        Ok(RwLockReadGuard::new(self))
+        let me = Owner::caller_number();
+        self.lock(Want::Read(me), None)?;
+        Ok(RwLockReadGuard::new(self, me))
     }
 
     /// Reads if that can be done now.
     #[inline]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
-        let level = wait::level();
-        self.latch.with(|state| state.take(Want::Read, level)).then(|| RwLockReadGuard::new(self))
+        let (me, level) = (Owner::caller_number(), wait::level());
+        self.latch.with(|state| state.take(Want::Read(me), level)).then(|| RwLockReadGuard::new(self, me))
     }
 
     /// Waits for so long at most. A fiber that is cancelled while it waits unwinds.
@@ -186,7 +220,8 @@ impl<T: ?Sized> RwLock<T> {
 
     /// Waits until then at most. A fiber that is cancelled while it waits unwinds.
     pub fn try_read_until(&self, due: Instant) -> Option<RwLockReadGuard<'_, T>> {
-        or_unwind(self.lock(Want::Read, Some(due))).then(|| RwLockReadGuard::new(self))
+        let me = Owner::caller_number();
+        or_unwind(self.lock(Want::Read(me), Some(due))).then(|| RwLockReadGuard::new(self, me))
     }
 
     /// Waits until nobody else has it. A fiber that is cancelled while it waits unwinds.
@@ -255,10 +290,11 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     #[inline]
-    fn unlock_read(&self) {
+    fn unlock_read(&self, reader: Reader) {
         let mut wakes = Wakes::default();
         self.latch.with(|state| {
             state.readers -= 1;
+            state.know(reader, NOBODY);
             if state.readers == 0 {
                 Waiting::settle(state, &mut wakes);
             }
@@ -269,12 +305,12 @@ impl<T: ?Sized> RwLock<T> {
     /// # Safety
     /// `owner` has it for writing, and has [noted](Owner::note) that on this thread.
     #[inline]
-    unsafe fn unlock_write(&self, owner: Owner, reads_on: bool) {
+    unsafe fn unlock_write(&self, owner: Owner, reads_on: Option<Reader>) {
         let mut wakes = Wakes::default();
         let debt = self.latch.with(|state| {
             state.writer = false;
-            state.readers = usize::from(reads_on);
             let debt = state.lent.leaves();
+            reads_on.into_iter().for_each(|reader| state.have(Want::Read(reader)));
             Waiting::settle(state, &mut wakes);
             debt
         });
@@ -300,6 +336,7 @@ impl<T: ?Sized> RwLock<T> {
 #[must_use = "the lock is free again when the guard is dropped"]
 pub struct RwLockReadGuard<'a, T: ?Sized> {
     lock: &'a RwLock<T>,
+    reader: Reader,
     not_send: PhantomData<*mut ()>,
 }
 
@@ -318,8 +355,9 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
 unsafe impl<T: ?Sized + Sync> Sync for RwLockWriteGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RwLockReadGuard<'a, T> {
-    fn new(lock: &'a RwLock<T>) -> RwLockReadGuard<'a, T> {
-        RwLockReadGuard { lock, not_send: PhantomData }
+    #[inline]
+    fn new(lock: &'a RwLock<T>, reader: Reader) -> RwLockReadGuard<'a, T> {
+        RwLockReadGuard { lock, reader, not_send: PhantomData }
     }
 }
 
@@ -333,9 +371,10 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     /// Goes on reading. Nobody writes in between, and those who wait to read may do so.
     pub fn downgrade(guard: RwLockWriteGuard<'a, T>) -> RwLockReadGuard<'a, T> {
         let guard = ManuallyDrop::new(guard);
+        let reader = Owner::caller_number();
         // SAFETY: noted by `new`, on this thread, which a guard does not leave; the guard is not dropped.
-        unsafe { guard.lock.unlock_write(guard.owner, true) };
-        RwLockReadGuard::new(guard.lock)
+        unsafe { guard.lock.unlock_write(guard.owner, Some(reader)) };
+        RwLockReadGuard::new(guard.lock, reader)
     }
 }
 
@@ -370,7 +409,7 @@ impl<T: ?Sized> DerefMut for RwLockWriteGuard<'_, T> {
 impl<T: ?Sized> Drop for RwLockReadGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        self.lock.unlock_read();
+        self.lock.unlock_read(self.reader);
     }
 }
 
@@ -378,7 +417,7 @@ impl<T: ?Sized> Drop for RwLockWriteGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: noted by `new`, on this thread, which a guard does not leave.
-        unsafe { self.lock.unlock_write(self.owner, false) };
+        unsafe { self.lock.unlock_write(self.owner, None) };
     }
 }
 

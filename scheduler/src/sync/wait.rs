@@ -157,6 +157,11 @@ pub(crate) trait Side {
     /// The line.
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
 
+    /// The fibers that have to do something before anybody in the line is served, by their numbers, as far as they are known.
+    fn holders(_state: &Self::State) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// Somebody has left the line, or has got another place: others may have what they wait for.
     fn settle(_state: &mut Self::State, _wakes: &mut Wakes) {}
 
@@ -347,11 +352,17 @@ fn wait_as_thread<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, due
     Waited::Served
 }
 
-/// Tells a line when the level of a fiber in it changes. It lends nothing to anybody: nobody knows who will serve it.
+/// Tells a line when the level of a fiber in it changes. What is lent by that is the line's business.
 pub(crate) struct Moves {
     latch: *const (),
     place: *const (),
+    line: &'static LineOf,
+}
+
+/// What a line is asked, whatever it is made of.
+struct LineOf {
     tell: unsafe fn(*const (), *const (), usize),
+    holders: unsafe fn(*const ()) -> Vec<u64>,
     what: &'static str,
 }
 
@@ -360,8 +371,7 @@ impl Moves {
         Moves {
             latch: (&raw const *latch).cast(),
             place: (&raw const *place).cast(),
-            tell: moved::<S>,
-            what: S::WHAT,
+            line: const { &LineOf { tell: moved::<S>, holders: holders::<S>, what: S::WHAT } },
         }
     }
 }
@@ -369,11 +379,13 @@ impl Moves {
 impl Lender for Moves {
     fn level_is(&self, level: usize) {
         // SAFETY: whoever waits, in whose frame this is, borrows the latch and has the place.
-        unsafe { (self.tell)(self.latch, self.place, level) };
+        unsafe { (self.line.tell)(self.latch, self.place, level) };
     }
 
     fn waits_for(&self) -> Awaited {
-        Awaited::Thing { what: self.what, address: self.latch.addr() }
+        // SAFETY: as above.
+        let holders = unsafe { (self.line.holders)(self.latch) };
+        Awaited::Thing { what: self.line.what, address: self.latch.addr(), holders }
     }
 }
 
@@ -382,6 +394,14 @@ impl Lender for Moves {
 unsafe fn moved<S: Side>(latch: *const (), place: *const (), level: usize) {
     // SAFETY: the caller's promise.
     unsafe { move_to::<S>(&*latch.cast(), &*place.cast(), level) };
+}
+
+/// # Safety
+/// It is what [`Moves::new`] was given, and still there.
+unsafe fn holders<S: Side>(latch: *const ()) -> Vec<u64> {
+    // SAFETY: the caller's promise.
+    let latch: &Latch<S::State> = unsafe { &*latch.cast() };
+    latch.with(|state| S::holders(state))
 }
 
 /// Who waits has another level now.

@@ -107,7 +107,8 @@ impl Worker {
     fn take_far_inboxes(&self, level: usize) -> Option<FiberRef> {
         let here = self.site.get();
         let count = self.shared.config.sites.all().len();
-        let taken = (1..count).map(|step| (here + step) % count).any(|site| self.take_handful(site, level));
+        let mut sites = (1..count).map(|step| (here + step) % count);
+        let taken = sites.any(|site| self.take_handful(site, level) || self.move_relayed(site, level));
         if taken { self.take_fresh(level) } else { None }
     }
 
@@ -142,7 +143,9 @@ impl Worker {
         // SAFETY: as in `settle`.
         let sightings = unsafe { &mut *self.sightings.get() };
         for (site, seen) in sightings.iter_mut().enumerate() {
-            if site == self.site.get() || self.crew().inbox(site, level).looks_empty() {
+            let is_empty =
+                self.crew().inbox(site, level).looks_empty() && self.crew().relay(site, level).looks_empty();
+            if site == self.site.get() || is_empty {
                 seen.since = 0;
                 continue;
             }
@@ -152,6 +155,7 @@ impl Worker {
             } else if now.saturating_sub(seen.since) > clock::ticks_in(NEGLECT) {
                 seen.since = now;
                 self.take_handful(site, level);
+                self.move_relayed(site, level);
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The workers of one lane, and what they share. A fiber that has not started is in the queues of the
 //! crew that its level belongs to: of the workers, or in one of the crew's inboxes, which anybody may push to: one a
-//! site and level.
+//! site and level. Started fibers that may move wait in its relays, one a site and level, which only the crew touches.
 //!
 //! | field     | written by                                  | read by                    |
 //! |-----------|---------------------------------------------|----------------------------|
 //! | `beacon`  | see its own table                           | everyone                   |
 //! | `inboxes` | whoever is not of the crew                  | the crew                   |
+//! | `relays`  | the crew                                    | the crew                   |
 //! | `served`  | the crew                                    | the crew                   |
 //! | `levels`  | `start`, before any fiber can be queued     | everyone                   |
 //! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
@@ -19,6 +20,7 @@ use crate::lane::Lane;
 use crate::primitive::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::priority::LEVELS;
 use crate::queue::inbox::Inbox;
+use crate::queue::relay::Relay;
 use crate::site::{Post, Sites, Tie};
 use std::ops::Range;
 
@@ -28,7 +30,9 @@ pub(crate) struct Crew {
     pub(crate) beacon: Beacon,
     /// One set a site.
     inboxes: Box<[[Inbox<Header>; LEVELS]]>,
-    /// How often each site's workers have taken something from its inboxes.
+    /// The same.
+    relays: Box<[[Relay<Header>; LEVELS]]>,
+    /// How often each site's workers have taken something from its inboxes, or its relays.
     served: Box<[AtomicU32]>,
     /// Its workers' numbers.
     pub(crate) seats: Range<usize>,
@@ -76,6 +80,7 @@ impl Crew {
             beacon,
             is_tied: !cpus.is_empty(),
             inboxes: sites.all().iter().map(|_| std::array::from_fn(|_| Inbox::new())).collect(),
+            relays: sites.all().iter().map(|_| std::array::from_fn(|_| Relay::new())).collect(),
             served: sites.all().iter().map(|_| AtomicU32::new(0)).collect(),
             levels: AtomicU32::new(0),
             reach: AtomicUsize::new(seats.len()),
@@ -199,7 +204,13 @@ impl Crew {
         &self.inboxes[site][level]
     }
 
-    /// A worker of the site takes something from an inbox there.
+    /// Where started fibers of a level that may move wait at a site. Only for workers of the crew.
+    #[inline]
+    pub(crate) fn relay(&self, site: usize, level: usize) -> &Relay<Header> {
+        &self.relays[site][level]
+    }
+
+    /// A worker of the site takes something from an inbox there, or a relay.
     pub(crate) fn count_service(&self, site: usize) {
         self.served[site].fetch_add(1, Ordering::Relaxed);
     }
@@ -214,10 +225,12 @@ impl Crew {
         self.inboxes.iter().flat_map(|of_site| of_site.iter().enumerate())
     }
 
-    /// The levels of what is in the inboxes.
+    /// The levels of what is in the inboxes, and in the relays.
     pub(crate) fn queued(&self) -> u32 {
-        let filled = self.inboxes().filter(|(_, inbox)| !inbox.looks_empty());
-        filled.fold(0, |mask, (level, _)| mask | 1 << level)
+        let filled = self.inboxes().filter(|(_, inbox)| !inbox.looks_empty()).map(|(level, _)| level);
+        let relays = self.relays.iter().flat_map(|of_site| of_site.iter().enumerate());
+        let relayed = relays.filter(|(_, relay)| !relay.looks_empty()).map(|(level, _)| level);
+        filled.chain(relayed).fold(0, |mask, level| mask | 1 << level)
     }
 
     /// The levels that are queued here, as a mask.

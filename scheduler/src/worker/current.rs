@@ -51,7 +51,8 @@ pub(crate) fn on_carrier<'a>() -> Option<(&'a Worker, &'a Carrier)> {
 /// A number that no other thread has while this one lives.
 #[inline(never)]
 pub(crate) fn thread_mark() -> usize {
-    WORKER.with(|worker| ptr::from_ref(worker).addr())
+    // Not a constant of the frame that calls this, which may have changed threads between two calls.
+    std::hint::black_box(WORKER.with(|worker| ptr::from_ref(worker).addr()))
 }
 
 /// Is this a place where nothing can wait? In a fiber while a panic unwinds it, since the count of

@@ -147,6 +147,7 @@ impl Worker {
         // The inboxes of our own levels would otherwise wait until we have nothing left of them.
         for level in policy::levels_of(self.inboxes_due(mine)) {
             self.take_inbox(level);
+            self.note_relay(level);
         }
         if !self.shared.config.sites.is_one() {
             self.help_sites(level);
@@ -222,9 +223,22 @@ impl Worker {
         }
     }
 
-    /// How many fresh fibers of `level` we have.
+    /// How many fresh fibers of `level` we have, and our part of those in the relay.
     #[inline]
     fn fresh_len(&self, level: usize) -> usize {
+        let relayed = match self.relayed.get() & 1 << level {
+            0 => 0,
+            _ => {
+                let site = self.site.get();
+                self.crew().relay(site, level).len().div_ceil(self.crew().workers_at(site).max(1))
+            }
+        };
+        self.fresh_len_here(level) + relayed
+    }
+
+    /// How many are in our own queue.
+    #[inline]
+    pub(super) fn fresh_len_here(&self, level: usize) -> usize {
         if self.piled & 1 << level == 0 { self.deques[level].len() } else { self.remote().piled() as usize }
     }
 
@@ -244,8 +258,13 @@ impl Worker {
         if self.remote().counters.live.get() > self.allowance.get() {
             self.lend(level);
         }
+        if self.relayed.get() & 1 << level != 0
+            && let Some(fiber) = self.take_turn(level)
+        {
+            return Some(fiber);
+        }
         if self.piled & 1 << level != 0 {
-            return self.take_piled(level);
+            return self.take_piled(level).or_else(|| self.take_rest(level));
         }
         let ageing = &self.levels[level].ageing;
         let oldest = ageing.took() && self.owes_oldest(ageing);
@@ -253,12 +272,18 @@ impl Worker {
             let entry = if oldest { self.take_oldest(level) } else { self.deques[level].pop() };
             let Some(entry) = entry else {
                 self.set_fresh_mask(self.fresh_mask.get() & !(1 << level));
-                return None;
+                return self.take_rest(level);
             };
             if let Some(fiber) = self.claim(entry, level) {
                 return Some(fiber);
             }
         }
+    }
+
+    /// Our own queue is empty: what is left is in the relay.
+    #[inline]
+    fn take_rest(&self, level: usize) -> Option<FiberRef> {
+        if self.relayed.get() & 1 << level != 0 { self.take_relayed(level) } else { None }
     }
 
     /// We have started fibers to run, and some that have not started. If somebody else has nothing to do,
@@ -351,7 +376,7 @@ impl Worker {
         let fiber = ticket.resolve();
         let (claim, left) = match ordered {
             true => fiber.state.claim_ordered(level, self.index),
-            false => (fiber.state.claim(level, self.index), None),
+            false => (fiber.state.claim_by_ticket(level, self.index), None),
         };
         if let Some(before) = left {
             self.shared.counters.count_move(before, level);
@@ -428,6 +453,11 @@ impl Worker {
         }
         if self.take_inbox(level)
             && let Some(fiber) = self.take_fresh(level)
+        {
+            return Some(Work::Fresh(fiber, level));
+        }
+        if !self.crew().relay(self.site.get(), level).looks_empty()
+            && let Some(fiber) = self.take_relayed(level)
         {
             return Some(Work::Fresh(fiber, level));
         }
@@ -586,7 +616,7 @@ impl Worker {
     }
 
     #[cold]
-    fn read_mail(&self) {
+    pub(super) fn read_mail(&self) {
         for mail in self.remote().take_mail() {
             self.remote().counters.letters.add(1);
             let mail = FiberRef::from_mail(mail);

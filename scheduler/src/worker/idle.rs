@@ -241,6 +241,10 @@ impl Worker {
                 self.resume_here(fiber);
             }
         }
+        if self.has_moved.get() {
+            // Somebody who saw a fiber roam before it came here may be asleep on account of that.
+            self.shared.call_all();
+        }
     }
 
     fn may_leave(&self) -> bool {
@@ -248,5 +252,6 @@ impl Worker {
             && self.remote().counters.live.get() == 0
             && self.deques.iter().all(crossbeam_deque::Worker::is_empty)
             && (0..LEVELS).all(|level| self.remote().piles(level).into_iter().all(Inbox::looks_empty))
+            && !self.shared.has_roamers()
     }
 }

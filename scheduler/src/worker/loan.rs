@@ -166,7 +166,7 @@ fn order(shared: &Shared, fiber: FiberRef, level: usize) -> LevelChange {
     let order = fiber.make_order(level);
     shared.queue_ticket(order, level);
     let change = fiber.state.set_level(level, By::Order);
-    order.close_order();
+    order.close_order(fiber);
     change
 }
 

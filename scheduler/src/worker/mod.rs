@@ -11,6 +11,7 @@
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
 //! | [`aside`]    | leaving the CPU to the lanes below                                 |
 //! | [`idle`]     | nothing to run: search, sleep, wake up, stop                       |
+//! | [`roam`]     | started fibers that go on at another worker                        |
 //! | [`rescue`]   | taking from workers that do not come back; spares that leave       |
 //! | [`own_time`] | the clock by which levels are charged                              |
 //! | [`holders`]  | branches of fibers that wait here                                  |
@@ -85,6 +86,7 @@ mod pause;
 pub(crate) mod census;
 pub(crate) mod supply;
 mod rescue;
+mod roam;
 pub(crate) mod reactor;
 mod idle;
 
@@ -130,6 +132,8 @@ struct Level {
     served: Cell<u64>,
     /// When the oldest fresh one goes instead of the newest.
     ageing: Ageing,
+    /// The relay was served last, and not a fresh one.
+    relay_turn: Cell<bool>,
 }
 
 /// The stealable queues of a worker, one a level: what outlives its thread.
@@ -172,8 +176,12 @@ pub(crate) struct Worker {
     levels: [Level; LEVELS],
     /// Levels with something in `ready` or `yielded`.
     ready_mask: Cell<u32>,
-    /// Levels that may have something in their deque.
+    /// Levels that may have something in their deque, or in the relay.
     fresh_mask: Cell<u32>,
+    /// Levels that may have something in the relay, where we are.
+    relayed: Cell<u32>,
+    /// Fibers have left us, or have come, that had started.
+    has_moved: Cell<bool>,
     /// The carrier that runs now; null: none.
     current: Cell<*mut Carrier>,
     /// The carrier that was used last, without a fiber; null: none.
@@ -216,7 +224,7 @@ pub(crate) struct Worker {
 
 /// What to run.
 pub(crate) enum Work {
-    /// A fiber that was claimed at this level and has not started.
+    /// A fiber that was claimed at this level and has not started, or roamed.
     Fresh(FiberRef, usize),
     /// The same, taken from another worker.
     Stolen(FiberRef, usize),
@@ -232,6 +240,7 @@ impl Worker {
             debt: Cell::new(0),
             served: Cell::new(0),
             ageing: Ageing::new(),
+            relay_turn: Cell::new(false),
         };
         let (crew, seat) = shared.crew_of_worker(index);
         let background = crew.lane == Lane::Background;
@@ -258,6 +267,8 @@ impl Worker {
             levels: std::array::from_fn(level),
             ready_mask: Cell::new(0),
             fresh_mask: Cell::new(0),
+            relayed: Cell::new(0),
+            has_moved: Cell::new(false),
             current: Cell::new(ptr::null_mut()),
             hot: Cell::new(ptr::null_mut()),
             warm: UnsafeCell::default(),
@@ -356,9 +367,12 @@ impl Worker {
         }
     }
 
-    /// Gives a claimed fiber a stack and runs it.
+    /// Gives a claimed fiber a stack, if it has none, and runs it.
     #[inline(always)]
     fn start(&self, fiber: FiberRef, level: usize) {
+        if !fiber.carrier.get().is_null() {
+            return self.adopt(fiber, level);
+        }
         self.time_wait(level, fiber.stamp.get());
         let equipped = fiber.extras.is_some();
         if equipped && equip::is_too_late(fiber) {
@@ -420,8 +434,10 @@ impl Worker {
             // SAFETY: it is still alive: only `ended` gives it up.
             unsafe { (*carrier).check(&self.shared.stacks) };
         }
-        if switch == Switch::Ended {
-            self.ended(carrier);
+        match switch {
+            Switch::Suspended => {}
+            Switch::Ended => self.ended(carrier),
+            Switch::Leaving => self.depart(carrier),
         }
     }
 
@@ -458,6 +474,10 @@ impl Worker {
         counters.show_over(level);
         counters.levels[level].finished.publish_one();
         self.shared.after_finish();
+        if carrier_ref.is_foreign.get() {
+            // The next fiber shall have its stack here.
+            return self.retire(carrier);
+        }
         self.put_warm(carrier);
     }
 

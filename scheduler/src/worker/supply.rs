@@ -21,6 +21,7 @@ use crate::fiber::carrier::Carrier;
 use crate::fiber::memory::StackMemory;
 use crate::lane::Lane;
 use crate::machine::thread;
+use std::ptr;
 
 impl Worker {
     /// The thread begins: may it map memory?
@@ -38,13 +39,29 @@ impl Worker {
             self.wait_for_stack()?
         };
         let carrier = Box::into_raw(Carrier::new(memory));
-        // SAFETY: as in `carrier`; the new carrier is ours.
-        unsafe {
-            let carriers = &mut *self.carriers.get();
-            (*carrier).index.set(carriers.len());
-            carriers.push(carrier);
-        }
+        // SAFETY: the new carrier is ours.
+        self.list_carrier(unsafe { &*carrier });
         Ok(carrier)
+    }
+
+    /// A carrier is one of ours from now on.
+    pub(super) fn list_carrier(&self, carrier: &Carrier) {
+        // SAFETY: as in `carrier`.
+        let carriers = unsafe { &mut *self.carriers.get() };
+        carrier.index.set(carriers.len());
+        carriers.push(ptr::from_ref(carrier).cast_mut());
+    }
+
+    /// It is not any more.
+    pub(super) fn unlist_carrier(&self, carrier: &Carrier) {
+        // SAFETY: as in `carrier`.
+        let carriers = unsafe { &mut *self.carriers.get() };
+        let index = carrier.index.get();
+        carriers.swap_remove(index);
+        if let Some(&moved) = carriers.get(index) {
+            // SAFETY: what is in the vector is alive.
+            unsafe { (*moved).index.set(index) };
+        }
     }
 
     /// A stack, without mapping one.
@@ -72,12 +89,7 @@ impl Worker {
     pub(super) fn retire(&self, carrier: *mut Carrier) {
         // SAFETY: it is ours, without a fiber and in no list but `carriers`, which it leaves here.
         unsafe {
-            let carriers = &mut *self.carriers.get();
-            let index = (*carrier).index.get();
-            carriers.swap_remove(index);
-            if let Some(&moved) = carriers.get(index) {
-                (*moved).index.set(index);
-            }
+            self.unlist_carrier(&*carrier);
             (*Box::from_raw(carrier)).retire(&self.shared.stacks);
         }
         if self.may_map.get() && self.shared.stacks.has_many_to_release(self.site.get()) {

@@ -4,6 +4,8 @@
 //! |------------------|--------------------------------------------------------------------------------|
 //! | [`lines`]        | the latch, the places in frames, one of several                                |
 //! | [`channels`]     | channels: a value arrives once, or comes back; the last sender and receiver     |
+//! | [`claims`]       | what is lent to a receiver that has declared itself, and taken back             |
+//! | [`followers`]    | broadcast and watch: each value, or the latest, is seen; the end is heard of    |
 //! | [`permits`]      | semaphores: no permit is lost, none made                                       |
 //! | [`readers`]      | the lock for readers and writers, and the loans of those who wait              |
 //! | [`others`]       | events, barriers, groups, condition variables, what is made once               |
@@ -33,6 +35,14 @@ mod rw_lock;
 mod semaphore;
 #[path = "../../../scheduler/src/sync/channel/buffer.rs"]
 mod buffer;
+#[path = "../../../scheduler/src/sync/channel/claim.rs"]
+mod claim;
+#[path = "../../../scheduler/src/sync/channel/error.rs"]
+mod error;
+#[path = "../../../scheduler/src/sync/channel/broadcast.rs"]
+mod broadcast;
+#[path = "../../../scheduler/src/sync/channel/watch.rs"]
+mod watch;
 #[path = "../../../scheduler/src/sync/channel/core.rs"]
 mod core;
 #[path = "../../../scheduler/src/sync/wait_group.rs"]
@@ -41,6 +51,8 @@ mod stall;
 mod wait;
 
 mod channels;
+mod claims;
+mod followers;
 mod lines;
 mod others;
 mod permits;

@@ -31,6 +31,10 @@ impl Owner {
         Owner(ME.with(Cell::get))
     }
 
+    pub(crate) fn caller_number() -> u64 {
+        ME.with(Cell::get).map_or(0, Holder::address)
+    }
+
     pub(crate) fn is_fiber(self) -> bool {
         self.0.is_some()
     }
@@ -48,6 +52,10 @@ impl Owner {
 
     pub(crate) unsafe fn forget(self) {
         self.with(Fiber::release);
+    }
+
+    pub(super) unsafe fn number(self) -> Option<u64> {
+        self.0.map(Holder::address)
     }
 
     pub(super) unsafe fn hold(self) {

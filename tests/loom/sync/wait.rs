@@ -74,6 +74,9 @@ pub(crate) trait Side {
     type Value;
     const WHAT: &'static str = "";
     fn line(state: &mut Self::State) -> &mut Line<Self::Value>;
+    fn holders(_state: &Self::State) -> Vec<u64> {
+        Vec::new()
+    }
     fn settle(_state: &mut Self::State, _wakes: &mut Wakes) {}
     fn settled(_latch: &Latch<Self::State>) {}
 }
@@ -104,6 +107,16 @@ pub(crate) fn wait_unless<S: Side>(
     due: Option<Instant>,
     has: impl FnOnce(&mut S::State, usize) -> bool,
 ) -> Waited {
+    value_unless::<S>(latch, value, due, has).0
+}
+
+/// The same, with what has become of the value of one who has waited.
+pub(crate) fn value_unless<S: Side>(
+    latch: &Latch<S::State>,
+    value: S::Value,
+    due: Option<Instant>,
+    has: impl FnOnce(&mut S::State, usize) -> bool,
+) -> (Waited, Option<S::Value>) {
     let place = OnceCell::new();
     latch.with(|state| {
         if !has(state, level()) {
@@ -113,13 +126,18 @@ pub(crate) fn wait_unless<S: Side>(
             unsafe { S::line(state).push(place, level) };
         }
     });
-    let Some(place) = place.get() else { return Waited::Served };
-    S::settled(latch);
-    let waited = wait::<S>(latch, place, due);
-    // The frame goes: loom sees whether anybody else is still at the place.
-    // SAFETY: it is ours, and not in line.
-    unsafe { place.with_value(|_| ()) };
-    waited
+    let waited = match place.get() {
+        Some(place) => {
+            S::settled(latch);
+            let waited = wait::<S>(latch, place, due);
+            // The frame goes: loom sees whether anybody else is still at the place.
+            // SAFETY: it is ours, and not in line.
+            unsafe { place.with_value(|_| ()) };
+            waited
+        }
+        None => Waited::Served,
+    };
+    (waited, place.into_inner().map(Place::into_value))
 }
 
 /// Gets in line with `value`, does something, and waits. The result has what became of the value.

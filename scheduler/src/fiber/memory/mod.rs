@@ -106,6 +106,11 @@ fn canary_died(size: usize) -> ! {
 }
 
 impl StackMemory {
+    /// The site that it belongs to.
+    pub(crate) fn site(&self) -> u16 {
+        self.source
+    }
+
     /// The addresses whose use means an overflow.
     pub(crate) fn guard_range(&self) -> std::ops::Range<usize> {
         self.raw.guard_range()

@@ -5,6 +5,7 @@
 //! | `slots`            | the last values, at most as many as fit; `first` is the number of the first of them       |
 //! | a slot's `unseen`  | how many receivers have not had it; without any, its value is gone                        |
 //! | a receiver's `next`| the number of the value that it gets next; below `first`: it has missed some              |
+//! | its `back`         | a value that comes before that: a future was given it, and was dropped                    |
 //!
 //! Who waits has seen all there is, and gets the next value from whoever sends it. Values are in an [`Arc`] here: what is done
 //! under the latch is to count; they are cloned and dropped beside it.
@@ -12,7 +13,7 @@
 use crate::error::Cancelled;
 use crate::sync::latch::Latch;
 use crate::sync::line::Line;
-use crate::sync::wait::{self, Side, Wakes, or_unwind};
+use crate::sync::wait::{self, Side, Waited, Wakes, or_unwind};
 use std::collections::VecDeque;
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,14 +50,14 @@ pub fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let state =
         State { slots: VecDeque::new(), first: 0, capacity, line: Line::new(), sending: 1, receiving: 1 };
     let shared = Arc::new(Shared { latch: Latch::new(state) });
-    (Sender { shared: shared.clone() }, Receiver { shared, next: 0 })
+    (Sender { shared: shared.clone() }, Receiver { shared, next: Next { number: 0, back: None } })
 }
 
-struct Shared<T> {
-    latch: Latch<State<T>>,
+pub(super) struct Shared<T> {
+    pub(super) latch: Latch<State<T>>,
 }
 
-struct State<T> {
+pub(super) struct State<T> {
     slots: VecDeque<Slot<T>>,
     first: u64,
     capacity: usize,
@@ -72,7 +73,28 @@ struct Slot<T> {
     unseen: usize,
 }
 
-struct Waiting<T>(PhantomData<T>);
+/// Where a receiver is.
+pub(super) struct Next<T> {
+    number: u64,
+    back: Option<Arc<T>>,
+}
+
+impl<T> Next<T> {
+    /// What one has who has waited and was served: the value after all that it has seen, or word that there will be none.
+    pub(super) fn given(&mut self, value: Option<Arc<T>>) -> Look<T> {
+        let Some(value) = value else { return Look::Disconnected };
+        self.number += 1;
+        Look::Value(value)
+    }
+
+    /// What one was given who does not want it any more.
+    pub(super) fn put_back(&mut self, value: Arc<T>) {
+        self.number += 1;
+        self.back = Some(value);
+    }
+}
+
+pub(super) struct Waiting<T>(PhantomData<T>);
 
 impl<T> Side for Waiting<T> {
     type State = State<T>;
@@ -86,7 +108,7 @@ impl<T> Side for Waiting<T> {
 }
 
 /// What there is for a receiver.
-enum Look<T> {
+pub(super) enum Look<T> {
     Value(Arc<T>),
     Lagged(u64),
     Disconnected,
@@ -98,14 +120,17 @@ impl<T> State<T> {
         self.first + self.slots.len() as u64
     }
 
-    fn look(&mut self, next: &mut u64) -> Look<T> {
-        if *next < self.first {
-            let missed = self.first - std::mem::replace(next, self.first);
+    pub(super) fn look(&mut self, next: &mut Next<T>) -> Look<T> {
+        if let Some(value) = next.back.take() {
+            return Look::Value(value);
+        }
+        if next.number < self.first {
+            let missed = self.first - std::mem::replace(&mut next.number, self.first);
             return Look::Lagged(missed);
         }
-        match self.see(*next) {
+        match self.see(next.number) {
             Some(value) => {
-                *next += 1;
+                next.number += 1;
                 self.forget_seen();
                 Look::Value(value)
             }
@@ -117,7 +142,8 @@ impl<T> State<T> {
     /// One receiver has seen that value. The last one takes it.
     fn see(&mut self, number: u64) -> Option<Arc<T>> {
         let slot = self.slots.get_mut(usize::try_from(number - self.first).ok()?)?;
-        slot.unseen -= 1;
+        // Who has leaked a future that was in line may have seen it by that.
+        slot.unseen = slot.unseen.saturating_sub(1);
         if slot.unseen == 0 { slot.value.take() } else { slot.value.clone() }
     }
 
@@ -213,17 +239,17 @@ impl<T> Drop for Sender<T> {
 
 /// Gets each value that is sent while it exists.
 pub struct Receiver<T> {
-    shared: Arc<Shared<T>>,
-    next: u64,
+    pub(super) shared: Arc<Shared<T>>,
+    pub(super) next: Next<T>,
 }
 
 impl<T> Receiver<T> {
     fn new(shared: &Arc<Shared<T>>) -> Receiver<T> {
-        let next = shared.latch.with(|state| {
+        let number = shared.latch.with(|state| {
             state.receiving += 1;
             state.end()
         });
-        Receiver { shared: shared.clone(), next }
+        Receiver { shared: shared.clone(), next: Next { number, back: None } }
     }
 
     /// Another receiver, which gets what is sent from now on.
@@ -233,7 +259,7 @@ impl<T> Receiver<T> {
 
     /// How many values are there for it, with those that it has missed.
     pub fn len(&self) -> u64 {
-        self.shared.latch.with(|state| state.end() - self.next)
+        self.shared.latch.with(|state| state.end()) - self.next.number + u64::from(self.next.back.is_some())
     }
 
     /// Is there nothing for it?
@@ -319,15 +345,11 @@ impl<T: Clone> Receiver<T> {
             look = state.look(next);
             !matches!(look, Look::Empty)
         });
-        // What was given to one who waited is the one after all that it has seen.
-        let Some(given) = given else { return Ok(look) };
-        match (given, waited.in_time()?) {
-            (Some(value), _) => {
-                self.next += 1;
-                Ok(Look::Value(value))
-            }
-            (None, true) => Ok(Look::Disconnected),
-            (None, false) => Ok(Look::Empty),
+        match (given, waited) {
+            (None, _) => Ok(look),
+            (Some(given @ Some(_)), _) | (Some(given), Waited::Served) => Ok(self.next.given(given)),
+            (Some(None), Waited::TimedOut) => Ok(Look::Empty),
+            (Some(None), Waited::Cancelled) => Err(Cancelled(())),
         }
     }
 }
@@ -337,8 +359,9 @@ impl<T> Drop for Receiver<T> {
         // Dropped when the latch is free again.
         let _unseen: Vec<_> = self.shared.latch.with(|state| {
             state.receiving -= 1;
-            let unseen =
-                (self.next.max(state.first)..state.end()).filter_map(|number| state.see(number)).collect();
+            let unseen = (self.next.number.max(state.first)..state.end())
+                .filter_map(|number| state.see(number))
+                .collect();
             state.forget_seen();
             unseen
         });

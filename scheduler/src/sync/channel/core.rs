@@ -8,10 +8,16 @@
 //!
 //! A channel without a buffer is one whose buffer is always full. A receiver that was served without a value learns that
 //! all senders are gone; a sender that was served and has its value still, that all receivers are.
+//!
+//! Where one fiber has [declared](super::claim) that it receives, senders in line lend to it: whoever has changed their line
+//! [settles](Side::settled) that when the latch is free.
 
 use super::buffer::Buffer;
+use super::claim::Claim;
 use crate::sync::latch::Latch;
+use crate::sync::lent::Step;
 use crate::sync::line::{Line, Place};
+use crate::sync::owner::Owner;
 use crate::sync::wait::{self, Side, Waited, Wakes, Who};
 use std::marker::PhantomData;
 use std::time::Instant;
@@ -30,6 +36,7 @@ pub(crate) struct State<T> {
     /// How many [`Sender`](super::Sender)s and [`Receiver`](super::Receiver)s there are.
     sending: usize,
     receiving: usize,
+    claim: Claim,
 }
 
 /// The line of those who have something to send.
@@ -46,6 +53,17 @@ impl<T> Side for Senders<T> {
 
     fn line(state: &mut State<T>) -> &mut Line<Option<T>> {
         &mut state.senders
+    }
+
+    fn settled(latch: &Latch<State<T>>) {
+        while let Some(step) = latch.with(|state| state.claim.follow(state.senders.most_urgent())) {
+            step.take(|keep| latch.with(|state| state.claim.with(keep)));
+        }
+    }
+
+    fn holders(state: &State<T>) -> Vec<u64> {
+        // With other receivers beside it, it need not be the one.
+        if state.receiving == 1 { state.claim.number().into_iter().collect() } else { Vec::new() }
     }
 }
 
@@ -117,6 +135,12 @@ impl<T> State<T> {
         Received::Value(first)
     }
 
+    /// Is what those in line lend not what was lent to the one who receives?
+    #[inline]
+    fn is_unsettled(&self) -> bool {
+        self.claim.is_off(&self.senders)
+    }
+
     /// Takes the value of the first sender in line.
     #[inline]
     fn serve_sender(&mut self, wakes: &mut Wakes) -> Option<T> {
@@ -134,6 +158,7 @@ impl<T> Channel<T> {
             receivers: Line::new(),
             sending: 1,
             receiving: 1,
+            claim: Claim::new(),
         };
         Channel { latch: Latch::new(state) }
     }
@@ -160,10 +185,22 @@ impl<T> Channel<T> {
         };
         let (who, level) = Who::caller();
         let place = Place::new(who, Some(value));
-        // SAFETY: it stays in this frame, and we wait until it is not in line.
-        state.with(|state| unsafe { state.senders.push(&place, level) });
+        let unsettled = state.with(|state| {
+            // SAFETY: it stays in this frame, and we wait until it is not in line.
+            unsafe { state.senders.push(&place, level) };
+            state.is_unsettled()
+        });
         drop(state);
+        self.settle(unsettled);
         self.wait_to_send(&place, due)
+    }
+
+    /// The latch is free, and those who send may have to lend more or less than before.
+    #[inline]
+    fn settle(&self, unsettled: bool) {
+        if unsettled {
+            Senders::settled(&self.latch);
+        }
     }
 
     fn wait_to_send(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Sent<T> {
@@ -181,8 +218,10 @@ impl<T> Channel<T> {
     #[inline]
     pub(crate) fn try_receive(&self) -> Received<T> {
         let mut wakes = Wakes::default();
-        let received = self.latch.with(|state| state.receive(&mut wakes));
+        let (received, unsettled) =
+            self.latch.with(|state| (state.receive(&mut wakes), state.is_unsettled()));
         wakes.call();
+        self.settle(unsettled);
         received
     }
 
@@ -191,10 +230,11 @@ impl<T> Channel<T> {
     pub(crate) fn receive(&self, due: Option<Instant>) -> Received<T> {
         let mut wakes = Wakes::default();
         let mut state = self.latch.lock();
-        let received = state.with(|state| state.receive(&mut wakes));
+        let (received, unsettled) = state.with(|state| (state.receive(&mut wakes), state.is_unsettled()));
         let Received::Empty = received else {
             drop(state);
             wakes.call();
+            self.settle(unsettled);
             return received;
         };
         let (who, level) = Who::caller();
@@ -221,15 +261,17 @@ impl<T> Channel<T> {
     /// # Safety
     /// The place is new, stays where it is, and [leaves](Self::leave_sending) before it is gone.
     pub(crate) unsafe fn enter_sending(&self, place: &Place<Option<T>>, level: usize) -> bool {
-        self.latch.with(|state| {
+        let (waits, unsettled) = self.latch.with(|state| {
             let waits =
                 state.receiving > 0 && state.receivers.is_empty() && state.buffer.len() >= state.capacity;
             if waits {
                 // SAFETY: the caller's promise.
                 unsafe { state.senders.push(place, level) };
             }
-            waits
-        })
+            (waits, state.is_unsettled())
+        });
+        self.settle(unsettled);
+        waits
     }
 
     /// The same for one who would receive.
@@ -313,16 +355,36 @@ impl<T> Channel<T> {
     /// One receiver is gone. Without any, nobody needs what is there.
     pub(crate) fn remove_receiver(&self) {
         let mut wakes = Wakes::default();
-        let unwanted = self.latch.with(|state| {
+        let (unwanted, unsettled) = self.latch.with(|state| {
             state.receiving -= 1;
             if state.receiving > 0 {
-                return Buffer::new();
+                return (Buffer::new(), false);
             }
             state.senders.serve_all(|_| (), &mut wakes);
-            std::mem::replace(&mut state.buffer, Buffer::new())
+            (std::mem::replace(&mut state.buffer, Buffer::new()), state.is_unsettled())
         });
         wakes.call();
+        self.settle(unsettled);
         drop(unwanted);
+    }
+
+    /// That fiber, the caller, receives from now on, until it [does not](Self::withdraw).
+    pub(crate) fn declare(&self, receiver: Owner) {
+        let step = self.latch.with(|state| state.claim.add(receiver));
+        self.take(step);
+    }
+
+    /// The caller had [declared](Self::declare) that it receives, and does not say so any longer.
+    pub(crate) fn withdraw(&self, receiver: Owner) {
+        let step = self.latch.with(|state| state.claim.remove(receiver));
+        self.take(step);
+    }
+
+    fn take(&self, step: Option<Step>) {
+        if let Some(step) = step {
+            step.take(|keep| self.latch.with(|state| state.claim.with(keep)));
+        }
+        Senders::settled(&self.latch);
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -29,24 +29,35 @@
 //! # Ok::<(), heddle_scheduler::Error>(())
 //! ```
 //!
+//! # Priority
+//!
+//! A fiber that waits for room lends its priority to the one that receives, if that has [said so](Receiver::declare). Who waits
+//! for a value lends to nobody: any sender might be the one.
+//!
 //! # Futures
 //!
-//! [`Receiver::recv_async`] and [`Sender::send_async`] are futures, which take part in any runtime. A future that is dropped
+//! [`Receiver::recv_async`], [`Sender::send_async`], [`broadcast::Receiver::recv_async`], [`watch::Receiver::changed_async`] and
+//! [`watch::Sender::closed_async`] are futures, which take part in any runtime. A future that is dropped
 //! has sent and received nothing: a value that was on its way to it is the next to be received.
 
 mod buffer;
+mod claim;
 mod core;
+mod declared;
 mod error;
 mod future;
 mod oneshot;
 pub mod broadcast;
 pub mod watch;
+mod following;
 
 pub use self::oneshot::{OneshotReceiver, OneshotSender, oneshot};
+pub use declared::Declared;
 pub use error::{
     RecvError, RecvOrCancelledError, RecvTimeoutError, SendError, SendOrCancelledError, SendTimeoutError,
     TryRecvError, TrySendError,
 };
+pub use following::{BroadcastFuture, ChangedFuture, ClosedFuture};
 pub use future::{RecvFuture, SendFuture};
 
 pub(crate) use self::core::{Channel, Received, Sent};

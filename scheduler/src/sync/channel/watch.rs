@@ -36,7 +36,8 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), heddle_scheduler::Error>(())
 /// ```
 pub fn channel<T>(first: T) -> (Sender<T>, Receiver<T>) {
-    let state = State { version: FIRST, sending: 1, receiving: 1, line: Line::new() };
+    let (line, closing) = (Line::new(), Line::new());
+    let state = State { version: FIRST, sending: 1, receiving: 1, line, closing };
     let value = RwLock::new(Versioned { value: first, version: FIRST });
     let shared = Arc::new(Shared { value, latch: Latch::new(state) });
     (Sender { shared: shared.clone() }, Receiver { shared, seen: FIRST })
@@ -45,9 +46,9 @@ pub fn channel<T>(first: T) -> (Sender<T>, Receiver<T>) {
 /// The version of the first value. Who has seen less has not seen any.
 const FIRST: u64 = 1;
 
-struct Shared<T> {
+pub(super) struct Shared<T> {
     value: RwLock<Versioned<T>>,
-    latch: Latch<State>,
+    pub(super) latch: Latch<State>,
 }
 
 struct Versioned<T> {
@@ -55,14 +56,42 @@ struct Versioned<T> {
     version: u64,
 }
 
-struct State {
+pub(super) struct State {
     version: u64,
     sending: usize,
     receiving: usize,
     line: Line<()>,
+    /// Those who wait until nobody receives.
+    closing: Line<()>,
 }
 
-struct Waiting;
+impl State {
+    /// Has one something to hear of who has seen that version?
+    pub(super) fn has_news(&self, seen: u64) -> bool {
+        self.version > seen || self.sending == 0
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.receiving == 0
+    }
+}
+
+/// The line of those who wait until nobody receives.
+pub(super) struct Closing;
+
+impl Side for Closing {
+    type State = State;
+    type Value = ();
+
+    const WHAT: &'static str = "the last receiver of a watch channel";
+
+    fn line(state: &mut State) -> &mut Line<()> {
+        &mut state.closing
+    }
+}
+
+/// The line of those who wait for another value.
+pub(super) struct Waiting;
 
 impl Side for Waiting {
     type State = State;
@@ -85,6 +114,16 @@ impl<T> Shared<T> {
             state.line.serve_all(|()| (), &mut wakes);
         });
         wakes.call();
+    }
+
+    /// What there is for one who has seen that version, which it then has.
+    pub(super) fn see(&self, seen: &mut u64) -> Option<Change> {
+        let (version, is_last) = self.latch.with(|state| (state.version, state.sending == 0));
+        if version > *seen {
+            *seen = version;
+            return Some(Change::Seen);
+        }
+        is_last.then_some(Change::Disconnected)
     }
 }
 
@@ -119,7 +158,7 @@ impl<T: fmt::Debug> fmt::Debug for Ref<'_, T> {
 /// Changes the value. Clones change the same. All calls that do wait until nobody looks at it; a fiber that is cancelled
 /// meanwhile unwinds, and has changed nothing.
 pub struct Sender<T> {
-    shared: Arc<Shared<T>>,
+    pub(super) shared: Arc<Shared<T>>,
 }
 
 impl<T> Sender<T> {
@@ -177,6 +216,49 @@ impl<T> Sender<T> {
         self.receiver_count() == 0
     }
 
+    /// Waits until all receivers are gone: nobody needs another value. Somebody may [subscribe](Self::subscribe) after that. A
+    /// fiber that is cancelled while it waits unwinds.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Scheduler, sync::channel::watch};
+    ///
+    /// let scheduler = Scheduler::builder().workers(2).build()?;
+    /// let (sender, receiver) = watch::channel(0);
+    /// let fiber = scheduler.go(move || sender.closed());
+    /// drop(receiver);
+    /// fiber.join().unwrap();
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn closed(&self) {
+        or_unwind(self.closed_or_cancelled());
+    }
+
+    /// As [`closed`](Self::closed), but a fiber that is cancelled gets an error instead of unwinding.
+    ///
+    /// # Errors
+    /// The fiber is cancelled, and would have to wait.
+    pub fn closed_or_cancelled(&self) -> Result<(), Cancelled> {
+        self.wait_closed(None).map(|_| ())
+    }
+
+    /// As [`closed`](Self::closed), for so long at most: are they gone?
+    #[must_use = "the time may have been over"]
+    pub fn closed_timeout(&self, time: Duration) -> bool {
+        // Past the end of the clock is for ever.
+        or_unwind(self.wait_closed(Instant::now().checked_add(time)))
+    }
+
+    /// As [`closed`](Self::closed), until then at most: are they gone?
+    #[must_use = "the time may have been over"]
+    pub fn closed_deadline(&self, due: Instant) -> bool {
+        or_unwind(self.wait_closed(Some(due)))
+    }
+
+    fn wait_closed(&self, due: Option<Instant>) -> Result<bool, Cancelled> {
+        let is_closed = |state: &mut State, _| state.is_closed();
+        wait::wait_unless::<Closing>(&self.shared.latch, (), due, is_closed).in_time()
+    }
+
     /// How many receivers there are.
     pub fn receiver_count(&self) -> usize {
         self.shared.latch.with(|state| state.receiving)
@@ -205,8 +287,8 @@ impl<T> Drop for Sender<T> {
 
 /// Follows the value. A clone has seen what this one has.
 pub struct Receiver<T> {
-    shared: Arc<Shared<T>>,
-    seen: u64,
+    pub(super) shared: Arc<Shared<T>>,
+    pub(super) seen: u64,
 }
 
 impl<T> Receiver<T> {
@@ -328,7 +410,7 @@ impl<T> Receiver<T> {
     }
 }
 
-enum Change {
+pub(super) enum Change {
     Seen,
     Disconnected,
     TooLate,
@@ -336,19 +418,12 @@ enum Change {
 
 fn wait_for_change<T>(shared: &Shared<T>, seen: &mut u64, due: Option<Instant>) -> Result<Change, Cancelled> {
     loop {
-        let waited = wait::wait_unless::<Waiting>(&shared.latch, (), due, |state, _| {
-            state.version > *seen || state.sending == 0
-        });
-        if !waited.in_time()? {
+        let has_news = |state: &mut State, _| state.has_news(*seen);
+        if !wait::wait_unless::<Waiting>(&shared.latch, (), due, has_news).in_time()? {
             return Ok(Change::TooLate);
         }
-        let (version, is_last) = shared.latch.with(|state| (state.version, state.sending == 0));
-        if version > *seen {
-            *seen = version;
-            return Ok(Change::Seen);
-        }
-        if is_last {
-            return Ok(Change::Disconnected);
+        if let Some(change) = shared.see(seen) {
+            return Ok(change);
         }
         // It was told of what it had seen before it waited.
     }
@@ -362,7 +437,14 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.shared.latch.with(|state| state.receiving -= 1);
+        let mut wakes = Wakes::default();
+        self.shared.latch.with(|state| {
+            state.receiving -= 1;
+            if state.is_closed() {
+                state.closing.serve_all(|()| (), &mut wakes);
+            }
+        });
+        wakes.call();
     }
 }
 

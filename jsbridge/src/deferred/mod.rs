@@ -1,0 +1,15 @@
+//! Deferreds: functions that run elsewhere, and whose promises are settled where they were made.
+//!
+//! | file         | what it has                                                                |
+//! |--------------|----------------------------------------------------------------------------|
+//! | [`work`]     | one Deferred, between its maker and its fiber: settled exactly once        |
+//! | [`slot`]     | a place for a value that threads exchange without waiting                  |
+//! | [`run`]      | the fiber: takes an isolate, calls the function, sends the outcome          |
+//! | [`natives`]  | what the class's script (`host/js/deferred.js`) calls                       |
+//! | [`from_host`] | Deferreds that Rust code makes                                            |
+
+pub(crate) mod work;
+pub(crate) mod slot;
+pub(crate) mod run;
+pub(crate) mod natives;
+pub(crate) mod from_host;

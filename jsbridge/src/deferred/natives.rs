@@ -1,0 +1,229 @@
+//! What the class's script (`host/js/deferred.js`) calls.
+
+use super::run;
+use super::work::{About, Reply, Stage, Task, Work};
+use crate::clone;
+use crate::host::lazy::Globals;
+use crate::host::prelude::Prelude;
+use crate::isolate::handle::{Handle, JsResult, Scope};
+use crate::isolate::native::{Call, Native};
+use crate::realm::Local;
+use crate::realm::events::{Class, write_one};
+use crate::realm::pending::{Pending, Ticket};
+use heddle_scheduler::{NodeId, Priority};
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+type Function = for<'a> fn(Scope<'a>, &'a Local, Call<'a, '_>) -> JsResult<'a, Handle<'a>>;
+
+const FUNCTIONS: [(&CStr, Function); 12] = [
+    (c"start", start),
+    (c"cancel", cancel),
+    (c"stage", stage),
+    (c"getPriority", get_priority),
+    (c"setPriority", set_priority),
+    (c"working", working),
+    (c"workName", work_name),
+    (c"progress", progress),
+    (c"workPriority", work_priority),
+    (c"setWorkPriority", set_work_priority),
+    (c"giveWay", give_way),
+    (c"cpus", cpus),
+];
+
+static SCRIPT: Prelude = Prelude::new(c"heddle:deferred", include_str!("../host/js/deferred.js"));
+
+/// The global `Deferred`.
+pub(crate) struct DeferredGlobal;
+
+impl Globals for DeferredGlobal {
+    const NAMES: &'static [&'static CStr] = &[c"Deferred"];
+
+    fn make<'a>(scope: Scope<'a>, _which: usize) -> JsResult<'a, Handle<'a>> {
+        make_class(scope)
+    }
+}
+
+struct Natives;
+
+impl Native for Natives {
+    fn call<'a>(scope: Scope<'a>, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+        FUNCTIONS[usize::from(call.variant)].1(scope, Local::of(scope), call)
+    }
+}
+
+fn make_class(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
+    let natives = scope.new_object()?;
+    for (variant, (name, _)) in FUNCTIONS.iter().enumerate() {
+        natives.set(name, scope.new_function::<Natives>(name, variant as u8)?)?;
+    }
+    let made = SCRIPT.instantiate(scope, &[&natives])?;
+    let local = Local::of(scope);
+    let keep = |name| made.get(name).map(|function| scope.keep(function));
+    let class = Class { tell: keep(c"tell")?, origin: keep(c"origin")?, failure: keep(c"failure")? };
+    // Made twice, the first one stays.
+    if let Err(second) = local.class.set(class) {
+        [second.tell, second.origin, second.failure].into_iter().for_each(|kept| drop(scope.release(kept)));
+    }
+    made.get(c"Deferred")
+}
+
+/// `start(object, resolve, reject, function, args, level, timeout, capture, transfer, node, name, isolated, detached)`:
+/// the number of its ticket.
+fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    let (Some(bridge), Some(realm)) = (local.bridge(), local.realm()) else { return Err(no_bridge(scope)) };
+    let function = call.argument(3);
+    let optional = |index| Some(call.argument(index)).filter(|value| !value.is_undefined());
+    let shipped = bridge.codes().ship(&function, optional(7).as_ref())?;
+    for warning in shipped.take_warnings() {
+        bridge.warn(&warning);
+    }
+    let arguments = match optional(4) {
+        Some(list) => list.to_vec()?,
+        None => Vec::new(),
+    };
+    let transfer = match optional(8) {
+        Some(list) => list.to_vec()?,
+        None => Vec::new(),
+    };
+    let arguments = if arguments.is_empty() && transfer.is_empty() {
+        None
+    } else {
+        Some(clone::write(scope, &arguments, &transfer, &|index| format!("args[{index}]"))?)
+    };
+    let level = match optional(5) {
+        Some(level) => level_of(level.to_number()?),
+        None => local.priority(),
+    };
+    let timeout = match optional(6) {
+        Some(milliseconds) => {
+            Some(Duration::from_secs_f64((milliseconds.to_number()? / 1000.0).clamp(0.0, 1e9)))
+        }
+        None => None,
+    };
+    let about = About {
+        name: optional(10).map(|name| name.text()).transpose()?,
+        realm,
+        depth: local.work().map_or(0, |work| work.about.depth + 1),
+        isolated: call.argument(11).is_truthy(),
+        node: optional(9).map(|node| node.to_number()).transpose()?.map(|node| NodeId(node as u32)),
+        due: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+    };
+    let mailbox = local.mailbox();
+    let ticket = local.pending().borrow_mut().next();
+    let task = Task::Call { function: shipped, arguments };
+    let work = Arc::new(Work::new(level, about, task, Reply::Isolate { mailbox, ticket }));
+    let made_at = if bridge.traces { Some(scope.keep(scope.new_error()?)) } else { None };
+    let timer = work.about.due.map(|due| local.timers().borrow_mut().set_timeout(due, ticket));
+    local.pending().borrow_mut().insert(Pending {
+        work: work.clone(),
+        object: scope.keep(call.argument(0)),
+        resolve: scope.keep(call.argument(1)),
+        reject: scope.keep(call.argument(2)),
+        made_at,
+        timer,
+        detached: call.argument(12).is_truthy(),
+    });
+    bridge.counters.made(level);
+    run::spawn(&bridge, &work);
+    Ok(scope.number(ticket.to_number()))
+}
+
+fn no_bridge(scope: Scope<'_>) -> Handle<'_> {
+    scope.type_error("Deferred: there is no bridge here that could run it")
+}
+
+fn level_of(number: f64) -> Priority {
+    Priority::ALL.get(number as usize).copied().unwrap_or_default()
+}
+
+/// The pending Deferred that the first argument names.
+fn named(local: &Local, call: Call<'_, '_>) -> Option<(Ticket, Arc<Work>)> {
+    let ticket = call.argument(0);
+    if !ticket.is_number() {
+        return None;
+    }
+    let pending = local.pending().borrow();
+    let ticket = pending.find(ticket.to_number().ok()?)?;
+    pending.get(ticket).map(|pending| (ticket, pending.work.clone()))
+}
+
+/// `cancel(ticket, reason)`: true if it was pending, and is rejected now.
+fn cancel<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    let ended = match named(local, call) {
+        Some((ticket, work)) if work.end() => {
+            if let Some(bridge) = local.bridge() {
+                bridge.counters.cancelled(work.priority());
+            }
+            local.resolve(scope, ticket, Err(call.argument(1)))?;
+            true
+        }
+        // Its outcome is on the way.
+        _ => false,
+    };
+    Ok(scope.boolean(ended))
+}
+
+fn stage<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    match named(local, call).map(|(_, work)| work.stage()) {
+        Some(Stage::Queued) => scope.string("queued"),
+        Some(Stage::Running) => scope.string("running"),
+        Some(Stage::Settled) | None => Ok(scope.undefined()),
+    }
+}
+
+fn get_priority<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    Ok(match named(local, call) {
+        Some((_, work)) => scope.number(f64::from(work.priority() as u8)),
+        None => scope.undefined(),
+    })
+}
+
+fn set_priority<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    let level = level_of(call.argument(1).to_number()?);
+    if let Some((_, work)) = named(local, call) {
+        work.set_priority(level);
+    }
+    Ok(scope.undefined())
+}
+
+fn working<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    Ok(scope.boolean(local.work().is_some()))
+}
+
+fn work_name<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    match local.work().and_then(|work| work.about.name.clone()) {
+        Some(name) => scope.string(&name),
+        None => Ok(scope.undefined()),
+    }
+}
+
+fn progress<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    if let Some(work) = local.work() {
+        work.progress(write_one(scope, call.argument(0), "progress")?);
+    }
+    Ok(scope.undefined())
+}
+
+fn work_priority<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    Ok(scope.number(f64::from(local.priority() as u8)))
+}
+
+fn set_work_priority<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    let level = level_of(call.argument(0).to_number()?);
+    if let Some(work) = local.work() {
+        work.set_priority(level);
+    }
+    Ok(scope.undefined())
+}
+
+/// `giveWay(always)`: lets others run; without `always` only more urgent ones.
+fn give_way<'a>(scope: Scope<'a>, _: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    scope.give_way(call.argument(0).is_truthy());
+    Ok(scope.undefined())
+}
+
+fn cpus<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    Ok(scope.number(local.bridge().map_or(1, |bridge| bridge.cpus) as f64))
+}

@@ -1,0 +1,174 @@
+//! Variables that are sent along.
+
+use super::{Journey, result_of};
+
+fn warnings_of(source: &str) -> Vec<String> {
+    Journey::new().send(source).unwrap().take_warnings()
+}
+
+#[test]
+fn variables_of_each_kind_are_sent_by_value() {
+    let cases = [
+        ("(() => { let k = 1; return () => k })()", "1"),
+        ("(() => { const k = 'a'; return () => k })()", "a"),
+        ("(() => { var k = 2n; return () => k })()", "2"),
+        ("(k => () => k)(true)", "true"),
+        ("(({ k: [j] }) => () => j)({ k: [5] })", "5"),
+        ("(() => { try { throw 4 } catch (k) { return () => k } })()", "4"),
+        ("[1, 2, 3].map(k => () => k)[1]", "2"),
+        ("(() => { const fs = []; for (let k = 0; k < 3; k++) fs.push(() => k); return fs[2] })()", "2"),
+        ("(() => { const a = 1; return () => { const b = 2; return (() => a + b)() } })()", "3"),
+        ("(() => { let k = 1; const f = () => k; k = 7; return f })()", "7"),
+        ("const k = 3; () => k", "3"),
+        ("let k = 3; class B {} function g() { return k } var h = 4; () => g() + h + B.name", "7B"),
+        ("globalThis.k = 12; () => k", "12"),
+        ("(() => { const Math = { max: 'mine' }; return () => Math.max })()", "mine"),
+        ("const parseInt = 'mine'; () => parseInt", "mine"),
+        ("function isNaN() { return 'mine' } () => isNaN(1)", "mine"),
+        ("(() => { let k; return () => String(k) })()", "undefined"),
+        ("(() => { const k = 1; return () => typeof k })()", "number"),
+        ("() => typeof nobodyKnowsThis", "undefined"),
+        ("(() => { const \\u{6b} = 8; return () => \\u006b })()", "8"),
+        ("(() => { const \u{e9}t\u{e9} = 8; return () => \u{e9}t\u{e9} })()", "8"),
+        (
+            "(() => { const k = 1; return function () { return k + this.j } })().bind === 1 || \
+          (() => { const k = 1; return ({ m() { return k } }).m })()",
+            "1",
+        ),
+        ("(() => { const k = 1; return ({ [k + 1]() { return k } })[2] })()", "1"),
+        (
+            "(() => { const k = 1; return Object.getOwnPropertyDescriptor({ get x() { return k } }, 'x').get })()",
+            "1",
+        ),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn objects_that_several_share_are_shared_there() {
+    let source = "(() => { const o = { n: 1 }, p = o; const bump = () => { o.n++; return o }; \
+        return () => bump() === p && p.n })()";
+    assert_eq!(result_of(source), "2");
+}
+
+#[test]
+fn values_keep_what_a_structured_clone_keeps() {
+    let cases = [
+        ("(() => { const k = new Map([[1, new Date(5)]]); return () => k.get(1).getTime() })()", "5"),
+        ("(() => { const k = /a+/g; return () => k.exec('baa')[0] })()", "aa"),
+        ("(() => { const k = new TypeError('t'); return () => k instanceof TypeError && k.message })()", "t"),
+        ("(() => { const k = [1, , 3]; return () => 1 in k })()", "false"),
+        ("(() => { const k = -0; return () => Object.is(k, -0) })()", "true"),
+        (
+            "(() => { const b = new ArrayBuffer(8), x = new Uint8Array(b), y = new Uint8Array(b); x[1] = 7; \
+              const set = () => { x[0] = 5 }; return () => { set(); return y[0] + y[1] } })()",
+            "12",
+        ),
+        ("(() => { const o = {}; o.self = o; const p = [o]; return () => p[0].self === o })()", "true"),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn functions_take_along_the_functions_that_they_use() {
+    let cases = [
+        ("(() => { const two = () => 2, four = () => two() * 2; return () => four() + two() })()", "6"),
+        ("(() => { const f = n => n < 2 ? 1 : n * f(n - 1); return () => f(5) })()", "120"),
+        ("(() => { const f = (n = 4) => n < 2 ? 1 : n * f(n - 1); return f })()", "24"),
+        (
+            "(() => { const even = n => n === 0 || odd(n - 1), odd = n => n !== 0 && even(n - 1); \
+              return () => [even(10), odd(7), even(3)].join() })()",
+            "true,true,false",
+        ),
+        ("(() => { function f(n) { return n ? n + f(n - 1) : 0 } return () => f(3) })()", "6"),
+        ("(() => { const k = 2; async function g() { return k } return async () => await g() + 1 })()", "3"),
+        ("(() => { function* g() { yield* [1, 2] } return () => [...g()].length })()", "2"),
+        ("(() => { const same = () => 1; const a = same, b = same; return () => a === b })()", "true"),
+        (
+            "(() => { const o = { get g() { return 1 } }; const { m } = { m(a) { return a } }; return () => m(3) })()",
+            "3",
+        ),
+        ("(() => { const f = () => f.n; f.n = 5; return () => f() })()", "5"),
+        ("(() => { const f = () => 1; f.g = () => f; return () => f.g() === f })()", "true"),
+        ("function a() { return b() + 1 } function b() { return 41 } a", "42"),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn classes_are_sent_with_what_their_parts_use() {
+    let cases = [
+        ("(() => { const k = 3; class A { m() { return k } } return () => new A().m() })()", "3"),
+        ("(() => { const k = 3; class A { f = k } return () => new A().f })()", "3"),
+        (
+            "(() => { const k = 3; class A { #m() { return k } m() { return this.#m() } } return () => new A().m() })()",
+            "3",
+        ),
+        ("(() => { const k = 3; class A { static get s() { return k } } return () => A.s })()", "3"),
+        (
+            "(() => { class A { a() { return 1 } } class B extends A { b() { return super.a() + 1 } } \
+              return () => new B().b() })()",
+            "2",
+        ),
+        (
+            "(() => { class A { b() { return new B() } } class B extends A { n() { return 7 } } \
+              return () => new A().b().n() })()",
+            "7",
+        ),
+        (
+            "(() => { class A { clone() { return new A() } } return () => new A().clone() instanceof A })()",
+            "true",
+        ),
+        ("class P { constructor(x) { this.x = x } } () => new P(4).x", "4"),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn capture_goes_before_variables_and_globals() {
+    let cases = [
+        ("(() => { const k = 1; return [() => k, { k: 2 }] })()", "2"),
+        ("[() => k + j, { k: 2, j: 3, unused: Promise.resolve() }]", "5"),
+        ("[() => Math, { Math: 9 }]", "9"),
+        ("[() => typeof k, { k: 1 }]", "number"),
+        ("[() => f(2), { f: n => n * 2 }]", "4"),
+        ("(() => { const helper = () => secret; return [() => helper(), { secret: 6 }] })()", "6"),
+        ("[() => k, { get k() { return 7 } }]", "7"),
+        ("[function () { return eval('k') }, { k: 8 }]", "8"),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn values_are_those_of_the_moment() {
+    let mut journey = Journey::new();
+    let make = "globalThis.n = 0; globalThis.f = (() => { let k = 0; return { get: () => k, set: v => k = v } })(); f.get";
+    assert_eq!(journey.go(make, "f => f()"), "0");
+    assert_eq!(journey.go("f.set(5); f.get", "f => f()"), "5");
+    assert_eq!(journey.go("n = 6; () => n", "f => f()"), "6");
+}
+
+#[test]
+fn writing_to_a_captured_variable_is_warned_of_once() {
+    let mut journey = Journey::new();
+    let source = "globalThis.f ??= (() => { let k = 1, j = 2; return () => { k += j; return k } })(); f";
+    let shipment = journey.send(source).unwrap();
+    let warning = "Deferred: a function (main.js:2:52) writes to 'k', of which it has a copy: nobody else sees what is \
+        written";
+    assert_eq!(shipment.take_warnings(), [warning]);
+    assert_eq!(journey.call(shipment, "f => f()").unwrap(), "3");
+    assert!(journey.send(source).unwrap().take_warnings().is_empty());
+    assert!(warnings_of("(() => { let k = 1; return () => k })()").is_empty());
+    let helper = warnings_of("(() => { let n = 0; const next = () => n++; return () => next() })()");
+    assert!(helper[0].starts_with("Deferred: next (main.js:2:34) writes to 'n'"), "{helper:?}");
+}

@@ -1,0 +1,220 @@
+// The class `Deferred`. Gets the host's functions, gives back the class and what the host calls of it.
+(function (natives) {
+  'use strict';
+
+  const { start, cancel, stage, getPriority, setPriority, expect } = natives;
+  const { working, workName, progress, workPriority, setWorkPriority, giveWay } = natives;
+  // Taken now: scripts may change what is on the prototypes later.
+  const { Promise, DOMException, Error, TypeError, RangeError, Symbol, String, Object, Array } = globalThis;
+  const { apply, defineProperty } = Reflect;
+  const { isArray } = Array;
+  const { isInteger, isFinite } = Number;
+  const { min, ceil, max } = Math;
+  const { freeze } = Object;
+  const slice = Array.prototype.slice;
+  const indexOf = Array.prototype.indexOf;
+  const split = String.prototype.split;
+
+  const LEVELS = ['critical', 'high', 'normal', 'low', 'background'];
+
+  function levelOf(value, where) {
+    const level = apply(indexOf, LEVELS, [value]);
+    if (level < 0) {
+      throw new TypeError(`${where}: '${String(value)}' is no priority; there are 'critical', 'high', 'normal', 'low' and 'background'`);
+    }
+    return level;
+  }
+
+  function wrong(option, wanted, value) {
+    const got = value === null ? 'null' : typeof value;
+    return new TypeError(`Deferred: the option '${option}' must be ${wanted}, not ${got}`);
+  }
+
+  function aborted(reason) {
+    return reason === undefined ? new DOMException('the Deferred was cancelled', 'AbortError') : reason;
+  }
+
+  class Deferred extends Promise {
+    #ticket;
+    #level;
+    #onprogress = null;
+
+    constructor(fn, options) {
+      let resolve, reject;
+      super((yes, no) => { resolve = yes; reject = no; });
+      if (typeof fn !== 'function') {
+        throw new TypeError(`Deferred: the first argument must be a function, not ${fn === null ? 'null' : typeof fn}`);
+      }
+      if (options === undefined) {
+        this.#ticket = start(this, resolve, reject, fn);
+        return;
+      }
+      if (options === null || typeof options !== 'object') {
+        throw new TypeError('Deferred: the options must be an object, like { args: [1, 2], priority: \'high\' }');
+      }
+      const { args, priority, timeout, signal, capture, transfer, node, name, isolated, detached } = options;
+      if (args !== undefined && !isArray(args)) throw wrong('args', 'an array', args);
+      if (transfer !== undefined && !isArray(transfer)) throw wrong('transfer', 'an array', transfer);
+      if (capture !== undefined && (capture === null || typeof capture !== 'object')) {
+        throw wrong('capture', 'an object, like { k }', capture);
+      }
+      if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
+        throw wrong('timeout', 'a number of milliseconds', timeout);
+      }
+      if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node);
+      if (name !== undefined && typeof name !== 'string') throw wrong('name', 'a string', name);
+      const level = priority === undefined ? undefined : levelOf(priority, 'Deferred');
+      if (signal !== undefined) {
+        if (signal === null || typeof signal !== 'object' || typeof signal.addEventListener !== 'function') {
+          throw wrong('signal', 'an AbortSignal', signal);
+        }
+        if (signal.aborted) {
+          reject(signal.reason);
+          return;
+        }
+        // A signal may live for long, and must not hold what is over.
+        const [yes, no] = [resolve, reject];
+        const onabort = () => { this.cancel(signal.reason); };
+        const leave = () => { signal.removeEventListener('abort', onabort); };
+        resolve = (value) => { leave(); yes(value); };
+        reject = (error) => { leave(); no(error); };
+        this.#begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached);
+        signal.addEventListener('abort', onabort);
+        return;
+      }
+      this.#begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached);
+    }
+
+    #begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached) {
+      this.#ticket = start(this, resolve, reject, fn, args, level, timeout === Infinity ? undefined : timeout,
+        capture, transfer, node, name, !!isolated, !!detached);
+    }
+
+    get priority() {
+      const level = getPriority(this.#ticket);
+      if (level !== undefined) this.#level = level;
+      return LEVELS[this.#level];
+    }
+
+    set priority(value) {
+      this.#level = levelOf(value, 'Deferred.priority');
+      setPriority(this.#ticket, this.#level);
+    }
+
+    get state() {
+      return stage(this.#ticket) ?? 'settled';
+    }
+
+    get onprogress() {
+      return this.#onprogress;
+    }
+
+    set onprogress(listener) {
+      this.#onprogress = typeof listener === 'function' ? listener : null;
+    }
+
+    cancel(reason) {
+      return cancel(this.#ticket, aborted(reason));
+    }
+
+    get [Symbol.toStringTag]() {
+      return 'Deferred';
+    }
+
+    // What `then` makes is a promise: it has no function to run.
+    static get [Symbol.species]() {
+      return Promise;
+    }
+
+    static run(fn, ...args) {
+      return new Deferred(fn, { args });
+    }
+
+    static async map(items, fn, options) {
+      if (typeof fn !== 'function') throw new TypeError('Deferred.map: the second argument must be a function');
+      const { chunk, capture, ...rest } = options ?? {};
+      const all = isArray(items) ? items : Array.from(items);
+      const count = all.length;
+      if (chunk !== undefined && !(isInteger(chunk) && chunk > 0)) throw wrong('chunk', 'a positive whole number', chunk);
+      // Four for each CPU: enough to even out what takes longer, and few messages.
+      const size = chunk ?? max(1, ceil(count / (4 * natives.cpus())));
+      const parts = [];
+      for (let begin = 0; begin < count; begin += size) {
+        const part = apply(slice, all, [begin, min(begin + size, count)]);
+        parts.push(new Deferred(mapPart(fn), { ...rest, args: [part, begin], capture: { ...capture, fn } }));
+      }
+      let results;
+      try {
+        results = await Promise.all(parts);
+      } catch (error) {
+        for (const part of parts) part.cancel();
+        throw error;
+      }
+      return results.flat();
+    }
+
+    static get current() {
+      return working() ? current : null;
+    }
+  }
+
+  // Runs elsewhere: `fn` is captured.
+  const mapPart = (fn) => async (part, begin) => {
+    const results = [];
+    for (let i = 0; i < part.length; i++) {
+      const result = fn(part[i], begin + i);
+      results.push(typeof result === 'object' && result !== null ? await result : result);
+    }
+    return results;
+  };
+
+  // The inherited ones would call our constructor with a function of theirs.
+  for (const name of ['all', 'allSettled', 'any', 'race', 'resolve', 'reject', 'withResolvers', 'try']) {
+    const own = Promise[name];
+    defineProperty(Deferred, name, {
+      value: { [name](...args) { return apply(own, Promise, args); } }[name],
+      writable: true, enumerable: false, configurable: true,
+    });
+  }
+
+  // What a function can ask of the Deferred that it runs in.
+  const current = freeze({
+    progress(value) { progress(value); },
+    get priority() { return LEVELS[workPriority()]; },
+    set priority(value) { setWorkPriority(levelOf(value, 'Deferred.current.priority')); },
+    get name() { return workName(); },
+    yield() { giveWay(true); },
+    checkpoint() { giveWay(false); },
+    get [Symbol.toStringTag]() { return 'Deferred.current'; },
+  });
+
+  function tell(deferred, value) {
+    const listener = deferred.onprogress;
+    if (listener !== null) apply(listener, deferred, [value]);
+  }
+
+  // What was thrown elsewhere says also where its Deferred was made.
+  function origin(thrown, name, made) {
+    if (!(thrown instanceof Error) || typeof thrown.stack !== 'string') return;
+    const lines = apply(split, made, ['\n']);
+    let places = '';
+    // Without our own frames.
+    for (const line of lines) if (line !== '' && !line.includes('heddle:deferred')) places += `${line}\n`;
+    const what = name === undefined ? 'Deferred' : `Deferred '${name}'`;
+    const end = thrown.stack === '' || thrown.stack.endsWith('\n') ? '' : '\n';
+    defineProperty(thrown, 'stack', {
+      value: `${thrown.stack}${end}    --- ${what}, made:\n${places}`,
+      writable: true, enumerable: false, configurable: true,
+    });
+  }
+
+  function failure(name, message) {
+    if (name === 'AbortError' || name === 'TimeoutError') return new DOMException(message, name);
+    const error = new Error(message);
+    defineProperty(error, 'name', { value: name, writable: true, enumerable: false, configurable: true });
+    defineProperty(error, 'stack', { value: '', writable: true, enumerable: false, configurable: true });
+    return error;
+  }
+
+  return { Deferred, tell, origin, failure };
+})

@@ -1,0 +1,234 @@
+//! Main realms: an isolate in which a host evaluates scripts, one after the other, on a fiber of its own.
+//!
+//! The fiber sleeps while there is nothing to do. It has the priority of the most urgent letter that waits for it: the
+//! outcome of a Critical Deferred is told ahead of everything else that is Normal, also of other fibers.
+
+use super::Local;
+use super::events::write_one;
+use super::mailbox::{Letter, Mailbox};
+use crate::bridge::{Bridge, Script, Shared};
+use crate::clone::{self, Message};
+use crate::deferred::slot::Slot;
+use crate::error::Error;
+use crate::isolate::enter::StackTop;
+use crate::isolate::handle::{Handle, JsResult, Scope};
+use crate::isolate::kept::Kept;
+use crate::isolate::pool::RealmId;
+use crate::value::Value;
+use heddle_scheduler::Priority;
+use heddle_scheduler::sync::channel::{self, OneshotReceiver, OneshotSender};
+use serde::de::DeserializeOwned;
+use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
+
+/// An isolate that stays, and its event loop: scripts that are evaluated in it share their globals, and the Deferreds
+/// that they make are settled in it. Made by [`Bridge::realm`].
+///
+/// Dropping it lets what is pending in it come to its end, by itself.
+///
+/// ```
+/// use heddle_jsbridge::{Bridge, Value};
+/// use heddle_scheduler::Scheduler;
+///
+/// let scheduler = Scheduler::builder().workers(2).build()?;
+/// let bridge = Bridge::builder(&scheduler).build()?;
+/// let realm = bridge.realm()?;
+/// realm.eval("const limit = 10; let sum = 0;").join()?;
+/// realm.eval("sum = await new Deferred(() => { let n = 0; while (n < limit) n++; return n })").join()?;
+/// assert_eq!(realm.eval("sum").join()?, Value::Number(10.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Realm {
+    mailbox: Arc<Mailbox>,
+    ended: Option<OneshotReceiver<Result<(), Error>>>,
+}
+
+impl Bridge<'_> {
+    /// A new main realm of Normal priority; see [`Realm`].
+    ///
+    /// # Errors
+    /// The system has no memory for its isolate.
+    pub fn realm(&self) -> Result<Realm, Error> {
+        self.realm_with(Priority::Normal)
+    }
+
+    /// A new main realm. Scripts in it, and its timers, have that priority; outcomes of Deferreds have theirs.
+    ///
+    /// # Errors
+    /// The system has no memory for its isolate.
+    pub fn realm_with(&self, priority: Priority) -> Result<Realm, Error> {
+        let mailbox = Arc::new(Mailbox::new());
+        let (begun, begins) = channel::oneshot();
+        let (end, ended) = channel::oneshot();
+        let (shared, own) = (self.shared.clone(), mailbox.clone());
+        let fiber = shared.spawner.clone().fiber().name("realm").priority(priority).go(move || {
+            let top = StackTop::here(shared.stack_size);
+            // Whoever asked may have gone.
+            let _ = end.send(live(&shared, own, priority, begun, top));
+        });
+        mailbox.follow(fiber, priority);
+        begins.recv().unwrap_or_else(|_| Err(Error::cancelled()))?;
+        Ok(Realm { mailbox, ended: Some(ended) })
+    }
+}
+
+/// The fiber of a realm.
+fn live(
+    shared: &Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    priority: Priority,
+    begun: OneshotSender<Result<(), Error>>,
+    top: StackTop,
+) -> Result<(), Error> {
+    mailbox.own();
+    let id = RealmId::new();
+    let mut isolate = match shared.make_isolate() {
+        Ok(isolate) => isolate,
+        Err(error) => {
+            let _ = begun.send(Err(error));
+            return Ok(());
+        }
+    };
+    let lived = isolate.enter(top, |scope| {
+        let local = Local::of(scope);
+        local.begin(shared, id, priority, None);
+        local.open(mailbox);
+        let _ = begun.send(Ok(()));
+        let lived = serve(shared, scope, local);
+        local.end(scope);
+        lived
+    });
+    shared.pool.forget_realm(id);
+    lived
+}
+
+fn serve(shared: &Shared, scope: Scope<'_>, local: &Local) -> Result<(), Error> {
+    loop {
+        scope.rearm();
+        let step = scope.run_jobs().and_then(|()| {
+            local.answer(scope);
+            shared.report_rejections(scope, None);
+            local.turn(scope)
+        });
+        match step {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) if error.is_cancelled() => return Err(error),
+            // A job or a timer's function took too long, and was ended.
+            Err(error) => shared.uncaught_error(error),
+        }
+    }
+}
+
+impl Realm {
+    /// Evaluates a script in it, after those before. `await` is allowed at its top level.
+    ///
+    /// The result is that of the last statement. If it is a promise, what it is fulfilled with.
+    pub fn eval(&self, script: impl Into<Script>) -> RealmEval {
+        let script = script.into();
+        self.start(move |scope| scope.eval_async(&script.name, &script.source))
+    }
+
+    fn start(
+        &self,
+        evaluate: impl for<'a> FnOnce(Scope<'a>) -> JsResult<'a, Handle<'a>> + Send + 'static,
+    ) -> RealmEval {
+        let (tell, outcome) = channel::oneshot();
+        let task = Box::new(move |scope: Scope<'_>| {
+            match evaluate(scope).and_then(|value| scope.promise_of(value)) {
+                Ok(value) => {
+                    let value = scope.keep(value);
+                    Local::of(scope).asked().borrow_mut().push(Asked { value, tell: Slot::new(Some(tell)) });
+                }
+                Err(thrown) => {
+                    let error = thrown.into_error();
+                    let _ = tell.send(Err(scope.check_stopped().err().unwrap_or(error)));
+                }
+            }
+        });
+        self.mailbox.post(Priority::Normal, Letter::Task(task));
+        RealmEval(outcome)
+    }
+
+    /// Waits until nothing is pending in it any more.
+    ///
+    /// # Errors
+    /// The scheduler was stopped.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let Some(ended) = self.ended.take() else { return Ok(()) };
+        drop(self);
+        ended.recv().unwrap_or_else(|_| Err(Error::cancelled()))
+    }
+}
+
+impl Drop for Realm {
+    fn drop(&mut self) {
+        let close = Box::new(|scope: Scope<'_>| Local::of(scope).close());
+        // Behind all that was asked before.
+        self.mailbox.post(Priority::Normal, Letter::Task(close));
+    }
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realm").finish_non_exhaustive()
+    }
+}
+
+/// A script that was evaluated, and whoever waits for its result.
+pub(crate) struct Asked {
+    value: Kept,
+    tell: Slot<OneshotSender<Result<Message, Error>>>,
+}
+
+impl Local {
+    /// Tells those whose scripts have a result by now.
+    fn answer(&self, scope: Scope<'_>) {
+        let asked: &RefCell<Vec<Asked>> = self.asked();
+        let mut index = 0;
+        while index < asked.borrow().len() {
+            let value = scope.kept(&asked.borrow()[index].value);
+            let Some(settled) = scope.settled(&value) else {
+                index += 1;
+                continue;
+            };
+            let Asked { value, tell } = asked.borrow_mut().remove(index);
+            drop(scope.release(value));
+            let outcome =
+                settled.and_then(|value| write_one(scope, value, "result")).map_err(Handle::into_error);
+            if let Some(tell) = tell.take() {
+                let _ = tell.send(outcome);
+            }
+        }
+    }
+}
+
+/// A script that was given to [`Realm::eval`], and its result to come. Dropping it lets the script go on by itself.
+pub struct RealmEval(OneshotReceiver<Result<Message, Error>>);
+
+impl RealmEval {
+    /// Waits for the result. In a fiber this suspends; elsewhere it blocks the thread.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn join(self) -> Result<Value, Error> {
+        let message = self.0.recv().unwrap_or_else(|_| Err(Error::cancelled()))?;
+        clone::to_value(&message)
+    }
+
+    /// The same, as a type of the caller's.
+    ///
+    /// # Errors
+    /// See [`Error`]; also if the result is no `T`.
+    pub fn join_as<T: DeserializeOwned>(self) -> Result<T, Error> {
+        let message = self.0.recv().unwrap_or_else(|_| Err(Error::cancelled()))?;
+        clone::from_message(&message)
+    }
+}
+
+impl fmt::Debug for RealmEval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealmEval").finish_non_exhaustive()
+    }
+}

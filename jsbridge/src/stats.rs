@@ -1,0 +1,132 @@
+//! Numbers of a bridge.
+
+use crate::bridge::Shared;
+use heddle_scheduler::Priority;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+/// What is counted.
+#[derive(Default)]
+pub(crate) struct Counters {
+    levels: [LevelCounters; Priority::ALL.len()],
+    memory_most: AtomicUsize,
+}
+
+#[derive(Default)]
+struct LevelCounters {
+    made: AtomicU64,
+    returned: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    timed_out: AtomicU64,
+}
+
+impl Counters {
+    fn count(&self, level: Priority, which: impl FnOnce(&LevelCounters) -> &AtomicU64) {
+        which(&self.levels[level as usize]).fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn made(&self, level: Priority) {
+        self.count(level, |counters| &counters.made);
+    }
+
+    pub(crate) fn ran(&self, level: Priority, returned: bool) {
+        self.count(level, |counters| if returned { &counters.returned } else { &counters.failed });
+    }
+
+    /// An isolate had so many bytes in use.
+    pub(crate) fn had_memory(&self, bytes: usize) {
+        if self.memory_most.load(Ordering::Relaxed) < bytes {
+            self.memory_most.fetch_max(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn cancelled(&self, level: Priority) {
+        self.count(level, |counters| &counters.cancelled);
+    }
+
+    pub(crate) fn timed_out(&self, level: Priority) {
+        self.count(level, |counters| &counters.timed_out);
+    }
+}
+
+/// What happens and has happened in a bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Deferreds and scripts, by the priority that they had.
+    pub deferreds: [DeferredStats; Priority::ALL.len()],
+    /// Isolates in use now.
+    pub isolates: usize,
+    /// The most bytes that one isolate had in use.
+    pub memory_most: usize,
+}
+
+/// The Deferreds and scripts of one priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeferredStats {
+    /// Given to the bridge.
+    pub made: u64,
+    /// Those that ran and returned a value.
+    pub returned: u64,
+    /// Those that ran and have an error.
+    pub failed: u64,
+    /// Those that were cancelled by their maker.
+    pub cancelled: u64,
+    /// Those that took longer than their timeout.
+    pub timed_out: u64,
+}
+
+impl Stats {
+    /// Of all priorities.
+    pub fn total(&self) -> DeferredStats {
+        self.deferreds.iter().fold(DeferredStats::default(), |sum, level| DeferredStats {
+            made: sum.made + level.made,
+            returned: sum.returned + level.returned,
+            failed: sum.failed + level.failed,
+            cancelled: sum.cancelled + level.cancelled,
+            timed_out: sum.timed_out + level.timed_out,
+        })
+    }
+
+    pub(crate) fn of(bridge: &Shared) -> Stats {
+        let deferreds = std::array::from_fn(|level| {
+            let counters = &bridge.counters.levels[level];
+            let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            DeferredStats {
+                made: load(&counters.made),
+                returned: load(&counters.returned),
+                failed: load(&counters.failed),
+                cancelled: load(&counters.cancelled),
+                timed_out: load(&counters.timed_out),
+            }
+        });
+        Stats {
+            deferreds,
+            isolates: bridge.pool.stats().leased,
+            memory_most: bridge.counters.memory_most.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<12}{:>10}{:>10}{:>8}{:>11}{:>11}",
+            "deferreds", "made", "returned", "failed", "cancelled", "timed out"
+        )?;
+        for (priority, level) in Priority::ALL.iter().zip(&self.deferreds) {
+            if level.made > 0 {
+                let DeferredStats { made, returned, failed, cancelled, timed_out } = level;
+                writeln!(
+                    f,
+                    "{:<12}{made:>10}{returned:>10}{failed:>8}{cancelled:>11}{timed_out:>11}",
+                    priority.to_string()
+                )?;
+            }
+        }
+        write!(f, "isolates in use: {}", self.isolates)
+    }
+}

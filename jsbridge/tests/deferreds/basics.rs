@@ -1,0 +1,214 @@
+//! Making Deferreds, and what comes of them.
+
+use crate::{run, text};
+use heddle_jsbridge::Value;
+
+#[test]
+fn a_function_runs_elsewhere_and_its_promise_has_the_result() {
+    assert_eq!(run("await new Deferred(() => 6 * 7)"), Ok(Value::Number(42.0)));
+    assert_eq!(run("await new Deferred((a, b) => a + b, { args: [2, 3] })"), Ok(Value::Number(5.0)));
+    assert_eq!(run("await Deferred.run((a, b) => a + b, 'he', 'ddle')"), Ok(Value::from("heddle")));
+    assert_eq!(
+        run("await new Deferred(async n => { await null; return n + 1 }, { args: [1] })"),
+        Ok(Value::Number(2.0))
+    );
+    assert_eq!(run("await new Deferred(() => undefined)"), Ok(Value::Undefined));
+}
+
+#[test]
+fn it_is_a_promise() {
+    assert_eq!(
+        text(
+            "const d = new Deferred(() => 1);
+             const all = [d instanceof Promise, d instanceof Deferred, Object.prototype.toString.call(d),
+                 d.then(x => x) instanceof Deferred, d.then(x => x) instanceof Promise, Deferred.resolve(1) instanceof Deferred,
+                 (await Promise.all([d, Deferred.run(() => 2)])).join(), (await Deferred.all([d, 3])).join(),
+                 await Deferred.race([d]), await Deferred.any([d]), (await Deferred.allSettled([d]))[0].status,
+                 await Deferred.resolve(7), await Deferred.reject(8).catch(x => x), typeof Deferred.withResolvers().resolve,
+                 await Deferred.try(() => 9), await d.finally(() => {})];
+             all.join(' ')"
+        ),
+        "true true [object Deferred] false true false 1,2 1,3 1 1 fulfilled 7 8 function 9 1"
+    );
+}
+
+#[test]
+fn what_was_thrown_comes_back() {
+    assert_eq!(
+        text(
+            "const seen = [];
+             for (const f of [() => { throw new RangeError('far') }, async () => { throw new TypeError('odd') }, () => null.x]) {
+                 try { await new Deferred(f) } catch (e) { seen.push(e instanceof Error, e.constructor.name, e.message) }
+             }
+             seen.join()"
+        ),
+        "true,RangeError,far,true,TypeError,odd,true,TypeError,cannot read property 'x' of null"
+    );
+    assert_eq!(text("await new Deferred(() => { throw 'text' }).catch(x => 'caught ' + x)"), "caught text");
+}
+
+#[test]
+fn an_error_tells_both_where_it_was_thrown_and_where_its_deferred_was_made() {
+    let stack = text(
+        "function thrower() { throw new Error('deep') }
+         let stack;
+         try { await new Deferred('()=>1' && (() => { throw new Error('deep') }), { name: 'counter' }) } catch (e) { stack = e.stack }
+         stack",
+    );
+    assert!(stack.contains("--- Deferred 'counter', made:"), "{stack}");
+    assert!(stack.contains("<eval>:3"), "{stack}");
+}
+
+#[test]
+fn wrong_use_is_refused_where_it_happens() {
+    for (made, message) in [
+        ("new Deferred()", "TypeError: Deferred: the first argument must be a function, not undefined"),
+        ("new Deferred(1)", "TypeError: Deferred: the first argument must be a function, not number"),
+        ("new Deferred(null)", "TypeError: Deferred: the first argument must be a function, not null"),
+        (
+            "new Deferred(() => 1, 5)",
+            "TypeError: Deferred: the options must be an object, like { args: [1, 2], priority: 'high' }",
+        ),
+        (
+            "new Deferred(() => 1, { args: 5 })",
+            "TypeError: Deferred: the option 'args' must be an array, not number",
+        ),
+        (
+            "new Deferred(() => 1, { timeout: -1 })",
+            "TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not number",
+        ),
+        (
+            "new Deferred(() => 1, { timeout: '1' })",
+            "TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not string",
+        ),
+        (
+            "new Deferred(() => 1, { priority: 'urgent' })",
+            "TypeError: Deferred: 'urgent' is no priority; there are 'critical', 'high', 'normal', 'low' and 'background'",
+        ),
+        (
+            "new Deferred(() => 1, { signal: {} })",
+            "TypeError: Deferred: the option 'signal' must be an AbortSignal, not object",
+        ),
+        (
+            "new Deferred(() => 1, { name: 1 })",
+            "TypeError: Deferred: the option 'name' must be a string, not number",
+        ),
+        (
+            "new Deferred(() => 1, { node: 1.5 })",
+            "TypeError: Deferred: the option 'node' must be the number of a NUMA node, not number",
+        ),
+        ("Deferred(() => 1)", "TypeError: class constructors must be invoked with 'new'"),
+    ] {
+        assert_eq!(
+            text(&format!("let m; try {{ {made} }} catch (e) {{ m = String(e) }} m")),
+            message,
+            "{made}"
+        );
+    }
+}
+
+#[test]
+fn deferreds_make_deferreds() {
+    assert_eq!(
+        run("await new Deferred(async () => {
+                 const parts = [1, 2, 3].map(n => new Deferred(n => n * n, { args: [n] }));
+                 return (await Promise.all(parts)).reduce((a, b) => a + b);
+             })"),
+        Ok(Value::Number(14.0))
+    );
+}
+
+#[test]
+fn timers_call_in_the_order_of_their_times() {
+    assert_eq!(
+        text(
+            "const seen = [];
+             const later = (ms, x) => new Promise(done => setTimeout(() => { seen.push(x); done() }, ms));
+             const cleared = setTimeout(() => seen.push('never'), 1);
+             clearTimeout(cleared); clearTimeout(cleared); clearTimeout(undefined); clearTimeout(12345);
+             let ticks = 0;
+             const ticking = new Promise(done => { const t = setInterval((a, b) => { if (++ticks === 3) { clearInterval(t); done(a + b) } }, 1, 20, 3) });
+             const all = await Promise.all([later(12, 'c'), later(4, 'b'), later(0, 'a'), ticking]);
+             [...seen, ticks, all[3]].join()"
+        ),
+        "a,b,c,3,23"
+    );
+}
+
+#[test]
+fn inside_it_can_ask_for_itself() {
+    assert_eq!(
+        text(
+            "const inside = await new Deferred(() => [Deferred.current.priority, Deferred.current.name, Deferred.current.yield(),
+                 Deferred.current.checkpoint(), (Deferred.current.priority = 'low', Deferred.current.priority)].join(),
+                 { priority: 'high', name: 'self' });
+             inside + ' ' + Deferred.current"
+        ),
+        "high,self,,,low null"
+    );
+}
+
+#[test]
+fn progress_is_told_in_order_and_before_the_end() {
+    assert_eq!(
+        text(
+            "const seen = [];
+             const d = new Deferred(() => { for (let i = 1; i <= 1000; i++) Deferred.current.progress(i); return 'end' });
+             d.onprogress = function (p) { seen.push(p); if (this !== d) throw 1 };
+             const end = await d;
+             const sorted = seen.every((p, i) => i === 0 || p > seen[i - 1]);
+             [sorted, seen.length > 0, seen.at(-1), end].join()"
+        ),
+        "true,true,1000,end"
+    );
+}
+
+#[test]
+fn cancelling_stops_a_loop_and_what_was_queued_never_starts() {
+    assert_eq!(
+        text(
+            "const seen = [];
+             const d = new Deferred(() => { while (true) {} });
+             setTimeout(() => seen.push(d.cancel()), 2);
+             try { await d } catch (e) { seen.push(e instanceof DOMException, e.name, e.message) }
+             seen.push(d.cancel(), d.state);
+             const own = new Deferred(() => { while (true) {} });
+             own.cancel('because');
+             seen.push(await own.catch(x => x));
+             seen.join()"
+        ),
+        "true,true,AbortError,the Deferred was cancelled,false,settled,because"
+    );
+}
+
+#[test]
+fn a_timeout_ends_what_runs_and_what_waits() {
+    assert_eq!(
+        text(
+            "const name = d => d.then(() => 'no', e => e.name);
+             const loop = new Deferred(() => { while (true) {} }, { timeout: 5 });
+             const waits = new Deferred(() => new Promise(() => setTimeout(() => {}, 1e6)), { timeout: 5 });
+             const none = new Deferred(() => 1, { timeout: Infinity });
+             [await name(loop), await name(waits), await none].join()"
+        ),
+        "TimeoutError,TimeoutError,1"
+    );
+}
+
+#[test]
+fn what_can_never_be_settled_says_so() {
+    assert_eq!(
+        text("await new Deferred(() => new Promise(() => {})).catch(e => e.name)"),
+        "NeverSettledError"
+    );
+}
+
+#[test]
+fn many_in_flight_all_come_back_to_their_own() {
+    assert_eq!(
+        run("let sum = 0;
+             const all = []; for (let i = 0; i < 1000; i++) all.push(new Deferred(i => i * 2, { args: [i] }).then(x => { sum += x }));
+             await Promise.all(all); sum"),
+        Ok(Value::Number(999_000.0))
+    );
+}
