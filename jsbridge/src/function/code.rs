@@ -214,6 +214,11 @@ impl CodeCache {
         self.code(scope, &text, "", &Variant::default(), None)
     }
 
+    /// The globals of the isolates that run functions.
+    pub(super) fn global_names(&self) -> impl Iterator<Item = &str> {
+        self.globals.iter().map(|name| &**name)
+    }
+
     /// Is it a global of the isolates that run functions?
     pub(super) fn is_global(&self, name: &str) -> bool {
         self.globals.contains(name)

@@ -13,24 +13,14 @@ pub(super) struct Script<'t> {
     pub(super) is_strict: bool,
 }
 
-/// Why a text has no code.
-pub(super) enum Failure<'a> {
-    /// The engine does not understand it.
-    Syntax(Handle<'a>),
-    /// There is no memory.
-    Memory(Handle<'a>),
-}
-
-impl<'a> Failure<'a> {
-    pub(super) fn into_thrown(self) -> Handle<'a> {
-        match self {
-            Failure::Memory(thrown) | Failure::Syntax(thrown) => thrown,
-        }
-    }
-}
-
 /// Compiles, and gives the serialized code. Nothing of it runs.
-pub(super) fn compile<'a>(scope: Scope<'a>, script: &Script<'_>) -> Result<Vec<u8>, Failure<'a>> {
+///
+/// When it has no memory, the engine's compiler goes on with what it has: instructions are missing, and the process may
+/// end. So it always has memory; what it takes is in proportion to the text, whose length is bounded.
+///
+/// # Errors
+/// What is wrong with the text.
+pub(super) fn compile<'a>(scope: Scope<'a>, script: &Script<'_>) -> JsResult<'a, Vec<u8>> {
     let file: Vec<u8> = script.file.bytes().take_while(|&byte| byte != 0).collect();
     let file = CString::new(file).unwrap_or_default();
     let mut text = script.text.clone().into_bytes();
@@ -45,45 +35,32 @@ pub(super) fn compile<'a>(scope: Scope<'a>, script: &Script<'_>) -> Result<Vec<u
     };
     let length = (text.len() - 1) as qjs::size_t;
     // SAFETY: we are inside; the texts end with a zero byte; the reference is ours.
-    let (code, refused) = scope.memory().watch_refusals(|| unsafe {
+    let code = scope.memory().without_limit(|| unsafe {
         scope.check(qjs::JS_Eval2(scope.as_ptr(), text.as_ptr().cast(), length, &mut options))
-    });
-    match code {
-        Ok(code) => serialize(scope, code.raw()).map_err(Failure::Memory),
-        Err(thrown) if refused => Err(Failure::Memory(thrown)),
-        Err(thrown) => Err(Failure::Syntax(thrown)),
-    }
+    })?;
+    serialize(scope, code.raw())
 }
 
-/// The serialized form of code: a value that a compilation gave, or that of a live function.
+/// The longest text that is compiled: memory for it is not refused, and the engine takes some twenty times as much.
+pub(super) fn text_most(scope: Scope<'_>) -> usize {
+    scope.memory().limit() / 32
+}
+
+/// The serialized form of code: a value that a compilation gave, or that of a live function. The engine leaves parts out
+/// for which it has no memory, and says nothing of it; so it has.
 pub(super) fn serialize<'a>(scope: Scope<'a>, code: qjs::JSValue) -> JsResult<'a, Vec<u8>> {
     let mut length: qjs::size_t = 0;
-    // The engine leaves parts out for which it has no memory, and says nothing of it.
-    // SAFETY: we are inside; the code is alive.
-    let (bytes, refused) = scope.memory().watch_refusals(|| unsafe {
-        qjs::JS_WriteObject(scope.as_ptr(), &mut length, code, qjs::JS_WRITE_OBJ_BYTECODE as i32)
-    });
-    let copy = if bytes.is_null() {
-        None
-    } else {
-        // SAFETY: so many bytes are there; they are copied before they are freed.
-        unsafe {
-            let copy = std::slice::from_raw_parts(bytes, length as usize).to_vec();
-            qjs::js_free(scope.as_ptr(), bytes.cast());
-            Some(copy)
+    // SAFETY: we are inside; the code is alive; so many bytes are there, and are copied before they are freed.
+    scope.memory().without_limit(|| unsafe {
+        let flags = qjs::JS_WRITE_OBJ_BYTECODE as i32;
+        let bytes = qjs::JS_WriteObject(scope.as_ptr(), &mut length, code, flags);
+        if bytes.is_null() {
+            return Err(scope.take_exception());
         }
-    };
-    match copy {
-        None => Err(scope.take_exception()),
-        Some(_) if refused => Err(out_of_memory(scope)),
-        Some(copy) => Ok(copy),
-    }
-}
-
-fn out_of_memory(scope: Scope<'_>) -> Handle<'_> {
-    // SAFETY: we are inside. What it returns is no reference.
-    unsafe { qjs::JS_ThrowOutOfMemory(scope.as_ptr()) };
-    scope.take_exception()
+        let copy = std::slice::from_raw_parts(bytes, length as usize).to_vec();
+        qjs::js_free(scope.as_ptr(), bytes.cast());
+        Ok(copy)
+    })
 }
 
 /// Code from its serialized form, as a value that only [`run`] understands.
@@ -298,7 +275,7 @@ pub(super) fn is_same(a: &Handle<'_>, b: &Handle<'_>) -> bool {
 
 /// Compiles a script of ours and runs it.
 pub(super) fn eval<'a>(scope: Scope<'a>, script: &Script<'_>) -> JsResult<'a, Handle<'a>> {
-    let code = compile(scope, script).map_err(Failure::into_thrown)?;
+    let code = compile(scope, script)?;
     // SAFETY: these are the bytes of a compilation.
     run(unsafe { load(scope, &code)? })
 }
@@ -314,7 +291,9 @@ pub(super) fn describe<'a>(function: &Handle<'a>) -> JsResult<'a, (String, Strin
     let parts = unsafe {
         let context = qjs::JS_NewContext(scope.runtime());
         if context.is_null() {
-            return Err(out_of_memory(scope));
+            // SAFETY: we are inside. What it returns is no reference.
+            qjs::JS_ThrowOutOfMemory(scope.as_ptr());
+            return Err(scope.take_exception());
         }
         let length = DESCRIBE.count_bytes() as qjs::size_t;
         let name = c"heddle:describe".as_ptr();

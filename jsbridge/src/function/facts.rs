@@ -43,6 +43,9 @@ struct Classes {
     asynchronous: u32,
     async_generator: u32,
     bound: u32,
+    object: u32,
+    array: u32,
+    namespace: u32,
 }
 
 /// The facts. `None`: this is not the engine that we know.
@@ -86,6 +89,13 @@ impl Facts {
         };
         let Classes { plain, generator, asynchronous, async_generator, .. } = self.classes;
         [plain, generator, asynchronous, async_generator].contains(&class)
+    }
+
+    /// Is it an object of no particular class, an array, or what `import * as` gives?
+    pub(super) fn is_plain(&self, value: qjs::JSValue) -> bool {
+        let Classes { object, array, namespace, .. } = self.classes;
+        // SAFETY: reading the tag, and the class of an object.
+        unsafe { qjs::JS_IsObject(value) && [object, array, namespace].contains(&qjs::JS_GetClassID(value)) }
     }
 
     /// Is it a function that `bind` has made?
@@ -281,6 +291,9 @@ impl Trial {
             asynchronous: class_of(c"(async () => 1)")?,
             async_generator: class_of(c"(async function* () {})")?,
             bound: class_of(c"(function () {}).bind(1)")?,
+            object: class_of(c"({})")?,
+            array: class_of(c"[]")?,
+            namespace: self.namespace_class()?,
         };
         // All that is no code of a script's must have other classes.
         for other in [c"Math.max", c"(function () {}).bind(1)", c"new Proxy(() => 1, {})", c"({})"] {
@@ -291,6 +304,27 @@ impl Trial {
             }
         }
         Ok(classes)
+    }
+
+    /// The class of what `import * as` gives.
+    fn namespace_class(&self) -> Result<u32, Malformed> {
+        let flags = qjs::JS_EVAL_TYPE_MODULE | qjs::JS_EVAL_FLAG_COMPILE_ONLY;
+        let module = self.eval(c"export const a = 1", flags)?;
+        // SAFETY: the context is alive; what was compiled is a module, whose value points to it, and which the context
+        // keeps. Running it takes the reference over.
+        let (done, namespace) = unsafe {
+            let definition = qjs::JS_VALUE_GET_PTR(module.1).cast();
+            let value = std::mem::ManuallyDrop::new(module).1;
+            let done = Value(self, qjs::JS_EvalFunction(self.context, value));
+            (done, Value(self, qjs::JS_GetModuleNamespace(self.context, definition)))
+        };
+        // SAFETY: reading tags, and the class of an object.
+        unsafe {
+            if qjs::JS_IsException(done.1) || !qjs::JS_IsObject(namespace.1) {
+                return Err(Malformed);
+            }
+            Ok(qjs::JS_GetClassID(namespace.1))
+        }
     }
 
     /// Functions whose names are known, among them one with every kind of operand, are listed as they should be.

@@ -14,7 +14,10 @@
 //! | `plan`       | where each name that a function uses comes from                                        |
 //! | `table`      | what one isolate knows: functions that it has sent, code that it has run               |
 //! | `captured`   | the values of captured variables                                                       |
-//! | `ship`       | [`Shipment`]: functions are taken apart                                                |
+//! | `natives`    | things of the engine's own, by their paths                                             |
+//! | `ship`       | [`Shipment`]: functions on their way                                                   |
+//! | `pack`       | functions are taken apart                                                              |
+//! | `objects`    | plain objects with functions in them                                                   |
 //! | `receive`    | and put together                                                                       |
 //!
 //! # The way of a function
@@ -52,9 +55,12 @@ mod engine;
 mod text;
 mod code;
 mod plan;
+mod natives;
 mod table;
 mod captured;
 mod ship;
+mod objects;
+mod pack;
 mod receive;
 #[cfg(test)]
 mod tests;

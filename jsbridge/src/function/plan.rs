@@ -202,7 +202,7 @@ impl<'a> Planner<'_, 'a> {
         if tokens::heritage(&live.source) != Some(name) {
             return Ok(false);
         }
-        Ok(self.facts.has_code(engine::prototype_of(class)?.raw()))
+        Ok(!self.cache.is_global(name) || self.facts.has_code(engine::prototype_of(class)?.raw()))
     }
 
     /// Things of the function around it that no variable is.

@@ -7,8 +7,9 @@
 use super::captured;
 use super::code::Code;
 use super::engine::{self, Property, Which};
+use super::natives;
 use super::refusal::{Problem, refuse};
-use super::ship::{Cargo, Packed, Shipment, Slot};
+use super::ship::{Cargo, Packed, PackedObject, Shipment, Slot};
 use super::table::{Known, Table};
 use super::text::Form;
 use crate::isolate::handle::{Handle, JsResult, Scope};
@@ -91,41 +92,98 @@ fn named<'a>(function: Handle<'a>, code: &Code) -> JsResult<'a, Handle<'a>> {
     Ok(function)
 }
 
-/// Functions that capture, and the values that they capture.
+/// What is there so far of a cargo.
+struct Hold<'a> {
+    scope: Scope<'a>,
+    values: Vec<Handle<'a>>,
+    objects: Vec<Handle<'a>>,
+    natives: Vec<Handle<'a>>,
+    functions: Vec<Option<Handle<'a>>>,
+}
+
+impl<'a> Hold<'a> {
+    /// What a variable has; nothing yet, if that is a function that is made later.
+    fn get(&self, slot: Slot) -> Handle<'a> {
+        let found = match slot {
+            Slot::Value(index) => self.values.get(index).cloned(),
+            Slot::Object(index) => self.objects.get(index).cloned(),
+            Slot::Native(index) => self.natives.get(index).cloned(),
+            Slot::Function(index) => self.functions.get(index).cloned().flatten(),
+        };
+        found.unwrap_or_else(|| self.scope.undefined())
+    }
+
+    fn all(&self, slots: &[Slot]) -> Vec<Handle<'a>> {
+        slots.iter().map(|slot| self.get(*slot)).collect()
+    }
+
+    /// Sets the properties of the objects: of those that have this function, or all.
+    fn fill(&self, objects: &[PackedObject], only: Option<usize>) -> JsResult<'a, ()> {
+        for (packed, object) in objects.iter().zip(&self.objects) {
+            for (name, slot) in &packed.properties {
+                if only.is_none_or(|index| *slot == Slot::Function(index)) {
+                    engine::define(object, name, self.get(*slot))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Functions that capture, and what they capture.
 fn unpack<'a>(scope: Scope<'a>, cargo: Cargo) -> JsResult<'a, Handle<'a>> {
-    let values = match cargo.values {
-        Some(values) => captured::read(scope, values)?,
-        None => Vec::new(),
+    let mut hold = Hold {
+        scope,
+        values: match cargo.values {
+            Some(values) => captured::read(scope, values)?,
+            None => Vec::new(),
+        },
+        objects: Vec::with_capacity(cargo.objects.len()),
+        natives: Vec::with_capacity(cargo.natives.len()),
+        functions: vec![None; cargo.functions.len()],
     };
-    let mut made: Vec<Option<Handle<'a>>> = vec![None; cargo.functions.len()];
+    for path in &cargo.natives {
+        let Some(native) = natives::resolve(scope, path)? else {
+            return Err(refuse(scope, &Problem::Gone(path.to_string()), None));
+        };
+        hold.natives.push(native);
+    }
+    // All are there before their properties are, as they may have each other. The order of properties is kept: those that
+    // wait for functions get their places now.
+    for packed in &cargo.objects {
+        hold.objects.push(match packed.length {
+            Some(length) => {
+                let array = scope.new_array()?;
+                array.set(c"length", scope.number(f64::from(length)))?;
+                array
+            }
+            None => scope.new_object()?,
+        });
+    }
+    hold.fill(&cargo.objects, None)?;
     let mut late: Vec<(usize, Handle<'a>)> = Vec::new();
     for &index in &cargo.order {
-        let packed = &cargo.functions[index];
-        let (function, setter) = make(scope, packed, &values, &made)?;
+        let (function, setter) = make(&hold, &cargo.functions[index])?;
         late.extend(setter.map(|setter| (index, setter)));
-        made[index] = Some(function);
+        hold.functions[index] = Some(function);
+        hold.fill(&cargo.objects, Some(index))?;
     }
     for (index, setter) in late {
-        let variables = variables(scope, &cargo.functions[index].slots, &values, &made);
+        let variables = hold.all(&cargo.functions[index].slots);
         setter.call(&scope.undefined(), &variables.iter().collect::<Vec<_>>())?;
     }
-    for (packed, function) in cargo.functions.iter().zip(&made) {
-        let Some(function) = function else { continue };
+    for (index, packed) in cargo.functions.iter().enumerate() {
+        let function = hold.get(Slot::Function(index));
         for (name, slot) in &packed.properties {
-            engine::define(function, name, variable(scope, *slot, &values, &made))?;
+            engine::define(&function, name, hold.get(*slot))?;
         }
     }
-    Ok(made.swap_remove(0).unwrap_or_else(|| scope.undefined()))
+    Ok(hold.get(Slot::Function(0)))
 }
 
 /// Makes one, and if it is the first of a cycle what sets its variables.
-fn make<'a>(
-    scope: Scope<'a>,
-    packed: &Packed,
-    values: &[Handle<'a>],
-    made: &[Option<Handle<'a>>],
-) -> JsResult<'a, (Handle<'a>, Option<Handle<'a>>)> {
-    let code = &packed.code;
+fn make<'a>(hold: &Hold<'a>, packed: &Packed) -> JsResult<'a, (Handle<'a>, Option<Handle<'a>>)> {
+    let (scope, code) = (hold.scope, &packed.code);
     if code.captures.is_empty() {
         // A new one each time: it may get properties, and others may compare it.
         let table: &Table = scope.note();
@@ -135,34 +193,11 @@ fn make<'a>(
         };
         return Ok((named(take_out(engine::run(script)?, code)?, code)?, None));
     }
-    let variables = variables(scope, &packed.slots, values, made);
+    let variables = hold.all(&packed.slots);
     let given = maker(scope, code)?.call(&scope.undefined(), &variables.iter().collect::<Vec<_>>())?;
     if !code.is_cyclic {
         return Ok((named(take_out(given, code)?, code)?, None));
     }
     let setter = given.at(1)?;
     Ok((named(take_out(given.at(0)?, code)?, code)?, Some(setter)))
-}
-
-fn variables<'a>(
-    scope: Scope<'a>,
-    slots: &[Slot],
-    values: &[Handle<'a>],
-    made: &[Option<Handle<'a>>],
-) -> Vec<Handle<'a>> {
-    slots.iter().map(|slot| variable(scope, *slot, values, made)).collect()
-}
-
-/// What a variable has; nothing yet, if that is a function that is made later.
-fn variable<'a>(
-    scope: Scope<'a>,
-    slot: Slot,
-    values: &[Handle<'a>],
-    made: &[Option<Handle<'a>>],
-) -> Handle<'a> {
-    let found = match slot {
-        Slot::Value(index) => values.get(index).cloned(),
-        Slot::Function(index) => made.get(index).cloned().flatten(),
-    };
-    found.unwrap_or_else(|| scope.undefined())
 }

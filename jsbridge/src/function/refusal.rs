@@ -67,8 +67,12 @@ pub(super) enum Problem {
     Prototype(String),
     /// A captured value that cannot be copied: the variable, where, and why.
     Value(String, String, String),
+    /// A thing of the engine's own that is not there, where the function is to run: its path.
+    Gone(String),
     /// Its text cannot be compiled by itself, and why.
     Text(String),
+    /// Its length in bytes, and the most that there may be.
+    TooLong(usize, usize),
     /// The engine is not the one that this was built for.
     Engine,
 }
@@ -164,7 +168,11 @@ impl Problem {
                 format!("'{name}' has a prototype with methods of its own; make it a `class`")
             }
             Problem::Value(name, place, why) => format!("of the captured variable '{name}'{place}, {why}"),
+            Problem::Gone(path) => format!("it uses `{path}`, which somebody has removed where it is to run"),
             Problem::Text(why) => format!("its text cannot be compiled by itself ({why})"),
+            Problem::TooLong(length, most) => format!(
+                "its text has {length} bytes, and may have {most} in an isolate with this limit of memory"
+            ),
             Problem::Engine => "this engine is not the one whose code is known".to_owned(),
         }
     }

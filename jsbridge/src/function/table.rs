@@ -8,6 +8,7 @@
 //! a loop) has each of them once anyway.
 
 use super::facts::CodeAddress;
+use super::natives::Paths;
 use super::plan::Plan;
 use crate::isolate::handle::{Handle, Scope};
 use crate::isolate::kept::Kept;
@@ -25,6 +26,8 @@ pub(super) struct Table {
     sent: RefCell<Map<CodeAddress, Sent>>,
     received: RefCell<Map<u64, Received>>,
     readers: RefCell<HashMap<Box<str>, Kept>>,
+    /// Of the engine's own things, once somebody has asked.
+    paths: RefCell<Option<Paths>>,
 }
 
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
@@ -136,6 +139,30 @@ impl Table {
         if let Some(old) = old {
             drop(function.scope.release(old));
         }
+    }
+
+    /// Were the paths of the engine's own things looked for?
+    pub(super) fn has_paths(&self) -> bool {
+        self.paths.borrow().is_some()
+    }
+
+    /// They were found.
+    pub(super) fn set_paths(&self, paths: Paths) {
+        *self.paths.borrow_mut() = Some(paths);
+    }
+
+    /// One more was found.
+    pub(super) fn add_path(&self, address: usize, path: Box<str>) {
+        if let Some(paths) = self.paths.borrow_mut().as_mut()
+            && paths.len() < ENTRIES_MOST
+        {
+            paths.insert(address, path);
+        }
+    }
+
+    /// The path of what was at this address.
+    pub(super) fn path(&self, address: usize) -> Option<Box<str>> {
+        self.paths.borrow().as_ref()?.get(&address).cloned()
     }
 
     /// The function that reads a global name, if it was made.

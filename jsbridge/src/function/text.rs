@@ -13,7 +13,7 @@
 //! for methods and classes.
 
 use super::bytecode::Listing;
-use super::engine::{self, Failure, Script};
+use super::engine::{self, Script};
 use super::facts::Facts;
 use super::refusal::{Problem, refuse};
 use super::scan::{self, Uses};
@@ -68,13 +68,12 @@ impl Text {
         within: Option<&str>,
     ) -> JsResult<'a, Text> {
         let refused = |problem: &Problem| refuse(scope, problem, within);
-        let (form, body, code) = match compile_first(scope, &key) {
-            Ok(compiled) => compiled,
-            Err(Failure::Memory(thrown)) => return Err(thrown),
-            Err(Failure::Syntax(thrown)) => {
-                return Err(refused(&Problem::Text(engine::message_of(&thrown))));
-            }
-        };
+        if key.source.len() > engine::text_most(scope) {
+            return Err(refused(&Problem::TooLong(key.source.len(), engine::text_most(scope))));
+        }
+        let compiled = compile_first(scope, &key);
+        let (form, body, code) =
+            compiled.map_err(|thrown| refused(&Problem::Text(engine::message_of(&thrown))))?;
         let mut text = Text {
             form,
             body,
@@ -91,9 +90,7 @@ impl Text {
             text.line = text.line.saturating_add(wanted.0.saturating_sub(found.0)).max(1);
             let shift = if text.is_on_first_line(found) { wanted.1.saturating_sub(found.1) } else { 0 };
             text.column = text.column.saturating_add(shift).max(1);
-            // The text was compiled once, so what fails now is memory.
-            let code = engine::compile(scope, &text.script(&[], false));
-            text.code = code.map_err(Failure::into_thrown)?.into();
+            text.code = engine::compile(scope, &text.script(&[], false))?.into();
         }
         Ok(text)
     }
@@ -118,13 +115,9 @@ impl Text {
         if captures.is_empty() {
             return Ok(self.code.clone());
         }
-        match engine::compile(scope, &self.script(captures, is_cyclic)) {
-            Ok(code) => Ok(code.into()),
-            Err(Failure::Memory(thrown)) => Err(thrown),
-            Err(Failure::Syntax(thrown)) => {
-                Err(refuse(scope, &Problem::Text(engine::message_of(&thrown)), within))
-            }
-        }
+        let code = engine::compile(scope, &self.script(captures, is_cyclic));
+        let refused = |thrown| refuse(scope, &Problem::Text(engine::message_of(&thrown)), within);
+        Ok(code.map_err(refused)?.into())
     }
 
     fn script(&self, captures: &[&str], is_cyclic: bool) -> Script<'_> {
@@ -192,16 +185,15 @@ impl Parts<'_> {
     }
 }
 
-/// As an expression, or else as a part of an object.
-fn compile_first<'a>(scope: Scope<'a>, key: &TextKey) -> Result<(Form, Arc<str>, Vec<u8>), Failure<'a>> {
+/// As an expression, or else as a part of an object. An error is what is wrong with the text.
+fn compile_first<'a>(scope: Scope<'a>, key: &TextKey) -> JsResult<'a, (Form, Arc<str>, Vec<u8>)> {
     let compile = |form, body: &str| {
         let parts = Parts { form, captures: &[], is_cyclic: false };
         engine::compile(scope, &parts.script(body, key, key.line.max(1), key.column.max(1)))
     };
     let as_expression = match compile(Form::Expression, &key.source) {
         Ok(code) => return Ok((Form::Expression, key.source.clone(), code)),
-        Err(Failure::Memory(thrown)) => return Err(Failure::Memory(thrown)),
-        Err(Failure::Syntax(thrown)) => thrown,
+        Err(thrown) => thrown,
     };
     let plain = tokens::without_static(&key.source);
     let body: Arc<str> = match tokens::without_computed_key(&plain) {
@@ -210,11 +202,7 @@ fn compile_first<'a>(scope: Scope<'a>, key: &TextKey) -> Result<(Form, Arc<str>,
     };
     match compile(Form::Method, &body) {
         Ok(code) => Ok((Form::Method, body, code)),
-        Err(Failure::Memory(thrown)) => Err(Failure::Memory(thrown)),
-        Err(Failure::Syntax(thrown)) => {
-            // The first says more, unless the text could only be a method.
-            let is_method = tokens::looks_like_method(&key.source);
-            Err(Failure::Syntax(if is_method { thrown } else { as_expression }))
-        }
+        // The first says more, unless the text could only be a method.
+        Err(thrown) => Err(if tokens::looks_like_method(&key.source) { thrown } else { as_expression }),
     }
 }

@@ -13,7 +13,7 @@
 //! memory" can be made by any script. Here it is known.
 
 use rquickjs::qjs;
-use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
@@ -49,6 +49,8 @@ pub(crate) struct Memory {
     external: Cell<usize>,
     /// An allocation was refused.
     refused: Cell<bool>,
+    /// None may be, now.
+    lifted: Cell<bool>,
     /// A block that the engine is about to free, and that is to be kept: see [`Memory::keep_next`].
     keep: Cell<*mut c_void>,
     /// So many allocations succeed, then all fail; tests only.
@@ -67,6 +69,7 @@ impl Memory {
             most: Cell::new(0),
             limit,
             refused: Cell::new(false),
+            lifted: Cell::new(false),
             keep: Cell::new(ptr::null_mut()),
             #[cfg(test)]
             fail_after: Cell::new(None),
@@ -104,13 +107,13 @@ impl Memory {
         self.refused.get()
     }
 
-    /// Runs `run`, and tells whether an allocation was refused meanwhile.
-    pub(crate) fn watch_refusals<R>(&self, run: impl FnOnce() -> R) -> (R, bool) {
-        let before = self.refused.replace(false);
+    /// Runs `run`, in which no allocation is refused: for parts of the engine that go on when one is, with code that
+    /// has holes. It must not take much.
+    pub(crate) fn without_limit<R>(&self, run: impl FnOnce() -> R) -> R {
+        let before = self.lifted.replace(true);
         let result = run();
-        let now = self.refused.get();
-        self.refused.set(before || now);
-        (result, now)
+        self.lifted.set(before);
+        result
     }
 
     /// Counts bytes that are not from here, if they fit.
@@ -144,6 +147,12 @@ impl Memory {
     #[cfg(test)]
     pub(crate) fn fail_after(&self, count: Option<usize>) {
         self.fail_after.set(count);
+    }
+
+    /// Was what was asked of [`fail_after`](Self::fail_after) not reached?
+    #[cfg(test)]
+    pub(crate) fn fail_after_is_left(&self) -> bool {
+        self.fail_after.get().is_some()
     }
 
     /// Is it the turn of an allocation to fail?
@@ -202,12 +211,12 @@ impl Memory {
     /// Exchanges `old` bytes for `new`, if they fit.
     fn account(&self, old: usize, new: usize) -> bool {
         #[cfg(test)]
-        if new > old && self.lenient.get() == 0 && self.fails_now() {
+        if new > old && self.lenient.get() == 0 && !self.lifted.get() && self.fails_now() {
             self.refused.set(true);
             return false;
         }
         let used = self.used.get() - old + new;
-        if used > self.limit.max(self.lenient.get()) && new > old {
+        if used > self.limit.max(self.lenient.get()) && new > old && !self.lifted.get() {
             self.refused.set(true);
             return false;
         }
@@ -233,6 +242,10 @@ impl Memory {
     /// Writes the size of a new block. A null pointer: the system had none.
     fn hand_out(&self, block: *mut u8, size: usize) -> *mut c_void {
         if block.is_null() {
+            if self.lifted.get() {
+                // Better the process ends than that it runs such code.
+                handle_alloc_error(layout_of(size).unwrap_or(Layout::new::<usize>()));
+            }
             self.used.set(self.used.get() - size);
             self.refused.set(true);
             return ptr::null_mut();

@@ -1,6 +1,6 @@
 //! Variables that are sent along.
 
-use super::{Journey, result_of};
+use super::{Journey, enter, eval, eval_module, result_of};
 
 fn warnings_of(source: &str) -> Vec<String> {
     Journey::new().send(source).unwrap().take_warnings()
@@ -99,6 +99,101 @@ fn functions_take_along_the_functions_that_they_use() {
     for (source, result) in cases {
         assert_eq!(result_of(source), result, "{source}");
     }
+}
+
+#[test]
+fn objects_with_functions_in_them_are_sent() {
+    let cases = [
+        ("(() => { const t = { twice: n => 2 * n }; return () => t.twice(4) })()", "8"),
+        ("(() => { const t = { n: 3, get() { return this.n } }; return () => t.get() })()", "3"),
+        (
+            "(() => { const t = [n => n + 1, n => n * 2]; return () => t.reduce((n, f) => f(n), 5) + t.length })()",
+            "14",
+        ),
+        ("(() => { const t = { a: { b: [{ f: () => t.k }] }, k: 7 }; return () => t.a.b[0].f() })()", "7"),
+        ("(() => { const t = { f: () => t }; return () => t.f() === t })()", "true"),
+        (
+            "(() => { const o = { n: 1 }, t = { f: () => o, o, g: 1 }; \
+              return () => t.f() === t.o && o === t.o && Object.keys(t).join() })()",
+            "f,o,g",
+        ),
+        (
+            "(() => { const t = { m: Math.max, s: Array.prototype.slice }; return () => t.m(1, 2) + t.s.call('ab').length })()",
+            "4",
+        ),
+        ("(() => { const t = [, () => 1]; return () => `${0 in t}${t.length}` })()", "false2"),
+        ("(() => { const t = { A: class { m() { return 6 } } }; return () => new t.A().m() })()", "6"),
+        ("(() => { const t = { d: new Date(3), f: () => 1 }; return () => t.d.getTime() + t.f() })()", "4"),
+        (
+            "(() => { const t = { a: 1, f() { return 2 } }; const u = { t }; return () => u.t === t && u.t.f() })()",
+            "2",
+        ),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn what_is_the_engines_own_is_taken_there() {
+    let cases = [
+        ("(() => { const { max, min } = Math; return () => max(1, 5) - min(2, 3) })()", "3"),
+        (
+            "(() => { const has = Object.prototype.hasOwnProperty; return () => has.call({ a: 1 }, 'a') })()",
+            "true",
+        ),
+        ("(() => { const M = Math, J = JSON; return () => J.stringify(M.abs(-1)) })()", "1"),
+        ("(() => { const M = Map; return () => new M([[1, 2]]).get(1) })()", "2"),
+        ("(() => { const proto = Array.prototype; return () => proto === Array.prototype })()", "true"),
+        ("(() => { const B = Array; return () => new (class extends B {})(3).length })()", "3"),
+        ("(() => { const g = globalThis; return () => g === globalThis })()", "true"),
+        (
+            "(() => { const B = Error; class E extends B {} return () => new E('x') instanceof Error })()",
+            "true",
+        ),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+}
+
+#[test]
+fn what_a_script_has_put_in_their_place_is_not() {
+    let cases = [
+        ("Math.max = () => 'mine'; (() => { const m = Math.max; return () => m() })()", "mine"),
+        ("Math.cos = Math.max; (() => { const m = Math.cos; return () => m(1, 2) })()", "2"),
+        (
+            "globalThis.JSON = { parse: () => 'mine' }; (() => { const J = JSON; return () => J.parse() })()",
+            "mine",
+        ),
+    ];
+    for (source, result) in cases {
+        assert_eq!(result_of(source), result, "{source}");
+    }
+    let mut journey = Journey::new();
+    let shipment = journey.send("(() => { const { max } = Math; return () => max(1) })()").unwrap();
+    enter(&mut journey.away, |scope| eval(scope, "delete Math.max").map(drop)).unwrap();
+    let error = journey.call(shipment, "f => f()").unwrap_err().to_string();
+    let why = "it uses `Math.max`, which somebody has removed where it is to run";
+    assert_eq!(error, format!("TypeError: Deferred: Function not serializable: {why}"));
+}
+
+#[test]
+fn variables_of_modules_are_sent() {
+    let source = "import * as all from 'module.js'; import { k as other } from 'module.js'; \
+        export let k = 2; export function twice(n) { return n * k } const own = 5; class A { m() { return own } } \
+        globalThis.sent = [() => all.twice(all.k) + other, () => new A().m() + own, () => twice(4), () => typeof this];";
+    let mut journey = Journey::new();
+    let cache = &journey.cache;
+    let shipments = enter(&mut journey.home, |scope| {
+        eval_module(scope, c"module.js", source)?;
+        let sent = eval(scope, "sent")?;
+        let refused = cache.ship(&sent.at(3)?, None).err().map(|thrown| thrown.into_error().to_string());
+        assert!(refused.is_some_and(|why| why.contains("it uses the `this`")));
+        (0..3).map(|index| cache.ship(&sent.at(index)?, None)).collect::<Result<Vec<_>, _>>()
+    });
+    let results = shipments.unwrap().into_iter().map(|shipment| journey.call(shipment, "f => f()").unwrap());
+    assert_eq!(results.collect::<Vec<_>>(), ["6", "10", "8"]);
 }
 
 #[test]

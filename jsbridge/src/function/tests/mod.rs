@@ -4,6 +4,7 @@ mod forms;
 mod captures;
 mod refusals;
 mod caches;
+mod memory;
 
 use super::code::CodeCache;
 use super::facts::facts_without_captures;
@@ -15,6 +16,7 @@ use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{CStrSource, Handle, Scope};
 use crate::isolate::population::Population;
 use crate::limits::{self, Limits};
+use rquickjs::qjs;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +43,17 @@ fn enter<R>(
 
 fn eval<'a>(scope: Scope<'a>, source: &str) -> Result<Handle<'a>, Handle<'a>> {
     scope.eval(c"main.js", &CStrSource::new(source))
+}
+
+/// Runs a module, which may import itself.
+fn eval_module<'a>(scope: Scope<'a>, name: &std::ffi::CStr, source: &str) -> Result<Handle<'a>, Handle<'a>> {
+    let text = std::ffi::CString::new(source).expect("no zero bytes");
+    let length = source.len() as qjs::size_t;
+    // SAFETY: we are inside; the text ends with a zero byte; the reference is ours.
+    unsafe {
+        let flags = qjs::JS_EVAL_TYPE_MODULE as i32;
+        scope.check(qjs::JS_Eval(scope.as_ptr(), text.as_ptr(), length, name.as_ptr(), flags))
+    }
 }
 
 /// Two isolates: a function is made at home and called away.

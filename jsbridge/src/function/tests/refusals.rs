@@ -102,8 +102,8 @@ fn variables_without_a_value_that_could_be_copied_are_refused() {
         "'p' (main.js:2:65) is a Promise, which settles here only; await it first, and use its value",
     );
     expect(
-        "(() => { const { max } = Math; return () => max(1) })()",
-        "'max' (main.js:2:45) is a native function; use it inside by its own name, or wrap it in a function",
+        "(() => { let go; new Promise(done => go = done); return () => go(1) })()",
+        "'go' (main.js:2:63) is a native function; use it inside by its own name, or wrap it in a function",
     );
     expect(
         "(() => { const g = (() => 1).bind(); return () => g() })()",
@@ -134,8 +134,9 @@ fn variables_without_a_value_that_could_be_copied_are_refused() {
 
 #[test]
 fn values_that_cannot_be_copied_are_refused_with_the_path_to_what_is_wrong() {
-    let why = refusal_of("(() => { const o = { a: [{ cb: () => 1 }] }; return () => o.a })()");
-    let begins = "TypeError: Deferred: Function not serializable: of the captured variable 'o' (main.js:2:59), o.a[0].cb ";
+    let why = refusal_of("(() => { const o = { a: [new Map([[1, () => 1]])] }; return () => o.a })()");
+    let begins =
+        "TypeError: Deferred: Function not serializable: of the captured variable 'o' (main.js:2:67), o.a[0]";
     assert!(why.starts_with(begins), "{why}");
     let why = refusal_of("(() => { const o = Symbol('s'); return () => o })()");
     let begins =
