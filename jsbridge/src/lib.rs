@@ -59,6 +59,8 @@ mod bridge;
 
 pub use bridge::{Bridge, Builder, Script};
 pub use deferred::from_host::{Defer, Deferred, EvalHandle, Function};
+#[doc(hidden)]
+pub use clone::{Cost, clone_costs};
 pub use error::{Error, Location};
 pub use host::console::ConsoleLevel;
 pub use realm::main::{Realm, RealmEval};

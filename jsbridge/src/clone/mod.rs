@@ -17,6 +17,7 @@
 //! | `access`    | bytes to Rust values: what serde asks for                                         |
 //! | `bytes_of`  | bytes to Rust values: buffers and views                                           |
 //! | `json`      | bytes to [`Value`](crate::Value)s                                                 |
+//! | `measure`   | what it costs                                                                     |
 //!
 //! What crosses is what the standard says, with these additions: an error keeps its `cause`, its own enumerable
 //! properties, and a name that is not a standard one; `AggregateError` and `SuppressedError` keep what they are made of.
@@ -44,10 +45,13 @@ mod decode;
 mod bytes_of;
 mod access;
 mod json;
+mod measure;
 #[cfg(test)]
 mod tests;
 
 use crate::isolate::handle::{Handle, JsResult, Scope};
+#[doc(hidden)]
+pub use measure::{Cost, clone_costs};
 pub(crate) use message::Message;
 #[allow(unused_imports, reason = "the bridge's part of this arrives later")]
 pub(crate) use {decode::from_message, encode::to_message, json::to_value};

@@ -43,7 +43,7 @@ pub(super) fn compile<'a>(scope: Scope<'a>, script: &Script<'_>) -> JsResult<'a,
 
 /// The longest text that is compiled: memory for it is not refused, and the engine takes some twenty times as much.
 pub(super) fn text_most(scope: Scope<'_>) -> usize {
-    scope.memory().limit() / 32
+    scope.memory().limit() / 64
 }
 
 /// The serialized form of code: a value that a compilation gave, or that of a live function. The engine leaves parts out

@@ -152,7 +152,7 @@ impl Memory {
     /// Was what was asked of [`fail_after`](Self::fail_after) not reached?
     #[cfg(test)]
     pub(crate) fn fail_after_is_left(&self) -> bool {
-        self.fail_after.get().is_some()
+        self.fail_after.get().is_some_and(|left| left > 0)
     }
 
     /// Is it the turn of an allocation to fail?

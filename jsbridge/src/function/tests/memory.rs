@@ -21,9 +21,9 @@ const SOURCES: [(&str, &str); 6] = [
 fn a_text_that_is_too_long_for_the_isolate_is_refused() {
     let mut journey = Journey::new();
     journey.home = super::isolate_with(1 << 20).unwrap();
-    let source = format!("new Function('return 1;{}')", " ".repeat(40_000));
+    let source = format!("new Function('return 1;{}')", " ".repeat(18_000));
     let error = journey.send(&source).err().unwrap().to_string();
-    let why = "its text has 40035 bytes, and may have 32768 in an isolate with this limit of memory";
+    let why = "its text has 18035 bytes, and may have 16384 in an isolate with this limit of memory";
     assert_eq!(error, format!("TypeError: Deferred: Function not serializable: {why}"));
 }
 
