@@ -5,9 +5,10 @@ use crate::host;
 use crate::host::console::{Console, ConsoleLevel};
 use crate::isolate::Isolate;
 use crate::isolate::enter::StackTop;
-use crate::isolate::handle::CStrSource;
+use crate::isolate::handle::{CStrSource, Handle, JsResult, Scope};
 use crate::isolate::population::Population;
 use crate::limits::{self, Limits};
+use crate::loader::ModuleLoader;
 use crate::value::Value;
 use heddle_scheduler::{JoinHandle, Priority, Scheduler};
 use std::ffi::CString;
@@ -44,6 +45,8 @@ struct Shared {
     stack_size: usize,
     population: Arc<Population>,
     console: Console,
+    loader: Option<Arc<dyn ModuleLoader>>,
+    arguments: Option<Vec<String>>,
     counters: Counters,
 }
 
@@ -65,6 +68,8 @@ impl<'s> Bridge<'s> {
             time: limits::TIME_DEFAULT,
             max_isolates: limits::ISOLATES_DEFAULT,
             console: None,
+            loader: None,
+            arguments: None,
         }
     }
 
@@ -103,8 +108,17 @@ impl Shared {
         let mut isolate = Isolate::new(self.limits, resident, Box::new(()))?;
         let result = isolate.enter(top, |scope| {
             host::furnish(scope, &self.console)?;
-            let result = scope.eval(&script.name, &CStrSource::new(&script.source))?;
-            scope.settle(result)?.to_value()
+            scope.load_modules_from(self.loader.clone());
+            if let Some(arguments) = &self.arguments {
+                host::program::install(scope, arguments)?;
+            }
+            let result = script.eval(scope)?;
+            let settled = scope.settle(result)?;
+            // A promise's handlers may have gone on.
+            if let Some(code) = scope.exit_code() {
+                return Err(Error::exited(code));
+            }
+            if script.kind == Kind::Module { Ok(Value::Undefined) } else { settled.to_value() }
         });
         self.counters.memory_most.fetch_max(isolate.memory_most(), Ordering::Relaxed);
         result
@@ -127,6 +141,8 @@ pub struct Builder<'s> {
     time: Duration,
     max_isolates: usize,
     console: Option<Console>,
+    loader: Option<Arc<dyn ModuleLoader>>,
+    arguments: Option<Vec<String>>,
 }
 
 impl<'s> Builder<'s> {
@@ -166,6 +182,19 @@ impl<'s> Builder<'s> {
         self
     }
 
+    /// Where modules come from that scripts import. Without it they can import none.
+    pub fn modules(mut self, loader: impl ModuleLoader + 'static) -> Self {
+        self.loader = Some(Arc::new(loader));
+        self
+    }
+
+    /// Gives scripts the global `heddle`: `heddle.args` are these, `heddle.exit(code)` ends the script with an error that
+    /// has an [`exit_code`](Error::exit_code).
+    pub fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments = Some(arguments.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Builds the bridge.
     ///
     /// # Errors
@@ -196,6 +225,8 @@ impl<'s> Builder<'s> {
             stack_size,
             population: Arc::new(Population::new(self.max_isolates)),
             console: self.console.unwrap_or_else(Console::standard),
+            loader: self.loader,
+            arguments: self.arguments,
             counters: Counters::default(),
         };
         Ok(Bridge { scheduler: self.scheduler, shared: Arc::new(shared) })
@@ -240,12 +271,20 @@ impl fmt::Debug for Builder<'_> {
 pub struct Script {
     source: String,
     name: CString,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Script,
+    Module,
+    Either,
 }
 
 impl Script {
     /// A script called `<eval>`.
     pub fn new(source: impl Into<String>) -> Script {
-        Script { source: source.into(), name: c"<eval>".to_owned() }
+        Script { source: source.into(), name: c"<eval>".to_owned(), kind: Kind::Script }
     }
 
     /// What it is called in stacks: the name of its file. What follows a zero byte is cut off.
@@ -253,6 +292,40 @@ impl Script {
         let name = name.split('\0').next().unwrap_or_default();
         self.name = CString::new(name).unwrap_or_default();
         self
+    }
+}
+
+impl Script {
+    /// It is an ES module, called by its name in the imports of others; its result is undefined, when all that it imports
+    /// is evaluated.
+    ///
+    /// ```
+    /// use heddle_jsbridge::{Bridge, Script, Value};
+    /// use heddle_scheduler::{Priority, Scheduler};
+    ///
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let bridge = Bridge::builder(&scheduler).build()?;
+    /// let module = Script::new("export const x = await 1; if (this !== undefined) throw 'sloppy';").module();
+    /// assert_eq!(bridge.eval(Priority::Normal, module).join()?, Value::Undefined);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn module(mut self) -> Script {
+        self.kind = Kind::Module;
+        self
+    }
+
+    /// It is a script, or a module if it cannot be a script.
+    pub fn script_or_module(mut self) -> Script {
+        self.kind = Kind::Either;
+        self
+    }
+
+    fn eval<'a>(&self, scope: Scope<'a>) -> JsResult<'a, Handle<'a>> {
+        match self.kind {
+            Kind::Script => scope.eval(&self.name, &CStrSource::new(&self.source)),
+            Kind::Module => scope.eval_module(&self.name.to_string_lossy(), &self.source),
+            Kind::Either => scope.eval_either(&self.name, &self.source),
+        }
     }
 }
 

@@ -42,6 +42,7 @@
 mod error;
 mod limits;
 mod value;
+mod loader;
 #[allow(unsafe_code, reason = "the engine is C; see above")]
 mod isolate;
 mod host;
@@ -50,4 +51,5 @@ mod bridge;
 pub use bridge::{Bridge, Builder, EvalHandle, Script, Stats};
 pub use error::{Error, Location};
 pub use host::console::ConsoleLevel;
+pub use loader::{ModuleLoader, ModuleMeta};
 pub use value::Value;

@@ -13,6 +13,7 @@
 //! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`slots`]      | what the host's parts have to remember in each isolate           |
 //! | [`compiled`]   | scripts of ours as bytecode                                      |
+//! | [`modules`]    | modules that scripts import                                      |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -34,6 +35,7 @@ mod exceptions;
 pub(crate) mod kept;
 mod slots;
 pub(crate) mod compiled;
+mod modules;
 mod convert;
 mod promises;
 pub(crate) mod native;
