@@ -8,13 +8,14 @@ use crate::function::{CodeCache, global_names};
 use crate::host;
 use crate::host::console::{Console, ConsoleLevel};
 use crate::isolate::Isolate;
-use crate::isolate::handle::{CStrSource, Handle, Scope};
+use crate::isolate::handle::{Handle, Scope};
 use crate::isolate::pool::{Pool, RealmId, Recipe, Stock};
 use crate::isolate::population::Population;
 use crate::limits::{self, Limits};
+use crate::loader::ModuleLoader;
+use crate::script::Script;
 use crate::stats::{Counters, Stats};
 use heddle_scheduler::{Priority, Scheduler, Spawner};
-use std::ffi::CString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock, Weak};
@@ -60,7 +61,12 @@ pub(crate) struct Shared {
     pub(crate) realm: RealmId,
     uncaught: Arc<UncaughtSink>,
     pub(crate) counters: Counters,
+    loader: Option<Arc<dyn ModuleLoader>>,
+    pub(crate) arguments: Option<Vec<String>>,
 }
+
+/// Rejections that are told one by one; of more at once only the number is told.
+const REPORTS_AT_ONCE: usize = 16;
 
 type UncaughtSink = dyn Fn(&Error) + Send + Sync;
 
@@ -76,6 +82,8 @@ impl<'s> Bridge<'s> {
             console: None,
             uncaught: None,
             traces: true,
+            loader: None,
+            arguments: None,
         }
     }
 
@@ -86,9 +94,8 @@ impl<'s> Bridge<'s> {
     /// pending ends with it. For scripts that share their globals there is [`realm`](Self::realm).
     pub fn eval(&self, priority: Priority, script: impl Into<Script>) -> EvalHandle {
         let script = script.into();
-        let task = Task::Script { name: script.name, source: script.source };
         let about = About { isolated: true, ..About::plain(RealmId::new()) };
-        EvalHandle(Call::start(&self.shared, priority, about, task))
+        EvalHandle(Call::start(&self.shared, priority, about, Task::Script(script)))
     }
 
     /// What happens and has happened in it.
@@ -106,7 +113,9 @@ impl fmt::Debug for Bridge<'_> {
 impl Shared {
     /// Puts what scripts have of the host on the global object of a new isolate.
     pub(crate) fn furnish(&self, scope: Scope<'_>) -> Result<(), Error> {
-        host::furnish(scope, &self.console).map_err(Handle::into_error)
+        host::furnish(scope, &self.console)?;
+        scope.load_modules_from(self.loader.clone());
+        Ok(())
     }
 
     /// For a main realm.
@@ -142,8 +151,12 @@ impl Shared {
             // The engine's way to end a script.
             return;
         }
-        for reason in reasons {
+        let more = reasons.len().saturating_sub(REPORTS_AT_ONCE);
+        for reason in reasons.into_iter().take(REPORTS_AT_ONCE) {
             self.uncaught_error(reason.into_error().into_unhandled().of(name));
+        }
+        if more > 0 {
+            self.uncaught_error(Error::more_rejections(more));
         }
     }
 }
@@ -160,6 +173,8 @@ pub struct Builder<'s> {
     console: Option<Console>,
     uncaught: Option<Arc<UncaughtSink>>,
     traces: bool,
+    loader: Option<Arc<dyn ModuleLoader>>,
+    arguments: Option<Vec<String>>,
 }
 
 impl<'s> Builder<'s> {
@@ -210,6 +225,19 @@ impl<'s> Builder<'s> {
     /// microsecond for each Deferred. Default: yes.
     pub fn traces(mut self, traces: bool) -> Self {
         self.traces = traces;
+        self
+    }
+
+    /// Where modules come from that scripts import. Without it they can import none.
+    pub fn modules(mut self, loader: impl ModuleLoader + 'static) -> Self {
+        self.loader = Some(Arc::new(loader));
+        self
+    }
+
+    /// Gives scripts the global `heddle`: `heddle.args` are these, `heddle.exit(code)` ends the script with an error that
+    /// has an [`exit_code`](Error::exit_code).
+    pub fn arguments<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.arguments = Some(arguments.into_iter().map(Into::into).collect());
         self
     }
 
@@ -279,6 +307,8 @@ impl<'s> Builder<'s> {
                 stack_size,
                 cpus: self.scheduler.stats().workers.len(),
                 traces: self.traces,
+                loader: self.loader,
+                arguments: self.arguments,
                 realm: RealmId::new(),
                 uncaught,
                 counters: Counters::default(),
@@ -320,32 +350,5 @@ impl fmt::Debug for Builder<'_> {
             .field("time", &self.time)
             .field("max_isolates", &self.max_isolates)
             .finish_non_exhaustive()
-    }
-}
-
-/// A script: its text and its name. Made from a string.
-#[derive(Clone, Debug)]
-pub struct Script {
-    pub(crate) source: CStrSource,
-    pub(crate) name: CString,
-}
-
-impl Script {
-    /// A script called `<eval>`.
-    pub fn new(source: impl Into<String>) -> Script {
-        Script { source: CStrSource::new(&source.into()), name: c"<eval>".to_owned() }
-    }
-
-    /// What it is called in stacks: the name of its file. What follows a zero byte is cut off.
-    pub fn name(mut self, name: &str) -> Script {
-        let name = name.split('\0').next().unwrap_or_default();
-        self.name = CString::new(name).unwrap_or_default();
-        self
-    }
-}
-
-impl<T: Into<String>> From<T> for Script {
-    fn from(source: T) -> Script {
-        Script::new(source)
     }
 }

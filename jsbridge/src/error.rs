@@ -32,6 +32,7 @@ enum Kind {
     Cancelled,
     Pending,
     NotAValue(&'static str),
+    Exited(i32),
     Config(String),
     Conversion(String),
     Limit(usize),
@@ -47,6 +48,8 @@ pub(crate) struct Thrown {
     pub(crate) name: String,
     pub(crate) message: String,
     pub(crate) stack: String,
+    /// As `console.error` shows it; empty where that was not asked.
+    pub(crate) shown: String,
 }
 
 /// Where in a script something happened. Lines and columns count from 1.
@@ -124,6 +127,11 @@ impl Error {
         (name, self.to_string())
     }
 
+    pub(crate) fn more_rejections(count: usize) -> Error {
+        let message = format!("{count} more promises were rejected, and nobody handled that");
+        Error::thrown(Thrown { message, ..Thrown::default() }).into_unhandled()
+    }
+
     pub(crate) fn not_started() -> Error {
         Error(Box::new(Kind::Fiber(
             "its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached".to_owned(),
@@ -140,6 +148,10 @@ impl Error {
 
     pub(crate) fn not_a_value(what: &'static str) -> Error {
         Error(Box::new(Kind::NotAValue(what)))
+    }
+
+    pub(crate) fn exited(code: i32) -> Error {
+        Error(Box::new(Kind::Exited(code)))
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Error {
@@ -259,6 +271,17 @@ impl Error {
         self.as_thrown().map(|thrown| thrown.stack.as_str()).filter(|stack| !stack.is_empty())
     }
 
+    /// What was thrown as `console.error` shows it: the stack, then properties, the cause, and the members of an
+    /// `AggregateError`, each with its own.
+    pub fn details(&self) -> Option<&str> {
+        self.as_thrown().map(|thrown| thrown.shown.as_str()).filter(|shown| !shown.is_empty())
+    }
+
+    /// The script has ended itself by `heddle.exit(code)`.
+    pub fn exit_code(&self) -> Option<i32> {
+        if let Kind::Exited(code) = *self.0 { Some(code) } else { None }
+    }
+
     /// Where the error was made, if that is a place in a script.
     pub fn location(&self) -> Option<Location> {
         self.js_stack()?.lines().find_map(Location::parse)
@@ -318,6 +341,7 @@ impl fmt::Display for Error {
                 f,
                 "the script's result is {what}, which cannot leave its isolate; return what it computes instead"
             ),
+            Kind::Exited(code) => write!(f, "the script has ended itself, with the code {code}"),
             Kind::Config(message) | Kind::Fiber(message) | Kind::Conversion(message) => f.write_str(message),
             Kind::Limit(most) => write!(
                 f,

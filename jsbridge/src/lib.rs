@@ -42,6 +42,8 @@
 mod error;
 mod limits;
 mod value;
+mod loader;
+mod script;
 #[allow(unsafe_code, reason = "the engine is C; see above")]
 mod isolate;
 mod primitive;
@@ -57,12 +59,14 @@ mod host;
 mod stats;
 mod bridge;
 
-pub use bridge::{Bridge, Builder, Script};
-pub use deferred::from_host::{Defer, Deferred, EvalHandle, Function};
+pub use bridge::{Bridge, Builder};
 #[doc(hidden)]
 pub use clone::{Cost, clone_costs};
+pub use deferred::from_host::{Defer, Deferred, EvalHandle, Function};
 pub use error::{Error, Location};
 pub use host::console::ConsoleLevel;
+pub use loader::{ModuleLoader, ModuleMeta};
 pub use realm::main::{Realm, RealmEval};
+pub use script::Script;
 pub use stats::{DeferredStats, Stats};
 pub use value::Value;

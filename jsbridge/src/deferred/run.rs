@@ -6,6 +6,7 @@ use crate::bridge::Shared;
 use crate::clone;
 use crate::error::Error;
 use crate::function::Shipment;
+use crate::host;
 use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::pool::{Ticket, Want};
@@ -93,13 +94,17 @@ fn perform(bridge: &Arc<Shared>, scope: Scope<'_>, work: &Arc<Work>, task: Task)
     let local = Local::of(scope);
     local.begin(bridge, work.about.realm, work.priority(), Some(work.clone()));
     // Who evaluates a script learns of all that it leaves unhandled.
-    let is_script = matches!(task, Task::Script { .. });
+    let is_script = matches!(task, Task::Script(_));
     let mut outcome = call(bridge, scope, local, task);
     if is_script && matches!(outcome, Ok(Ok(_)) | Err(_)) {
         outcome = scope.check_rejections().and(outcome);
     }
     bridge.report_rejections(scope, work.about.name.as_deref());
     local.end(scope);
+    // A promise's handlers may have gone on.
+    if let Some(code) = scope.exit_code() {
+        return Err(Error::exited(code));
+    }
     match outcome? {
         Ok(message) => Ok(Ok(message)),
         Err(thrown) => failure(scope, thrown),
@@ -145,7 +150,13 @@ fn begin<'a>(bridge: &Arc<Shared>, scope: Scope<'a>, task: Task) -> JsResult<'a,
             };
             (Shipment::from_code(code), arguments)
         }
-        Task::Script { name, source } => return scope.eval(&name, &source),
+        Task::Script(script) => {
+            if let Some(arguments) = &bridge.arguments {
+                host::program::install(scope, arguments)?;
+            }
+            let value = script.eval(scope)?;
+            return if script.is_module() { scope.only_settles(value) } else { Ok(value) };
+        }
     };
     let function = function.receive(scope)?;
     let arguments: Vec<&Handle<'_>> = arguments.iter().collect();

@@ -19,12 +19,11 @@ use super::slot::Slot;
 use crate::clone::Message;
 use crate::error::Error;
 use crate::function::Shipment;
-use crate::isolate::handle::CStrSource;
 use crate::isolate::pool::RealmId;
 use crate::realm::mailbox::{Letter, Mailbox};
 use crate::realm::pending::Ticket;
+use crate::script::Script;
 use heddle_scheduler::{JoinHandle, NodeId, Priority};
-use std::ffi::CString;
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -72,7 +71,7 @@ pub(crate) enum Task {
     /// A host's function, and its arguments.
     Source { function: Arc<Source>, arguments: Option<Message> },
     /// A script; its last statement has the result.
-    Script { name: CString, source: CStrSource },
+    Script(Script),
 }
 
 /// Whom to tell.

@@ -9,6 +9,7 @@ pub(crate) mod console;
 pub(crate) mod events;
 pub(crate) mod text;
 pub(crate) mod timers;
+pub(crate) mod program;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -22,6 +23,8 @@ static DEFERRED: [Entry; 1] = [lazy::lazy::<DeferredGlobal>(0)];
 /// Gives a new isolate all that scripts have of the host; before the first script.
 pub(crate) fn furnish<'a>(scope: Scope<'a>, console: &Console) -> JsResult<'a, ()> {
     intrinsics::take(scope)?;
+    scope.load_modules_from(None);
+    scope.show_errors_with(|thrown| inspect::inspect(thrown, &inspect::Options::default()).ok());
     console.install(scope)?;
     let global = scope.global();
     global.define_table(&events::TABLE)?;

@@ -1,12 +1,26 @@
 //! What leaves an isolate: copies of values, texts, and what was thrown as an [`Error`].
 
-use super::handle::{Handle, JsResult};
+use super::handle::{Handle, JsResult, Scope};
 use crate::error::{Error, Thrown};
 use crate::value::Value;
 use rquickjs::qjs;
+use std::cell::Cell;
 
 /// What to say of a value whose `toString` throws.
 const UNSPEAKABLE: &str = "(a value that has no text)";
+
+/// How the host shows what was thrown; a layer above this one knows.
+pub(crate) type Show = for<'a> fn(&Handle<'a>) -> Option<String>;
+
+#[derive(Default)]
+struct Shown(Cell<Option<Show>>);
+
+impl Scope<'_> {
+    /// From now on errors that leave have what this makes of them as [`Error::details`].
+    pub(crate) fn show_errors_with(self, show: Show) {
+        self.note::<Shown>().0.set(Some(show));
+    }
+}
 
 impl<'a> Handle<'a> {
     /// `JSON.stringify(this)`: also undefined, for what JSON has no text for.
@@ -75,7 +89,8 @@ impl<'a> Handle<'a> {
         };
         let name = part(c"name");
         let name = if name.is_empty() { "Error".to_owned() } else { name };
-        Thrown { name, message: part(c"message"), stack: part(c"stack").trim_end().to_owned() }
+        let stack = part(c"stack").trim_end().to_owned();
+        Thrown { name, message: part(c"message"), stack, shown: String::new() }
     }
 
     /// A `DOMException`, or another object with the name and the message of an error.
@@ -99,7 +114,13 @@ impl<'a> Handle<'a> {
         if memory.was_refused() && self.is_null() {
             return Error::out_of_memory(memory.limit());
         }
-        let thrown = self.describe();
+        if let Some(code) = self.scope.exit_code() {
+            return Error::exited(code);
+        }
+        let mut thrown = self.describe();
+        if let Some(show) = self.scope.note::<Shown>().0.get() {
+            thrown.shown = show(&self).unwrap_or_default();
+        }
         if memory.was_refused()
             && thrown.name == "InternalError"
             && thrown.message.starts_with("out of memory")

@@ -1,9 +1,13 @@
-//! Errors that the DOM's standards name, and arrays of bytes.
+//! Errors that the DOM's standards name, the one that ends a script, and arrays of bytes.
 
 use super::handle::{Handle, JsResult, Scope};
 use super::look::Class;
 use rquickjs::qjs;
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
+
+#[derive(Default)]
+struct Exit(Cell<Option<i32>>);
 
 impl<'a> Scope<'a> {
     /// A new `DOMException`, to be thrown. Messages are cut off at 255 bytes.
@@ -13,6 +17,20 @@ impl<'a> Scope<'a> {
         // SAFETY: we are inside; the format takes one string.
         unsafe { qjs::JS_ThrowDOMException(self.as_ptr(), name.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
         self.take_exception()
+    }
+
+    /// Ends the script: what is returned, thrown, is caught by no `catch` and passes no `finally`.
+    pub(crate) fn exit(self, code: i32) -> Handle<'a> {
+        self.note::<Exit>().0.set(Some(code));
+        let error = self.type_error("the script has ended itself");
+        // SAFETY: we are inside; it is an error.
+        unsafe { qjs::JS_SetUncatchableError(self.as_ptr(), error.raw()) };
+        error
+    }
+
+    /// What the script has ended itself with, if it has.
+    pub(crate) fn exit_code(self) -> Option<i32> {
+        self.note::<Exit>().0.get()
     }
 
     /// A `Uint8Array` with a copy of these bytes.

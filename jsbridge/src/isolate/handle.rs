@@ -135,6 +135,11 @@ impl CStrSource {
         bytes.push(0);
         CStrSource(bytes)
     }
+
+    /// The text and its zero byte.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl<'a> Handle<'a> {

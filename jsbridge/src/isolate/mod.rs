@@ -19,6 +19,7 @@
 //! | [`block`]      | the memory of an `ArrayBuffer` on its way between isolates       |
 //! | [`pause`]      | long work of the host's, which gives way as scripts do           |
 //! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
+//! | [`modules`]    | modules that scripts import                                      |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
@@ -53,6 +54,7 @@ pub(crate) mod shared;
 mod pause;
 pub(crate) mod look;
 mod exceptions;
+mod modules;
 mod convert;
 mod promises;
 pub(crate) mod native;

@@ -1,7 +1,7 @@
 //! Jobs (what runs when a script has returned: the continuations of promises), the result of a
 //! promise, and rejections that nobody handled.
 
-use super::handle::{Handle, JsResult, Scope};
+use super::handle::{CStrSource, Handle, JsResult, Scope};
 use super::state::State;
 use super::watch::Stop;
 use crate::error::Error;
@@ -98,6 +98,13 @@ impl<'a> Scope<'a> {
         };
         resolve.call(&self.undefined(), &[&value])?;
         Ok(promise)
+    }
+
+    /// A promise that is settled when this one is, to nothing.
+    pub(crate) fn only_settles(self, promise: Handle<'a>) -> JsResult<'a, Handle<'a>> {
+        let forget =
+            self.eval(c"<bridge>", &CStrSource::new("(promise) => promise.then(() => undefined)"))?;
+        forget.call(&self.undefined(), &[&promise])
     }
 
     /// What a promise was settled to; a value that is no promise is settled to itself. `None`: not yet.

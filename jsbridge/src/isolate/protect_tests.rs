@@ -348,7 +348,7 @@ fn nothing_of_the_system_is_in_reach() {
     }
     for (source, expected) in [
         // Nobody loads modules.
-        ("return import('x').then(() => 'loaded', e => e.constructor.name)", "ReferenceError"),
+        ("return import('x').then(() => 'loaded', e => e.constructor.name)", "TypeError"),
         (
             "try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1); return 'waited' } catch (e) { return e.name }",
             "TypeError",

@@ -6,14 +6,16 @@
 use super::Local;
 use super::events::write_one;
 use super::mailbox::{Letter, Mailbox};
-use crate::bridge::{Bridge, Script, Shared};
+use crate::bridge::{Bridge, Shared};
 use crate::clone::{self, Message};
 use crate::deferred::slot::Slot;
 use crate::error::Error;
+use crate::host;
 use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
 use crate::isolate::pool::RealmId;
+use crate::script::Script;
 use crate::value::Value;
 use heddle_scheduler::Priority;
 use heddle_scheduler::sync::channel::{self, OneshotReceiver, OneshotSender};
@@ -94,6 +96,9 @@ fn live(
         let local = Local::of(scope);
         local.begin(shared, id, priority, None);
         local.open(mailbox);
+        if let Some(arguments) = &shared.arguments {
+            host::program::install(scope, arguments)?;
+        }
         let _ = begun.send(Ok(()));
         let lived = serve(shared, scope, local);
         local.end(scope);
@@ -111,6 +116,10 @@ fn serve(shared: &Shared, scope: Scope<'_>, local: &Local) -> Result<(), Error> 
             shared.report_rejections(scope, None);
             local.turn(scope)
         });
+        if let Some(code) = scope.exit_code() {
+            local.give_up(scope, &Error::exited(code));
+            return Err(Error::exited(code));
+        }
         match step {
             Ok(true) => {}
             Ok(false) => return Ok(()),
@@ -127,7 +136,10 @@ impl Realm {
     /// The result is that of the last statement. If it is a promise, what it is fulfilled with.
     pub fn eval(&self, script: impl Into<Script>) -> RealmEval {
         let script = script.into();
-        self.start(move |scope| scope.eval_async(&script.name, &script.source))
+        self.start(move |scope| {
+            let value = script.eval_in_realm(scope)?;
+            if script.is_module() { scope.only_settles(value) } else { Ok(value) }
+        })
     }
 
     fn start(
@@ -143,7 +155,8 @@ impl Realm {
                 }
                 Err(thrown) => {
                     let error = thrown.into_error();
-                    let _ = tell.send(Err(scope.check_stopped().err().unwrap_or(error)));
+                    let exited = scope.exit_code().map(Error::exited);
+                    let _ = tell.send(Err(exited.or(scope.check_stopped().err()).unwrap_or(error)));
                 }
             }
         });
@@ -183,6 +196,16 @@ pub(crate) struct Asked {
 }
 
 impl Local {
+    /// Tells all who wait that their scripts will have none.
+    fn give_up(&self, scope: Scope<'_>, why: &Error) {
+        for Asked { value, tell } in self.asked().take() {
+            drop(scope.release(value));
+            if let Some(tell) = tell.take() {
+                let _ = tell.send(Err(why.clone()));
+            }
+        }
+    }
+
     /// Tells those whose scripts have a result by now.
     fn answer(&self, scope: Scope<'_>) {
         let asked: &RefCell<Vec<Asked>> = self.asked();

@@ -7,6 +7,7 @@ mod limits;
 mod priorities;
 mod console;
 mod globals;
+mod modules;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::{Priority, Scheduler};

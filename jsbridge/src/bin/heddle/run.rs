@@ -1,0 +1,101 @@
+//! `heddle run` and `heddle eval`.
+
+use crate::files::Files;
+use crate::options::{Command, Source};
+use crate::report::{Text, report};
+use crate::{print, tell};
+use heddle_jsbridge::{Bridge, Error, Script, Value};
+use heddle_scheduler::Scheduler;
+use std::io::Read;
+
+/// JavaScript recurses deeply; what is not touched costs nothing. 8 MiB is what a thread has.
+const STACK_SIZE: usize = 8 << 20;
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+/// As Node has it.
+const WAITS_FOR_EVER: u8 = 13;
+
+/// What is to be run, read.
+struct Program {
+    name: String,
+    source: String,
+    script: Script,
+}
+
+impl Program {
+    fn read(source: &Source, files: &Files) -> Result<Program, Box<dyn std::error::Error + Send + Sync>> {
+        let (name, source, is_module) = match source {
+            Source::Expression(code) => ("<eval>".to_owned(), code.clone(), None),
+            Source::Code(code) => ("[eval]".to_owned(), code.clone(), Some(false)),
+            Source::Input => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .read_to_string(&mut text)
+                    .map_err(|error| format!("standard input: {error}"))?;
+                ("[stdin]".to_owned(), text, Some(false))
+            }
+            Source::File(path) => {
+                let name = files.full_name(path)?;
+                let source = std::fs::read_to_string(&name).map_err(|error| format!("{path}: {error}"))?;
+                (name, source, Some(path.ends_with(".mjs")))
+            }
+        };
+        let script = Script::new(shebang_free(&source)).name(&name);
+        let script = match is_module {
+            None => script,
+            Some(true) => script.module(),
+            Some(false) => script.script_or_module(),
+        };
+        Ok(Program { name, source, script })
+    }
+}
+
+/// A first line for the shell is a comment; lines keep their numbers.
+fn shebang_free(source: &str) -> String {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    source.strip_prefix("#!").map_or_else(|| source.to_owned(), |rest| format!("//{rest}"))
+}
+
+/// Runs what the command line asks for; the exit code.
+pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Send + Sync>> {
+    let files = Files::new();
+    let program = Program::read(&command.source, &files)?;
+    let mut scheduler = Scheduler::builder().stack_size(STACK_SIZE);
+    if let Some(workers) = command.workers {
+        scheduler = scheduler.workers(workers);
+    }
+    let scheduler = scheduler.build()?;
+    let mut bridge =
+        Bridge::builder(&scheduler).time(command.time).modules(files).arguments(command.arguments);
+    if let Some(memory) = command.memory {
+        bridge = bridge.memory(memory);
+    }
+    let bridge = bridge.build()?;
+    let result = bridge.eval(command.priority, program.script).join();
+    let show = matches!(command.source, Source::Expression(_));
+    let code = finish(&result, show, &Text { name: &program.name, source: &program.source });
+    if command.stats {
+        tell(&format!("{}\n{}\n", bridge.stats(), scheduler.stats()));
+    }
+    Ok(code)
+}
+
+/// Prints a result or an error; the exit code.
+fn finish(result: &Result<Value, Error>, show: bool, main: &Text<'_>) -> u8 {
+    match result {
+        Ok(value) => {
+            if show {
+                print(&format!("{value}\n"));
+            }
+            DONE
+        }
+        Err(error) => match error.exit_code() {
+            Some(code) => code as u8,
+            None => {
+                tell(&report(error, main));
+                if error.is_pending() { WAITS_FOR_EVER } else { FAILED }
+            }
+        },
+    }
+}
