@@ -66,7 +66,7 @@ pub use deferred::from_host::{Defer, Deferred, EvalHandle, Function};
 pub use error::{Error, Location};
 pub use host::console::ConsoleLevel;
 pub use loader::{ModuleLoader, ModuleMeta};
-pub use realm::main::{Realm, RealmEval};
+pub use realm::main::{Realm, RealmEnd, RealmEval};
 pub use script::Script;
 pub use stats::{DeferredStats, Stats};
 pub use value::Value;

@@ -247,8 +247,8 @@ fn limits_end_a_script_and_say_so() {
 
 #[test]
 fn stats_are_printed_aside() {
-    let output = heddle(&["eval", "1", "--stats"]);
-    assert_eq!(text(&output.stdout), "1\n");
+    let output = heddle(&["eval", "await new Deferred(() => 6 * 7)", "--stats"]);
+    assert_eq!(text(&output.stdout), "42\n");
     let stats = text(&output.stderr);
     assert!(
         stats.contains("isolates in use: 0") && stats.contains("normal               1         1"),

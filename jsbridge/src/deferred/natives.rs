@@ -32,7 +32,7 @@ const FUNCTIONS: [(&CStr, Function); 12] = [
     (c"cpus", cpus),
 ];
 
-static SCRIPT: Prelude = Prelude::new(c"heddle:deferred", include_str!("../host/js/deferred.js"));
+static SCRIPT: Prelude = Prelude::with_text(c"heddle:deferred", include_str!("../host/js/deferred.js"));
 
 /// The global `Deferred`.
 pub(crate) struct DeferredGlobal;

@@ -23,12 +23,19 @@ pub(crate) struct Prelude {
     /// What stacks call it: `heddle:` and a word.
     name: &'static CStr,
     source: &'static str,
+    /// Its functions have their texts: they can be sent to other isolates.
+    keeps_text: bool,
     compiled: OnceLock<Compiled>,
 }
 
 impl Prelude {
     pub(crate) const fn new(name: &'static CStr, source: &'static str) -> Prelude {
-        Prelude { name, source, compiled: OnceLock::new() }
+        Prelude { name, source, keeps_text: false, compiled: OnceLock::new() }
+    }
+
+    /// One with functions that are sent to other isolates.
+    pub(crate) const fn with_text(name: &'static CStr, source: &'static str) -> Prelude {
+        Prelude { name, source, keeps_text: true, compiled: OnceLock::new() }
     }
 
     /// Calls the prelude's function, and returns what it returns.
@@ -49,7 +56,7 @@ impl Prelude {
         if let Some(compiled) = self.compiled.get() {
             return Ok(compiled);
         }
-        let compiled = scope.compile(self.name, &CStrSource::new(self.source))?;
+        let compiled = scope.compile(self.name, &CStrSource::new(self.source), self.keeps_text)?;
         Ok(self.compiled.get_or_init(|| compiled))
     }
 }

@@ -17,11 +17,17 @@ impl Compiled {
 }
 
 impl<'a> Scope<'a> {
-    /// Compiles a global script, in strict mode. Lines are kept for stacks; the text is not.
-    pub(crate) fn compile(self, name: &CStr, source: &CStrSource) -> JsResult<'a, Compiled> {
+    /// Compiles a global script, in strict mode. Lines are kept for stacks; the text only where functions are asked for theirs.
+    pub(crate) fn compile(
+        self,
+        name: &CStr,
+        source: &CStrSource,
+        keeps_text: bool,
+    ) -> JsResult<'a, Compiled> {
         let flags = qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_COMPILE_ONLY | qjs::JS_EVAL_FLAG_STRICT;
         let script = self.eval_with(name, source, flags as i32)?;
-        let how = qjs::JS_WRITE_OBJ_BYTECODE | qjs::JS_WRITE_OBJ_STRIP_SOURCE;
+        let strip = if keeps_text { 0 } else { qjs::JS_WRITE_OBJ_STRIP_SOURCE };
+        let how = qjs::JS_WRITE_OBJ_BYTECODE | strip;
         let mut length: qjs::size_t = 0;
         // SAFETY: we are inside; the bytes are copied before they are freed.
         unsafe {

@@ -122,7 +122,10 @@ fn serve(shared: &Shared, scope: Scope<'_>, local: &Local) -> Result<(), Error> 
         }
         match step {
             Ok(true) => {}
-            Ok(false) => return Ok(()),
+            Ok(false) => {
+                local.give_up(scope, &Error::pending());
+                return Ok(());
+            }
             Err(error) if error.is_cancelled() => return Err(error),
             // A job or a timer's function took too long, and was ended.
             Err(error) => shared.uncaught_error(error),
@@ -164,14 +167,38 @@ impl Realm {
         RealmEval(outcome)
     }
 
-    /// Waits until nothing is pending in it any more.
+    /// No more scripts: it ends when nothing is pending in it any more. Scripts that wait for what can then never come
+    /// end with an error ([`is_pending`](Error::is_pending)).
+    pub fn close(mut self) -> RealmEnd {
+        RealmEnd(self.ended.take())
+    }
+
+    /// The same, and waits for the end.
     ///
     /// # Errors
-    /// The scheduler was stopped.
-    pub fn finish(mut self) -> Result<(), Error> {
-        let Some(ended) = self.ended.take() else { return Ok(()) };
-        drop(self);
+    /// As for [`RealmEnd::join`].
+    pub fn finish(self) -> Result<(), Error> {
+        self.close().join()
+    }
+}
+
+/// The end to come of a realm.
+pub struct RealmEnd(Option<OneshotReceiver<Result<(), Error>>>);
+
+impl RealmEnd {
+    /// Waits until nothing is pending in the realm any more.
+    ///
+    /// # Errors
+    /// A script has ended it ([`exit_code`](Error::exit_code)), or the scheduler was stopped.
+    pub fn join(self) -> Result<(), Error> {
+        let Some(ended) = self.0 else { return Ok(()) };
         ended.recv().unwrap_or_else(|_| Err(Error::cancelled()))
+    }
+}
+
+impl fmt::Debug for RealmEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealmEnd").finish_non_exhaustive()
     }
 }
 

@@ -3,15 +3,15 @@
 use heddle_jsbridge::{Error, Location};
 
 /// A script's text, for excerpts.
-pub(crate) struct Text<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) source: &'a str,
+pub(crate) struct Text {
+    pub(crate) name: String,
+    pub(crate) source: String,
 }
 
 /// Columns of an excerpt; of longer lines only the part around the mark is shown.
 const COLUMNS: usize = 120;
 
-pub(crate) fn report(error: &Error, main: &Text<'_>) -> String {
+pub(crate) fn report(error: &Error, main: &Text) -> String {
     let mut report = String::new();
     if let Some(place) = error.location() {
         report += &format!("{place}\n");
@@ -45,10 +45,10 @@ fn what_was_thrown(error: &Error) -> String {
 }
 
 /// The line of a place, and a mark under its column.
-fn excerpt(place: &Location, main: &Text<'_>) -> Option<String> {
+fn excerpt(place: &Location, main: &Text) -> Option<String> {
     let read;
     let source = if place.script == main.name {
-        main.source
+        &main.source
     } else {
         // A module that was read before: its name is its path.
         read = std::path::Path::new(&place.script)

@@ -7,6 +7,7 @@ use crate::{print, tell};
 use heddle_jsbridge::{Bridge, Error, Script, Value};
 use heddle_scheduler::Scheduler;
 use std::io::Read;
+use std::sync::Arc;
 
 /// JavaScript recurses deeply; what is not touched costs nothing. 8 MiB is what a thread has.
 const STACK_SIZE: usize = 8 << 20;
@@ -66,15 +67,33 @@ pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Se
         scheduler = scheduler.workers(workers);
     }
     let scheduler = scheduler.build()?;
-    let mut bridge =
-        Bridge::builder(&scheduler).time(command.time).modules(files).arguments(command.arguments);
+    let main = Arc::new(Text { name: program.name, source: program.source });
+    let mut bridge = Bridge::builder(&scheduler)
+        .time(command.time)
+        .modules(files)
+        .arguments(command.arguments)
+        .on_uncaught({
+            let main = main.clone();
+            // As in Node: what nothing catches ends the program.
+            move |error| {
+                tell(&report(error, &main));
+                std::process::exit(i32::from(FAILED));
+            }
+        });
     if let Some(memory) = command.memory {
         bridge = bridge.memory(memory);
     }
     let bridge = bridge.build()?;
-    let result = bridge.eval(command.priority, program.script).join();
+    let realm = bridge.realm_with(command.priority)?;
+    let result = realm.eval(program.script);
+    let end = realm.close();
     let show = matches!(command.source, Source::Expression(_));
-    let code = finish(&result, show, &Text { name: &program.name, source: &program.source });
+    let mut code = finish(&result.join(), show, &main);
+    if code == DONE
+        && let Err(error) = end.join()
+    {
+        code = finish(&Err(error), false, &main);
+    }
     if command.stats {
         tell(&format!("{}\n{}\n", bridge.stats(), scheduler.stats()));
     }
@@ -82,7 +101,7 @@ pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Se
 }
 
 /// Prints a result or an error; the exit code.
-fn finish(result: &Result<Value, Error>, show: bool, main: &Text<'_>) -> u8 {
+fn finish(result: &Result<Value, Error>, show: bool, main: &Text) -> u8 {
     match result {
         Ok(value) => {
             if show {

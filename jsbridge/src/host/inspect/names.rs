@@ -180,7 +180,7 @@ impl<'a> Inspector<'a, '_> {
             (name, message) => format!("{}: {message}", self.with_class(name, title)),
         };
         // A script may have set a stack of its own, with the message in it.
-        if stack.trim_start().starts_with("at ") {
+        if stack.trim_start().starts_with("at ") || stack.trim_start().starts_with("--- ") {
             text += &format!("\n{stack}");
         } else if !stack.is_empty() {
             text = stack.to_owned();

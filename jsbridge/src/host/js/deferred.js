@@ -37,6 +37,7 @@
   class Deferred extends Promise {
     #ticket;
     #level;
+    #name;
     #onprogress = null;
 
     constructor(fn, options) {
@@ -64,6 +65,7 @@
       if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node);
       if (name !== undefined && typeof name !== 'string') throw wrong('name', 'a string', name);
       const level = priority === undefined ? undefined : levelOf(priority, 'Deferred');
+      this.#name = name;
       if (signal !== undefined) {
         if (signal === null || typeof signal !== 'object' || typeof signal.addEventListener !== 'function') {
           throw wrong('signal', 'an AbortSignal', signal);
@@ -103,6 +105,10 @@
 
     get state() {
       return stage(this.#ticket) ?? 'settled';
+    }
+
+    get name() {
+      return this.#name;
     }
 
     get onprogress() {
