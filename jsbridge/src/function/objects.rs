@@ -76,7 +76,7 @@ impl<'a> Packer<'_, 'a> {
         for (index, seen) in opened {
             let mut properties = Vec::with_capacity(seen.properties.len());
             for (name, value) in seen.properties {
-                let path = format!("{}.{name}", seen.path);
+                let path = format!("{}.{name}", seen.path).into();
                 properties.push((name.into_boxed_str(), self.slot_of(value, &path, seen.by)?));
             }
             self.objects.list[index].properties = properties;

@@ -13,7 +13,7 @@
 //! What is refused, because no copy could do the same: see [`Problem`].
 
 use super::captured::{self, Values};
-use super::code::Variant;
+use super::code::{Code, Variant};
 use super::engine::{self, Property, Which};
 use super::facts::Cell;
 use super::natives;
@@ -29,15 +29,17 @@ use std::sync::Arc;
 struct Draft<'a> {
     function: Handle<'a>,
     plan: Arc<Plan>,
-    /// Names and what they have, sorted by name.
-    slots: Vec<(Box<str>, Slot)>,
+    /// What the names of the plan have.
+    slots: Vec<Slot>,
+    /// Names that only the caller knows, and what they have.
+    extra: Vec<(Arc<str>, Slot)>,
     properties: Vec<(Box<str>, Slot)>,
 }
 
 /// A value, and the variable of which function has it.
 pub(super) struct Value<'a> {
     pub(super) value: Handle<'a>,
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     pub(super) by: usize,
 }
 
@@ -52,7 +54,7 @@ struct Shared {
 /// See the module's documentation.
 pub(super) struct Packer<'c, 'a> {
     pub(super) planner: Planner<'c, 'a>,
-    given: Vec<(String, Handle<'a>)>,
+    given: Vec<(Arc<str>, Handle<'a>)>,
     drafts: Vec<Draft<'a>>,
     pub(super) values: Vec<Value<'a>>,
     pub(super) objects: Objects<'a>,
@@ -61,7 +63,7 @@ pub(super) struct Packer<'c, 'a> {
 }
 
 impl<'c, 'a> Packer<'c, 'a> {
-    pub(super) fn new(planner: Planner<'c, 'a>, given: Vec<(String, Handle<'a>)>) -> Packer<'c, 'a> {
+    pub(super) fn new(planner: Planner<'c, 'a>, given: Vec<(Arc<str>, Handle<'a>)>) -> Packer<'c, 'a> {
         Packer {
             planner,
             given,
@@ -131,6 +133,7 @@ impl<'c, 'a> Packer<'c, 'a> {
             function: function.clone(),
             plan,
             slots: Vec::new(),
+            extra: Vec::new(),
             properties: Vec::new(),
         });
         Ok(self.drafts.len() - 1)
@@ -161,7 +164,7 @@ impl<'c, 'a> Packer<'c, 'a> {
         } else {
             Members::default()
         };
-        let mut slots: Vec<(Box<str>, Slot)> = Vec::new();
+        let mut slots = Vec::with_capacity(plan.slots.len());
         let is_first = by == 0;
         for planned in &plan.slots {
             let given = if is_first { self.given(&planned.name) } else { None };
@@ -169,11 +172,10 @@ impl<'c, 'a> Packer<'c, 'a> {
                 Some(value) => self.slot_of(value, &planned.name, by)?,
                 None => self.outer_slot(&plan, planned, &members, &function, by)?,
             };
-            slots.push((planned.name.clone(), slot));
+            slots.push(slot);
         }
-        self.fill_given(&plan, &mut slots, by)?;
-        slots.sort_by(|a, b| a.0.cmp(&b.0));
         self.drafts[by].slots = slots;
+        self.fill_given(&plan, by)?;
         // Somebody may ask for them: it has itself, or it is a variable of another, or has variables that have it.
         if !is_first || !plan.text.uses.is_anonymous || !plan.slots.is_empty() {
             self.fill_properties(&plan, &function, by)?;
@@ -182,24 +184,28 @@ impl<'c, 'a> Packer<'c, 'a> {
     }
 
     fn given(&self, name: &str) -> Option<Handle<'a>> {
-        self.given.iter().find(|(given, _)| given == name).map(|(_, value)| value.clone())
+        self.given.iter().find(|(given, _)| **given == *name).map(|(_, value)| value.clone())
     }
 
     /// Names that only the caller knows: those that nobody else does, globals that it replaces, and all of them for
     /// an `eval`.
-    fn fill_given(&mut self, plan: &Plan, slots: &mut Vec<(Box<str>, Slot)>, by: usize) -> JsResult<'a, ()> {
+    fn fill_given(&mut self, plan: &Plan, by: usize) -> JsResult<'a, ()> {
         let source = &plan.text.key.source;
         let is_first = by == 0;
         let has_eval = plan.eval_reach.is_some() && is_first;
         for (name, value) in self.given.clone() {
-            let is_used =
-                plan.text.uses.names.contains_key(&name) && (is_first || plan.missing.contains(&name));
-            if (is_used || has_eval) && !slots.iter().any(|(known, _)| **known == *name) {
+            let is_used = plan.text.uses.names.contains_key(&*name)
+                && (is_first || plan.missing.iter().any(|missing| **missing == *name));
+            if (is_used || has_eval) && !plan.slots.iter().any(|slot| *slot.name == *name) {
                 let slot = self.slot_of(value, &name, by)?;
-                slots.push((name.into(), slot));
+                self.drafts[by].extra.push((name, slot));
             }
         }
-        let is_known = |name: &String| slots.iter().any(|(known, _)| **known == **name);
+        let extra = &self.drafts[by].extra;
+        let is_known = |name: &String| {
+            extra.iter().any(|(known, _)| **known == **name)
+                || plan.slots.iter().any(|slot| *slot.name == **name)
+        };
         let unknown: Vec<(String, String)> = plan
             .missing
             .iter()
@@ -274,7 +280,7 @@ impl<'c, 'a> Packer<'c, 'a> {
     }
 
     /// Puts a value where it belongs.
-    pub(super) fn slot_of(&mut self, value: Handle<'a>, name: &str, by: usize) -> JsResult<'a, Slot> {
+    pub(super) fn slot_of(&mut self, value: Handle<'a>, name: &Arc<str>, by: usize) -> JsResult<'a, Slot> {
         let facts = self.planner.facts;
         if facts.has_code(value.raw()) {
             return Ok(Slot::Function(self.add_function(&value, Some(name))?));
@@ -286,7 +292,7 @@ impl<'c, 'a> Packer<'c, 'a> {
             if let Some(path) = natives::path_of(self.planner.cache, facts, self.planner.table, &value)? {
                 return Ok(self.native_slot(path));
             }
-            let named = || (name.to_owned(), self.place(by, name));
+            let named = || (name.to_string(), self.place(by, name));
             if let Some(kind) = self.kind_of(&value) {
                 let (name, place) = named();
                 return Err(self.refuse(&Problem::CapturedNative(name, place, kind), by));
@@ -296,7 +302,7 @@ impl<'c, 'a> Packer<'c, 'a> {
                 return Err(self.refuse(&Problem::Promise(name, place), by));
             }
         }
-        self.values.push(Value { value, name: name.into(), by });
+        self.values.push(Value { value, name: name.clone(), by });
         Ok(Slot::Value(self.values.len() - 1))
     }
 
@@ -323,7 +329,7 @@ impl<'c, 'a> Packer<'c, 'a> {
         let mut properties = Vec::new();
         for (name, property) in engine::own_properties(function, Which::Enumerable)? {
             let Property::Value(value) = property else { continue };
-            let path = format!("{}.{name}", plan.name);
+            let path = format!("{}.{name}", plan.name).into();
             properties.push((name.into(), self.slot_of(value, &path, by)?));
         }
         self.drafts[by].properties = properties;
@@ -353,6 +359,27 @@ impl<'c, 'a> Packer<'c, 'a> {
         }
     }
 
+    /// The code of a function, and its slots in the order of the code's parameters.
+    fn code_of(
+        &self,
+        draft: &Draft<'a>,
+        is_cyclic: bool,
+        within: Option<&str>,
+    ) -> JsResult<'a, (Arc<Code>, Vec<Slot>)> {
+        let (plan, cache, scope) = (&draft.plan, self.planner.cache, self.planner.scope);
+        if draft.extra.is_empty() {
+            return Ok((plan.code(cache, scope, is_cyclic, within)?, draft.slots.clone()));
+        }
+        let own = plan.slots.iter().map(|slot| &slot.name).zip(draft.slots.iter().copied());
+        let mut all: Vec<(&Arc<str>, Slot)> = own.collect();
+        all.extend(draft.extra.iter().map(|(name, slot)| (name, *slot)));
+        all.sort_by(|a, b| a.0.cmp(b.0));
+        let captures = all.iter().map(|(name, _)| (***name).into()).collect();
+        let variant = Variant { captures, is_cyclic, rename: plan.rename.clone() };
+        let code = cache.code(scope, &plan.text, &plan.name, &variant, within)?;
+        Ok((code, all.into_iter().map(|(_, slot)| slot).collect()))
+    }
+
     fn refuse_value(&self, why: String) -> Handle<'a> {
         match self.values.iter().find(|value| is_about(&why, &value.name)) {
             Some(Value { name, by, .. }) => {
@@ -364,7 +391,6 @@ impl<'c, 'a> Packer<'c, 'a> {
     }
 
     fn finish(self, values: Option<Values>) -> JsResult<'a, Shipment> {
-        let scope = self.planner.scope;
         // Values that became objects leave gaps.
         let mut count = 0;
         let places: Vec<Slot> = self
@@ -385,14 +411,9 @@ impl<'c, 'a> Packer<'c, 'a> {
         let (order, is_late) = order(&self.drafts);
         let mut functions = Vec::with_capacity(self.drafts.len());
         for (index, draft) in self.drafts.iter().enumerate() {
-            let variant = Variant {
-                captures: draft.slots.iter().map(|(name, _)| name.clone()).collect(),
-                is_cyclic: is_late[index],
-                rename: draft.plan.rename.clone(),
-            };
-            let (plan, within) = (&draft.plan, (index > 0).then_some(&*draft.plan.name));
-            let code = self.planner.cache.code(scope, &plan.text, &plan.name, &variant, within)?;
-            let slots = draft.slots.iter().map(|(_, slot)| settle(*slot)).collect();
+            let within = (index > 0).then_some(&*draft.plan.name);
+            let (code, slots) = self.code_of(draft, is_late[index], within)?;
+            let slots = slots.into_iter().map(settle).collect();
             functions.push(Packed { code, slots, properties: settle_all(&draft.properties) });
         }
         let code = functions[0].code.clone();
@@ -420,10 +441,9 @@ fn is_about(sentence: &str, name: &str) -> bool {
 /// In what order functions can be made, and which of them get their variables later, as they are the first of a cycle.
 fn order(drafts: &[Draft<'_>]) -> (Vec<usize>, Vec<bool>) {
     let needs = |index: usize| {
-        drafts[index].slots.iter().filter_map(|(_, slot)| match slot {
-            Slot::Function(function) => Some(*function),
-            _ => None,
-        })
+        let draft = &drafts[index];
+        let slots = draft.slots.iter().chain(draft.extra.iter().map(|(_, slot)| slot));
+        slots.filter_map(|slot| if let Slot::Function(function) = slot { Some(*function) } else { None })
     };
     let (mut made, mut is_late) = (vec![false; drafts.len()], vec![false; drafts.len()]);
     let mut order = Vec::with_capacity(drafts.len());

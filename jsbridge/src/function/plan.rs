@@ -21,7 +21,7 @@ use super::table::Table;
 use super::text::{Text, TextKey};
 use super::tokens;
 use crate::isolate::handle::{Handle, JsResult, Scope};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// See the module's documentation.
 pub(super) struct Plan {
@@ -40,11 +40,33 @@ pub(super) struct Plan {
     pub(super) eval_reach: Option<Vec<String>>,
     /// The code, where nothing is sent along.
     pub(super) plain: Option<Arc<Code>>,
+    /// The code with parameters for `slots`, once it was asked for: not in a cycle, and the first of one.
+    codes: [OnceLock<Arc<Code>>; 2],
     /// Of the class: a class has no plain functions' prototypes, and late captures come too late for its base.
     pub(super) is_class: bool,
     pub(super) has_prototype: bool,
     /// It depends on more than the code: must be made anew each time.
     pub(super) is_fleeting: bool,
+}
+
+impl Plan {
+    /// The code with parameters for what the plan sends.
+    pub(super) fn code<'a>(
+        &self,
+        cache: &CodeCache,
+        scope: Scope<'a>,
+        is_cyclic: bool,
+        within: Option<&str>,
+    ) -> JsResult<'a, Arc<Code>> {
+        let known = &self.codes[usize::from(is_cyclic)];
+        if let Some(code) = known.get() {
+            return Ok(code.clone());
+        }
+        let captures = self.slots.iter().map(|slot| (*slot.name).into()).collect();
+        let variant = Variant { captures, is_cyclic, rename: self.rename.clone() };
+        let code = cache.code(scope, &self.text, &self.name, &variant, within)?;
+        Ok(known.get_or_init(|| code).clone())
+    }
 }
 
 /// What a function's own name is, where it was declared.
@@ -58,7 +80,7 @@ pub(super) enum OwnName {
 /// A name that is sent along.
 #[derive(Clone, Debug)]
 pub(super) struct Planned {
-    pub(super) name: Box<str>,
+    pub(super) name: Arc<str>,
     pub(super) from: From,
     pub(super) is_written: bool,
 }
@@ -151,6 +173,7 @@ impl<'a> Planner<'_, 'a> {
             own_name: None,
             eval_reach: None,
             plain: None,
+            codes: Default::default(),
             is_class: live.is_class,
             has_prototype: live.has_prototype,
             is_fleeting: false,

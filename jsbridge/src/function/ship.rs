@@ -141,14 +141,14 @@ pub(super) fn has_itself(facts: &Facts, function: &Handle<'_>, index: usize) -> 
 }
 
 /// The names and values of `capture`.
-fn given<'a>(capture: &Handle<'a>) -> JsResult<'a, Vec<(String, Handle<'a>)>> {
+fn given<'a>(capture: &Handle<'a>) -> JsResult<'a, Vec<(Arc<str>, Handle<'a>)>> {
     let mut given = Vec::new();
     if !capture.is_object() {
         return Err(capture.scope.type_error("Deferred: `capture` must be an object of names and values"));
     }
     for name in engine::own_keys(capture, Which::Enumerable)? {
         let value = engine::get(capture, &name)?;
-        given.push((name, value));
+        given.push((name.into(), value));
     }
     Ok(given)
 }
