@@ -59,11 +59,12 @@ mutate() { # file, line, kind, sed expression
     local verdict
     local models=()
     case "$file" in
-        */state.rs) models=(lives letters lending) ;;
+        */state.rs) models=(lives letters lending roamers) ;;
         */loans.rs) models=(lending) ;;
         */latch.rs | */line.rs | */once.rs) models=(sync::) ;;
         */sync/*) models=(locks) ;;
         */inbox.rs) models=(inboxes piles letters locks) ;;
+        */relay.rs) models=(roamers) ;;
         */beacon.rs) models=(sleepers aside frozen) ;;
         */front.rs) models=(fronts) ;;
         */park.rs) models=(parkers) ;;

@@ -377,6 +377,7 @@ fn an_order_in_the_making_keeps_the_fiber_where_it_is() {
         let mut home = 0;
         for next in [1, 2] {
             setting.read_mail(home);
+            assert!(!ordered(home), "it has a home: the order is spent");
             if setting.depart() {
                 while !ordered(next) && !setting.pop(2, next) {
                     thread::yield_now();

@@ -5,10 +5,12 @@
 //! |------------|--------------------------------------------------------------------|
 //! | [`world`]  | what the fibers of a round share, and what a fiber does in its life |
 //! | [`primitives`] | all that fibers wait for, at once                              |
+//! | [`movable`] | fibers that move                                                  |
 //! | `main.rs`  | rounds: in peace, with stops in the middle, at limits, across two   |
 //!
 //! Each round has other lanes and another policy.
 
+mod movable;
 mod primitives;
 mod world;
 
@@ -220,6 +222,72 @@ fn all_that_fibers_wait_for_bears_cancellations_timeouts_changes_and_threads() {
             things.check();
             drop(things);
             assert_eq!(census.live(), 0, "values are left in a channel");
+        },
+    );
+}
+
+/// Changes of priority and cancellations by threads, until they have come to the end.
+fn harass(fibers: &[heddle_scheduler::JoinHandle<()>], random: &mut Random, times: u64) {
+    for _ in 0..times {
+        let fiber = random.pick(fibers);
+        match random.below(20) {
+            0 => fiber.cancel(),
+            _ => fiber.set_priority(*random.pick(&Priority::ALL)),
+        }
+    }
+}
+
+#[test]
+fn fibers_that_move_bear_cancellations_changes_of_priority_and_blocking() {
+    rounds(
+        |builder, _| builder,
+        |world, random| {
+            let census = Census::new();
+            let things = Arc::new(movable::Things::new(census.clone()));
+            let fibers = things.start(&world.scheduler, random, 60);
+            std::thread::scope(|s| {
+                for _ in 0..2 {
+                    let (mut random, fibers) = (random.split(), &fibers);
+                    s.spawn(move || harass(fibers, &mut random, 300));
+                }
+            });
+            for fiber in fibers {
+                if let Err(error) = fiber.join() {
+                    assert!(error.is_cancelled(), "{error}");
+                }
+            }
+            world.scheduler.wait_all().expect("this is no fiber");
+            println!("{} moves", things.moves.load(std::sync::atomic::Ordering::Relaxed));
+            drop(things);
+            assert_eq!(census.live(), 0, "values are left");
+            assert_levels_are_empty(&world.scheduler);
+        },
+    );
+}
+
+#[test]
+fn a_stop_in_the_middle_ends_all_that_move() {
+    rounds(
+        |builder, _| builder,
+        |world, random| {
+            let census = Census::new();
+            for _ in 0..4 {
+                let things = Arc::new(movable::Things::new(census.clone()));
+                let fibers = things.start(&world.scheduler, random, 60);
+                std::thread::scope(|s| {
+                    let (mut theirs, fibers) = (random.split(), &fibers);
+                    s.spawn(move || harass(fibers, &mut theirs, 200));
+                    for _ in 0..random.below(2000) {
+                        std::thread::yield_now();
+                    }
+                    world.scheduler.stop().expect("this is no fiber");
+                });
+                fibers.into_iter().for_each(|fiber| drop(fiber.join()));
+                drop(things);
+                assert_eq!(census.live(), 0, "values are left");
+                assert_levels_are_empty(&world.scheduler);
+                world.scheduler.start().expect("there are threads to be had");
+            }
         },
     );
 }

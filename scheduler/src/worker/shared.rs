@@ -423,14 +423,30 @@ impl Shared {
     /// # Safety
     /// The caller has claimed it, at `level`.
     pub(crate) unsafe fn end_unrun(&self, fiber: FiberRef, level: usize, error: JoinError) {
-        match current::worker() {
-            Some(worker) if ptr::eq(&*worker.shared, self) => worker.fail(fiber, level, error),
-            // SAFETY: the caller's promise.
-            _ => unsafe {
-                fiber.fail(error);
-                self.ended_outside(fiber, level);
-            },
+        // Destructors and wakers of the user's run in here. They may move the fiber that we run in to another worker, so
+        // none is known across them.
+        match self.worker_here() {
+            Some(worker) => worker.remote().counters.levels[level].claimed.add(1),
+            None => self.counters.claimed_outside[level].add_shared(1),
         }
+        // SAFETY: the caller's promise; its result is in place after the first.
+        unsafe {
+            fiber.fail(error);
+            complete(fiber);
+        }
+        match self.worker_here() {
+            Some(worker) => worker.remote().counters.levels[level].finished.publish_one(),
+            None => self.counters.finished_outside[level].publish_one_shared(),
+        }
+        self.after_finish();
+        if self.worker_here().is_none() {
+            self.before_sleep();
+        }
+    }
+
+    /// The worker of ours whose thread this is.
+    fn worker_here<'a>(&self) -> Option<&'a super::Worker> {
+        current::worker().filter(|worker| ptr::eq(&*worker.shared, self))
     }
 
     /// Ends a fiber that was claimed at `level`, never had a stack, and whose result is in place.
