@@ -31,6 +31,8 @@ usage: heddle-http [options]
   --contender NAME   only heddle or only tokio
   --case TEXT        only requests, or only health
   --clients N        threads that ask (default 1)
+  --rate N           requests a second, of each connection in its turn, instead of as many as are answered: so that all
+                     servers do the same work, for the same connections
   --split            the servers have the first half of the CPUs (and as many threads), the clients the others: so
                      that what is measured is not how the system shares a CPU among them
   --lanes N          lanes of Heddle's scheduler (default 3; the ordinary one is no nicer than the clients)
@@ -44,6 +46,7 @@ struct Order {
     contenders: Vec<&'static str>,
     case: String,
     clients: usize,
+    rate: Option<f64>,
     cpus: usize,
     split: bool,
     lanes: usize,
@@ -62,6 +65,7 @@ impl Order {
             contenders: if cfg!(feature = "peers") { CONTENDERS.to_vec() } else { vec!["heddle"] },
             case: String::new(),
             clients: 1,
+            rate: None,
             cpus: std::thread::available_parallelism()?.get(),
             split: false,
             lanes: 3,
@@ -85,6 +89,7 @@ impl Order {
                 "--contender" => order.contenders.retain(|name| name == value),
                 "--case" => order.case = value.clone(),
                 "--clients" => order.clients = value.parse()?,
+                "--rate" => order.rate = Some(value.parse()?),
                 "--lanes" => order.lanes = value.parse()?,
                 "--attach" => order.attach = Some(value.parse()?),
                 _ => return Err(HELP.into()),
@@ -267,7 +272,7 @@ fn requests(order: &Order, connections: usize) -> Result<(), Box<dyn Error>> {
                 address: server.address,
                 path: "/".to_owned(),
                 connections,
-                rate: None,
+                rate: order.rate.map(|rate| rate / order.clients as f64),
                 spins: order.split,
                 warm_up: order.time / 4,
                 time: order.time,

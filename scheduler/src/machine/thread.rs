@@ -127,6 +127,16 @@ pub(crate) fn number() -> u32 {
     system::number()
 }
 
+/// A mark of the calling thread that nobody else has while it lives, for no more than an instruction or two: an address of
+/// its own, so never 0.
+#[inline]
+pub(crate) fn mark() -> u64 {
+    thread_local! {
+        static HERE: u8 = const { 0 };
+    }
+    HERE.with(|here| (&raw const *here).addr() as u64)
+}
+
 /// The CPU time that the process has had, in ns.
 pub(crate) fn process_cpu_time() -> u64 {
     system::process_cpu_time()

@@ -2,25 +2,22 @@
 //! plain store.
 //!
 //! ```text
-//! word    meaning              who changes it
-//! FREE    nobody has it        lock: compare-and-swap to HELD
-//! HELD    somebody has it      who has it: store of FREE
+//! word      meaning                who changes it
+//! FREE      nobody has it          lock: compare-and-swap to the mark of the calling thread
+//! a mark    that thread has it     who has it: store of FREE
 //! ```
 //!
 //! Who finds it held looks again, some dozens of times without leaving the CPU; that is enough, unless the kernel has
 //! stopped the thread that has it. Then there is no list to wait in, as that would cost each unlock a second
-//! read-modify-write, half of what all of it costs: the thread gives its CPU away for a while, longer each time
-//! ([`stall`](super::stall)).
+//! read-modify-write, half of what all of it costs: the thread gives its CPU away for a while, longer each time, and where it
+//! can, to the very thread that has the latch ([`stall`](super::stall)). The mark says which that is, and nothing relies on it.
 
-use super::stall::{freed, stall};
-use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
-
-const FREE: u32 = 0;
-const HELD: u32 = 1;
+use super::stall::{FREE, freed, mark, stall};
+use crate::primitive::{AtomicU64, Ordering, UnsafeCell, constructor};
 
 /// See the module's documentation.
 pub(crate) struct Latch<S> {
-    word: AtomicU32,
+    word: AtomicU64,
     state: UnsafeCell<S>,
 }
 
@@ -33,7 +30,7 @@ impl<S> Latch<S> {
     constructor! {
         /// Free.
         pub(crate) fn new(state: S) -> Latch<S> {
-            Latch { word: AtomicU32::new(FREE), state: UnsafeCell::new(state) }
+            Latch { word: AtomicU64::new(FREE), state: UnsafeCell::new(state) }
         }
     }
 
@@ -55,14 +52,14 @@ impl<S> Latch<S> {
     #[inline]
     fn try_lock(&self) -> bool {
         // ORDERING: Acquire pairs with the release of `Latched::drop`.
-        self.word.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        self.word.compare_exchange(FREE, mark(), Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     #[cold]
     fn lock_slowly(&self) {
         let mut round = 0;
         while !self.try_lock() {
-            stall(round, || self.word.load(Ordering::Relaxed) == HELD);
+            stall(round, || self.word.load(Ordering::Relaxed));
             round += 1;
         }
     }

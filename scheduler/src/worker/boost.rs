@@ -127,6 +127,20 @@ impl Worker {
         }
     }
 
+    /// We wait for what the thread with that mark does, in a moment, if it gets a CPU, and have work of `level`: if it is a
+    /// worker's of a lane below, it is brought to ours, which we are about to leave. `false`: it is not.
+    ///
+    /// No need is raised: its worker might not look for long whether that is over.
+    pub(crate) fn make_way_for(&self, mark: u64, level: usize) -> bool {
+        let below = self.shared.crews.iter().filter(|crew| crew.lane > self.lane);
+        let mut workers = below.flat_map(|crew| crew.workers());
+        let holder = workers.find(|&worker| self.shared.remotes[worker].has_mark(mark));
+        if let Some(holder) = holder {
+            _ = self.shared.clear_cpu(holder, level);
+        }
+        holder.is_some()
+    }
+
     /// Finds a worker below whose fiber was lent a level above `level`, and that can use our CPU.
     fn find_need(&self, level: usize) -> Option<(usize, Claim)> {
         let cpu = thread::current_cpu();

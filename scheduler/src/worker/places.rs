@@ -156,13 +156,19 @@ impl Shared {
 
     /// The same, and sends workers of lanes above that run less urgent fibers than it needs the CPU for to others.
     pub(crate) fn clear_cpu_for(&self, worker: usize) {
+        if self.clear_cpu(worker, self.remotes[worker].need.level()) {
+            self.watchman.cpus_cleared.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The same, where what it needs the CPU for is of that level. `false`: it cannot be brought here.
+    pub(super) fn clear_cpu(&self, worker: usize, level: usize) -> bool {
         let (Some(_posts), Ok(here)) = (self.places.posts.try_lock(), affinity::current_cpu()) else {
-            return;
+            return false;
         };
         let (needy, here) = (&self.remotes[worker], CpuSet::of(here));
-        let level = needy.need.level();
         if !self.send(worker, &|_| here.clone()) {
-            return;
+            return false;
         }
         for above in self.crews.iter().filter(|crew| crew.lane < needy.lane) {
             let is_less =
@@ -171,7 +177,7 @@ impl Shared {
                 self.send(other, &|cpus| cpus - &here);
             }
         }
-        self.watchman.cpus_cleared.fetch_add(1, Ordering::Relaxed);
+        true
     }
 
     /// Sends a worker's thread to some of the CPUs that it may use, for now: it keeps its mask. The caller has the lock of

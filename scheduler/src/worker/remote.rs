@@ -67,6 +67,8 @@ pub(crate) struct Remote {
     /// The clock of its thread's CPU time.
     cpu_clock: AtomicU64,
     thread: AtomicU32,
+    /// Its thread's mark; 0: it has none.
+    thread_mark: AtomicU64,
     hungry: AtomicBool,
     pub(crate) counters: Apart<Counters>,
 }
@@ -101,6 +103,7 @@ impl Remote {
             site: AtomicU32::new(site as u32),
             cpu_clock: AtomicU64::new(CpuClock::of_this_thread().into_word()),
             thread: AtomicU32::new(0),
+            thread_mark: AtomicU64::new(0),
             hungry: AtomicBool::new(false),
             counters: Apart(Counters::new(seats)),
         }
@@ -154,6 +157,7 @@ impl Remote {
         self.policy.store(encode(policy), Ordering::Relaxed);
         self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
         self.thread.store(thread::number(), Ordering::Relaxed);
+        self.thread_mark.store(thread::mark(), Ordering::Relaxed);
         // Those that were refused were counted too; only the thread that reads may correct that.
         let (mail, posted) = &self.mail.0;
         self.counters.letters.set(posted.load(Ordering::Relaxed));
@@ -163,6 +167,12 @@ impl Remote {
     /// The thread is about to end.
     pub(crate) fn detach(&self) {
         self.thread.store(0, Ordering::Relaxed);
+        self.thread_mark.store(0, Ordering::Relaxed);
+    }
+
+    /// Is that its thread?
+    pub(crate) fn has_mark(&self, mark: u64) -> bool {
+        self.thread_mark.load(Ordering::Relaxed) == mark
     }
 
     /// The number of its thread in the system; 0: it has none.

@@ -9,7 +9,13 @@ thread_local! {
     static STALLED: RefCell<Vec<Thread>> = const { RefCell::new(Vec::new()) };
 }
 
-pub(crate) fn stall(round: u32, _is_held: impl Fn() -> bool) {
+pub(crate) const FREE: u64 = 0;
+
+pub(crate) fn mark() -> u64 {
+    1
+}
+
+pub(crate) fn stall(round: u32, _holder: impl Fn() -> u64) {
     if round.is_multiple_of(2) {
         STALLED.with_borrow_mut(|all| all.push(thread::current()));
     } else {
