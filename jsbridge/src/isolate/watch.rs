@@ -1,6 +1,6 @@
 //! The engine's question "may I go on?", and the answer.
 //!
-//! QuickJS asks at jumps back and calls, at each [`tune::EVERY`](super::tune)th. The answer is given on the script's own stack,
+//! QuickJS asks at jumps back and calls: at each [`tune::EVERY`](super::tune)th, and more often where those take long. The answer is given on the script's own stack,
 //! below the engine's frames, which has two consequences:
 //!
 //! * To give the CPU away, the fiber simply suspends here ([`give_way`]). Nothing has to be told to the engine: it
@@ -47,6 +47,10 @@ pub(crate) enum Stop {
 
 /// Longer without a question is counted: a built-in that takes this long holds up its equals for five slices.
 const LATE: Duration = Duration::from_millis(10);
+/// Jumps and calls before the first question of a script: it may do nothing but call built-ins that take milliseconds.
+const AT_FIRST: i32 = 16;
+/// Questions need not come more often.
+const SOON_NANOS: u64 = 100_000;
 /// A call that takes longer has been away. A switch to another fiber and back takes 0.2 us, and what that does more.
 const AWAY_NANOS: u64 = 2_000;
 
@@ -68,8 +72,11 @@ pub(crate) struct Watch {
     asked: Cell<u64>,
     late: u64,
     late_count: Cell<u32>,
-    /// Where the engine counts down to its next question.
+    /// Where the engine counts down to its next question, and from where.
     counter: Cell<Option<NonNull<i32>>>,
+    every: Cell<i32>,
+    /// Ticks between two questions that are few enough.
+    soon: u64,
 }
 
 /// Since when CPU time is not in `used` yet.
@@ -94,6 +101,8 @@ impl Watch {
             late: clock::ticks_in(nanos_in(LATE)),
             late_count: Cell::new(0),
             counter: Cell::new(None),
+            every: Cell::new(AT_FIRST),
+            soon: clock::ticks_in(SOON_NANOS),
         }
     }
 
@@ -112,6 +121,7 @@ impl Watch {
         self.from.set(From { moment: now, had: None });
         self.asked.set(now);
         self.plan(now);
+        self.every.set(AT_FIRST);
         self.set_interval();
     }
 
@@ -129,8 +139,8 @@ impl Watch {
     /// over. Never unwinds.
     #[must_use]
     pub(crate) fn may_go_on(&self, population: &Population) -> bool {
-        self.set_interval();
         let now = clock::ticks();
+        self.adapt(now.saturating_sub(self.asked.get()));
         if now < self.look_at.get() && !checkpoint_is_due() && self.stop.get().is_none() {
             self.asked.set(now);
             return true;
@@ -146,10 +156,24 @@ impl Watch {
         }
     }
 
+    /// Where the engine took long from one question to the next, it asks after fewer jumps; up to
+    /// [`tune::EVERY`](super::tune) as long as it is quick.
+    #[inline]
+    fn adapt(&self, gap: u64) {
+        let every = self.every.get();
+        if gap > self.soon {
+            let fewer = (every as u64).saturating_mul(self.soon) / gap;
+            self.every.set((fewer as i32).max(1));
+        } else if every < super::tune::EVERY {
+            self.every.set((2 * every).min(super::tune::EVERY));
+        }
+        self.set_interval();
+    }
+
     fn set_interval(&self) {
         if let Some(counter) = self.counter.get() {
             // SAFETY: the counter of the context that we watch; the engine is not running while we answer.
-            unsafe { counter.write(super::tune::EVERY) };
+            unsafe { counter.write(self.every.get()) };
         }
     }
 
