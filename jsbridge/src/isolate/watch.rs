@@ -29,7 +29,9 @@
 use super::clock;
 use super::population::Population;
 use crate::limits::Limits;
-use heddle_scheduler::{Cancelled, checkpoint_is_due, thread_time, try_checkpoint_movable, try_yield_movable};
+use heddle_scheduler::{
+    Cancelled, checkpoint_is_due, thread_time, try_checkpoint_movable, try_yield_movable,
+};
 use std::cell::Cell;
 use std::ptr::NonNull;
 use std::time::Duration;
