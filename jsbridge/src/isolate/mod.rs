@@ -23,6 +23,7 @@
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
+//! | [`atomics`]    | `Atomics.wait` and `notify`, which suspend the fiber             |
 //! | [`table`]      | tables of them, made by the engine when they are touched         |
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
@@ -58,6 +59,7 @@ mod modules;
 mod convert;
 mod promises;
 pub(crate) mod native;
+mod atomics;
 pub(crate) mod table;
 pub(crate) mod enter;
 mod tune;
@@ -143,7 +145,7 @@ impl Isolate {
             shared::install(runtime);
             let isolate = Isolate { runtime, context, state, seal: None };
             let scope = handle::Scope::new(context, isolate.state());
-            if scope.take_intrinsics().is_err() {
+            if scope.take_intrinsics().and_then(|()| scope.install_atomics()).is_err() {
                 return Err(Error::no_isolate(limits.memory));
             }
             layout::Layout::get(scope);
