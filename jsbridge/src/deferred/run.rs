@@ -158,9 +158,10 @@ fn begin<'a>(bridge: &Arc<Shared>, scope: Scope<'a>, task: Task) -> JsResult<'a,
             return if script.is_module() { scope.only_settles(value) } else { Ok(value) };
         }
     };
+    let is_class = function.code().is_class();
     let function = function.receive(scope)?;
     let arguments: Vec<&Handle<'_>> = arguments.iter().collect();
-    function.call(&scope.undefined(), &arguments)
+    if is_class { function.construct(&arguments) } else { function.call(&scope.undefined(), &arguments) }
 }
 
 /// A copy of what was thrown.

@@ -32,6 +32,7 @@ pub(crate) struct Code {
     pub(super) is_cyclic: bool,
     /// The function object may be used for many calls: nothing that runs can get hold of it.
     pub(super) is_anonymous: bool,
+    is_class: bool,
     /// A name that the function got after it was made.
     pub(super) rename: Option<Box<str>>,
     name: Box<str>,
@@ -46,6 +47,11 @@ impl Code {
     /// The function's name; empty if it has none.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// It is a class: called with `new`.
+    pub(crate) fn is_class(&self) -> bool {
+        self.is_class
     }
 
     /// Where it is written: `file:line:column`.
@@ -356,6 +362,7 @@ impl Code {
             captures: variant.captures.clone().into(),
             is_cyclic: variant.is_cyclic,
             is_anonymous: text.uses.is_anonymous,
+            is_class: text.uses.is_class,
             rename: variant.rename.clone(),
             name: name.into(),
             place: format!("{file}:{line}:{column}"),

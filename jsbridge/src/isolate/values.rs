@@ -105,6 +105,17 @@ impl<'a> Handle<'a> {
         }
     }
 
+    /// `new this(...arguments)`
+    pub(crate) fn construct(&self, arguments: &[&Handle<'a>]) -> JsResult<'a, Handle<'a>> {
+        let mut raw: SmallArguments = SmallArguments::new(arguments);
+        let raw = raw.as_mut();
+        // SAFETY: we are inside; the arguments are lent for the call, and the result is ours.
+        unsafe {
+            let count = raw.len() as i32;
+            self.scope.check(qjs::JS_CallConstructor(self.context(), self.raw(), count, raw.as_mut_ptr()))
+        }
+    }
+
     /// `this[index]`
     pub(crate) fn at(&self, index: u32) -> JsResult<'a, Handle<'a>> {
         // SAFETY: we are inside; the reference is ours.

@@ -212,3 +212,19 @@ fn many_in_flight_all_come_back_to_their_own() {
         Ok(Value::Number(999_000.0))
     );
 }
+
+#[test]
+fn a_class_is_called_with_new() {
+    assert_eq!(
+        text(
+            "class Point { constructor(x, y) { this.x = x; this.y = y } }
+             const made = await new Deferred(Point, { args: [1, 2] });
+             JSON.stringify(made) + made.constructor.name"
+        ),
+        "{\"x\":1,\"y\":2}Object"
+    );
+    assert_eq!(
+        text("await new Deferred(function* () { yield 1 }).catch(e => e.name + ': ' + e.message)"),
+        "DataCloneError: result is a Generator and cannot be cloned"
+    );
+}
