@@ -40,7 +40,7 @@ use crate::worker::current;
 /// first. It goes to the end of the line of its priority, where any worker of the lane takes it that comes first, and may
 /// return on another thread. A fiber that is cancelled unwinds. Outside of any fiber it yields the thread.
 ///
-/// Where nobody else wants the CPU, it costs what `yield_now` does.
+/// Where nobody else wants the CPU, it is an ordinary yield.
 ///
 /// # Safety
 /// The [contract](crate::movable#the-contract): every frame of the fiber is fit to go on on another thread.
