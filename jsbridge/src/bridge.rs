@@ -81,6 +81,7 @@ impl<'s> Bridge<'s> {
             max_isolates: limits::ISOLATES_DEFAULT,
             console: None,
             uncaught: None,
+            eval: true,
             traces: true,
             loader: None,
             arguments: None,
@@ -172,6 +173,7 @@ pub struct Builder<'s> {
     max_isolates: usize,
     console: Option<Console>,
     uncaught: Option<Arc<UncaughtSink>>,
+    eval: bool,
     traces: bool,
     loader: Option<Arc<dyn ModuleLoader>>,
     arguments: Option<Vec<String>>,
@@ -221,6 +223,12 @@ impl<'s> Builder<'s> {
         self
     }
 
+    /// May scripts compile texts, with `eval` and `Function`? Default: yes. Otherwise that is a `TypeError`.
+    pub fn allow_eval(mut self, allow: bool) -> Self {
+        self.eval = allow;
+        self
+    }
+
     /// Whether the stacks of errors that come from a Deferred tell also where that was made. It costs about a
     /// microsecond for each Deferred. Default: yes.
     pub fn traces(mut self, traces: bool) -> Self {
@@ -265,7 +273,7 @@ impl<'s> Builder<'s> {
             stack: self.check_stack(stack_size)?,
             time: self.time,
             slice: limits::SLICE,
-            eval: true,
+            eval: self.eval,
         };
         let console = self.console.unwrap_or_else(Console::standard);
         let uncaught = self.uncaught.unwrap_or_else(|| {

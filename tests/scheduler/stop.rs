@@ -452,8 +452,8 @@ fn ten_thousand_fibers_that_wait_for_everything_there_is_end_when_it_stops() {
         // Two kinds make another one each.
         let waiting = (FIBERS + FIBERS / 10 + 1) as u64;
         eventually(|| scheduler.stats().levels.iter().map(|level| level.suspended).sum::<u64>() == waiting);
-        let report = scheduler.who_waits();
-        assert_eq!(report.fibers.len() as u64 + u64::from(!report.silent.is_empty()), waiting);
+        // Who naps on its way to a line is suspended, too, and not in it yet.
+        eventually(|| scheduler.who_waits().fibers.len() as u64 == waiting);
         let begin = Instant::now();
         Rig::retire(&scheduler);
         println!("{lanes:?}: stopped in {:?}", begin.elapsed());

@@ -36,7 +36,8 @@ pub(super) fn compile<'a>(scope: Scope<'a>, script: &Script<'_>) -> JsResult<'a,
     let length = (text.len() - 1) as qjs::size_t;
     // SAFETY: we are inside; the texts end with a zero byte; the reference is ours.
     let code = scope.memory().without_limit(|| unsafe {
-        scope.check(qjs::JS_Eval2(scope.as_ptr(), text.as_ptr().cast(), length, &mut options))
+        let compile = || qjs::JS_Eval2(scope.as_ptr(), text.as_ptr().cast(), length, &mut options);
+        scope.check(scope.as_host(compile))
     })?;
     serialize(scope, code.raw())
 }

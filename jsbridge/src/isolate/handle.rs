@@ -92,12 +92,7 @@ impl<'a> Scope<'a> {
     /// Runs `source` as a global script in which `await` is allowed: a promise of the value of its last statement.
     pub(crate) fn eval_async(self, name: &CStr, source: &CStrSource) -> JsResult<'a, Handle<'a>> {
         let flags = (qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_ASYNC) as i32;
-        let (text, length) = (source.0.as_ptr(), source.0.len() - 1);
-        // SAFETY: as in `eval`.
-        let promise = unsafe {
-            let value = qjs::JS_Eval(self.as_ptr(), text.cast(), length as qjs::size_t, name.as_ptr(), flags);
-            self.check(value)?
-        };
+        let promise = self.eval_with(name, source, flags)?;
         // The engine's promise is for `{ value }`.
         let unwrap =
             self.eval(c"<bridge>", &CStrSource::new("(promise) => promise.then((result) => result.value)"))?;

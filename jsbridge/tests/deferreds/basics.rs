@@ -1,6 +1,6 @@
 //! Making Deferreds, and what comes of them.
 
-use crate::{run, text};
+use crate::{run, run_with, text};
 use heddle_jsbridge::Value;
 
 #[test]
@@ -227,4 +227,16 @@ fn a_class_is_called_with_new() {
         text("await new Deferred(function* () { yield 1 }).catch(e => e.name + ': ' + e.message)"),
         "DataCloneError: result is a Generator and cannot be cloned"
     );
+}
+
+#[test]
+fn where_the_host_says_so_nobody_compiles_texts() {
+    let source = "const refused = [];
+        const attempt = f => { try { f(); refused.push(false) } catch (e) { refused.push(e.name) } };
+        attempt(() => eval('1')); attempt(() => new Function('return 1'));
+        refused.push(await new Deferred(function () { return eval('1') }).catch(e => e.name));
+        refused.push(await new Deferred(() => { class A { static x = 5 } return A.x }));
+        refused.join()";
+    let answer = run_with(source, |builder| builder.allow_eval(false));
+    assert_eq!(answer, Ok(Value::from("TypeError,TypeError,TypeError,5")));
 }
