@@ -8,6 +8,7 @@
 use super::code::CodeCache;
 use super::engine::{self, Property, Which};
 use super::facts::Facts;
+use super::plan::Planner;
 use super::table::Table;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use rquickjs::qjs;
@@ -49,17 +50,38 @@ fn is_at<'a>(path: &str, value: &Handle<'a>) -> JsResult<'a, bool> {
     Ok(resolve(value.scope, path)?.is_some_and(|found| engine::is_same(&found, value)))
 }
 
-/// What is at a path, if nothing but plain properties leads there.
+/// What is at a path, if nothing but plain properties leads there. A global may have a getter: those of the host are made
+/// when they are first asked for.
 pub(super) fn resolve<'a>(scope: Scope<'a>, path: &str) -> JsResult<'a, Option<Handle<'a>>> {
-    let mut found = scope.global();
-    for name in path.split('.') {
+    let global = scope.global();
+    let mut found = global.clone();
+    for (depth, name) in path.split('.').enumerate() {
         if !found.is_object() {
             return Ok(None);
         }
-        let Some(Property::Value(value)) = engine::own_property(&found, name)? else { return Ok(None) };
-        found = value;
+        found = match engine::own_property(&found, name)? {
+            Some(Property::Value(value)) => value,
+            Some(Property::Accessor(..)) if depth == 0 => engine::get(&global, name)?,
+            _ => return Ok(None),
+        };
     }
     Ok(Some(found))
+}
+
+/// The name of a global function that the host has written in JavaScript: it is there by that name.
+pub(super) fn host_path<'a>(
+    planner: &Planner<'_, 'a>,
+    function: &Handle<'a>,
+) -> JsResult<'a, Option<Box<str>>> {
+    if planner.was_sent(function) {
+        return Ok(None);
+    }
+    let name = engine::plain_name(function);
+    if !planner.cache.is_global(&name) || planner.is_of_script(function) {
+        return Ok(None);
+    }
+    let found = part(&function.scope.global(), &name)?;
+    Ok(found.is_some_and(|found| engine::is_same(&found, function)).then(|| name.into()))
 }
 
 fn address_of(value: &Handle<'_>) -> usize {

@@ -283,6 +283,9 @@ impl<'c, 'a> Packer<'c, 'a> {
     pub(super) fn slot_of(&mut self, value: Handle<'a>, name: &Arc<str>, by: usize) -> JsResult<'a, Slot> {
         let facts = self.planner.facts;
         if facts.has_code(value.raw()) {
+            if let Some(path) = natives::host_path(&self.planner, &value)? {
+                return Ok(self.native_slot(path));
+            }
             return Ok(Slot::Function(self.add_function(&value, Some(name))?));
         }
         if value.is_object() {

@@ -302,13 +302,26 @@ impl<'a> Planner<'_, 'a> {
     }
 
     /// Is it a function that a script has defined, and not one of ours? Those are in files called `heddle:...`.
-    fn is_of_script(&self, value: &Handle<'a>) -> bool {
-        if !self.facts.has_code(value.raw()) || !self.facts.has_captures() {
+    pub(super) fn is_of_script(&self, value: &Handle<'a>) -> bool {
+        if !self.facts.has_code(value.raw()) {
             return false;
+        }
+        if !self.facts.has_captures() {
+            return true;
         }
         // SAFETY: the function has code, and is alive.
         let address = unsafe { self.facts.code_of(value.raw()) };
         self.read(address, None).is_ok_and(|live| !live.file.starts_with("heddle:"))
+    }
+
+    /// Is there a plan for the code of this function?
+    pub(super) fn was_sent(&self, function: &Handle<'a>) -> bool {
+        if !self.facts.has_captures() {
+            return false;
+        }
+        // SAFETY: the function has code, and is alive.
+        let address = unsafe { self.facts.code_of(function.raw()) };
+        self.table.with_plan(address, self.cache.id, |_| ()).is_some()
     }
 
     /// Reads a global name, as a script would.

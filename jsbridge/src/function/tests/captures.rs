@@ -1,6 +1,8 @@
 //! Variables that are sent along.
 
 use super::{Journey, enter, eval, eval_module, result_of};
+use crate::function::{CodeCache, global_names};
+use crate::isolate::handle::CStrSource;
 
 fn warnings_of(source: &str) -> Vec<String> {
     Journey::new().send(source).unwrap().take_warnings()
@@ -155,6 +157,26 @@ fn what_is_the_engines_own_is_taken_there() {
     for (source, result) in cases {
         assert_eq!(result_of(source), result, "{source}");
     }
+}
+
+#[test]
+fn classes_that_the_host_has_written_are_taken_there() {
+    let mut journey = Journey::new();
+    let class = "(class Host { m() { return 'there' } })";
+    enter(&mut journey.home, |scope| {
+        scope.global().set(c"Host", scope.eval(c"heddle:host", &CStrSource::new(class))?)
+    })
+    .unwrap();
+    // There it is made when it is first asked for.
+    let lazy = format!("Object.defineProperty(globalThis, 'Host', {{ get() {{ return {class} }} }})");
+    let globals = enter(&mut journey.away, |scope| {
+        scope.eval(c"heddle:host", &CStrSource::new(&lazy))?;
+        global_names(scope)
+    });
+    journey.cache = CodeCache::new(globals.unwrap());
+    assert_eq!(journey.go("(() => { const H = Host; return () => new H().m() })()", "f => f()"), "there");
+    assert_eq!(journey.go("() => new Host().m()", "f => f()"), "there");
+    assert_eq!(journey.stats().texts, 2);
 }
 
 #[test]
