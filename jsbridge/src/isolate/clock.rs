@@ -1,5 +1,5 @@
 //! A clock for the engine's questions, of which there are half a million a second: the processor's cycle counter
-//! where it runs at one rate (8 ns), else the system's monotonic clock (30 ns and more). Ticks mean nothing by themselves.
+//! where it runs at one rate (8 ns), else the system's monotonic clock. Ticks mean nothing by themselves.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

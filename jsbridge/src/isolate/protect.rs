@@ -3,7 +3,7 @@
 //! Work may do to the built-in objects what it likes in its own isolate, as in any JavaScript; what must not be is that
 //! the next work sees it. There are two ways to have that, freezing all built-ins and comparing them, and each alone is
 //! bad: frozen prototypes break ordinary code (`error.name = ...` fails where `Error.prototype.name` is read-only),
-//! and comparing 1,100 properties takes a microsecond. So, when an isolate is made:
+//! and comparing all 1,100 properties after each run takes longer than many runs. So, when an isolate is made:
 //!
 //! * **What programs change is watched**: the global object, the prototypes that programs inherit from or extend, and the
 //!   namespaces (`Math`, `JSON`, `console`, ...). They stay as they are in a browser; what they have is written down.
@@ -11,7 +11,7 @@
 //!   inherits from by hand (typed arrays, iterators, `DataView`, ...).
 //!
 //! Freezing is done in the engine's shapes, by clearing bits: the properties that the engine makes only when they are first
-//! used, 600 of 1,100, stay to be made, and are born frozen. A function made that way is frozen after the run in
+//! used, nearly half of them, stay to be made, and are born frozen. A function made that way is frozen after the run in
 //! which that was.
 //!
 //! After each run, [`Seal::is_whole`]:
