@@ -1,7 +1,6 @@
 //! What is measured, and who can do it.
 
-use crate::ours::{self, Run};
-use std::error::Error;
+use crate::ours::{self, Answer, Run};
 
 /// One question.
 pub(crate) struct Case {
@@ -12,7 +11,7 @@ pub(crate) struct Case {
     /// How many of it a run does.
     pub(crate) count: usize,
     pub(crate) quick: usize,
-    pub(crate) ours: fn(&Run) -> Result<Vec<f64>, Box<dyn Error>>,
+    pub(crate) ours: fn(&Run) -> Answer,
     pub(crate) peers: &'static [&'static str],
 }
 

@@ -8,7 +8,7 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-type Answer = Result<Vec<f64>, Box<dyn Error>>;
+pub(crate) type Answer = Result<Vec<f64>, Box<dyn Error>>;
 
 /// What to do.
 pub(crate) struct Run {
@@ -72,7 +72,7 @@ fn in_fiber<R: Send>(
     let function = Function::new("() => 1");
     let result = scheduler.run(|| body(&bridge, &function))?;
     scheduler.wait_all()?;
-    Ok(result?)
+    Ok(result)
 }
 
 fn one_after_another(
