@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 type Function = for<'a> fn(Scope<'a>, &'a Local, Call<'a, '_>) -> JsResult<'a, Handle<'a>>;
 
-const FUNCTIONS: [(&CStr, Function); 12] = [
+const FUNCTIONS: [(&CStr, Function); 13] = [
     (c"start", start),
     (c"cancel", cancel),
     (c"stage", stage),
@@ -29,6 +29,7 @@ const FUNCTIONS: [(&CStr, Function); 12] = [
     (c"workPriority", work_priority),
     (c"setWorkPriority", set_work_priority),
     (c"giveWay", give_way),
+    (c"workSignal", work_signal),
     (c"cpus", cpus),
 ];
 
@@ -222,6 +223,10 @@ fn set_work_priority<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>)
 fn give_way<'a>(scope: Scope<'a>, _: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
     scope.give_way(call.argument(0).is_truthy());
     Ok(scope.undefined())
+}
+
+fn work_signal<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
+    local.signal(scope)
 }
 
 fn cpus<'a>(scope: Scope<'a>, local: &'a Local, _: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {

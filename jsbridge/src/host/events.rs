@@ -17,6 +17,7 @@ pub(crate) struct Events;
 impl Events {
     /// The place of a class in [`Globals::NAMES`], for [`lazy::get`].
     pub(crate) const ABORT_SIGNAL: usize = 3;
+    const ABORT_CONTROLLER: usize = 4;
 }
 
 impl Globals for Events {
@@ -35,6 +36,11 @@ pub(crate) static TABLE: [Entry; 5] =
 /// `AbortSignal`, whatever scripts have put in its place.
 pub(crate) fn abort_signal(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     lazy::get::<Events>(scope, Events::ABORT_SIGNAL)
+}
+
+/// `AbortController`, as above.
+pub(crate) fn abort_controller(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
+    lazy::get::<Events>(scope, Events::ABORT_CONTROLLER)
 }
 
 #[derive(Default)]

@@ -8,6 +8,7 @@ use crate::error::Error;
 use rquickjs::qjs;
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 /// Makes the engine tell us of rejections.
 ///
@@ -167,6 +168,11 @@ impl<'a> Scope<'a> {
     /// Does something that takes no CPU time of the script's.
     pub(crate) fn away<R>(self, f: impl FnOnce() -> R) -> R {
         self.state.watch.away(f)
+    }
+
+    /// A script that was cancelled while it waited may run what cleans up, for so long; then it is over.
+    pub(crate) fn clean_up<R>(self, time: Duration, f: impl FnOnce() -> R) -> R {
+        self.state.watch.clean_up(time, f)
     }
 
     /// Lets others run: also equals, or more urgent ones only.

@@ -72,6 +72,8 @@ pub(crate) struct Watch {
     asked: Cell<u64>,
     late: u64,
     late_count: Cell<u32>,
+    /// The fiber is cancelled, and may clean up.
+    cleaning: Cell<bool>,
     /// Where the engine counts down to its next question, and from where.
     counter: Cell<Option<NonNull<i32>>>,
     every: Cell<i32>,
@@ -100,6 +102,7 @@ impl Watch {
             asked: Cell::new(0),
             late: clock::ticks_in(nanos_in(LATE)),
             late_count: Cell::new(0),
+            cleaning: Cell::new(false),
             counter: Cell::new(None),
             every: Cell::new(AT_FIRST),
             soon: clock::ticks_in(SOON_NANOS),
@@ -114,6 +117,7 @@ impl Watch {
     /// A script starts now, and may run for `time`.
     pub(crate) fn arm(&self, time: Duration) {
         self.stop.set(None);
+        self.cleaning.set(false);
         self.limit.set(nanos_in(time));
         self.used.set(0);
         self.slice_end.set(self.slice);
@@ -123,6 +127,16 @@ impl Watch {
         self.plan(now);
         self.every.set(AT_FIRST);
         self.set_interval();
+    }
+
+    /// A script that was cancelled while it waited may run what cleans up, for so long.
+    pub(crate) fn clean_up<R>(&self, time: Duration, f: impl FnOnce() -> R) -> R {
+        self.arm(time);
+        self.cleaning.set(true);
+        let result = f();
+        self.cleaning.set(false);
+        self.stop.set(Some(Stop::Cancelled));
+        result
     }
 
     /// Why the script must end, if it must.
@@ -234,7 +248,7 @@ impl Watch {
         self.from.set(From { moment: back, had });
         self.asked.set(back);
         self.plan(back);
-        if outcome.is_err() {
+        if outcome.is_err() && !self.cleaning.get() {
             self.stop.set(Some(Stop::Cancelled));
         }
         self.stop.get().is_none()

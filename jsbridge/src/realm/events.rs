@@ -13,13 +13,17 @@ use crate::bridge::Shared;
 use crate::clone;
 use crate::deferred::work::{Failure, Outcome, Work};
 use crate::error::Error;
+use crate::host;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
 use crate::isolate::pool::RealmId;
 use heddle_scheduler::Priority;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// CPU time for what a function does when its signal is aborted. Picked from thin air: closing a few things.
+const CLEAN_UP: Duration = Duration::from_millis(5);
 
 /// What an isolate has of its bridge, and what it waits for. Belongs to the fiber in the isolate.
 #[derive(Default)]
@@ -40,6 +44,8 @@ pub(crate) struct Local {
     pub(crate) class: OnceCell<Class>,
     /// Of a main realm: the scripts whose results somebody waits for.
     asked: RefCell<Vec<Asked>>,
+    /// The controller of `Deferred.current.signal`, once a script has asked for that.
+    controller: RefCell<Option<Kept>>,
     /// Somebody may still post, though nothing is pending: a main realm that was not closed.
     open: Cell<bool>,
 }
@@ -101,6 +107,8 @@ impl Local {
         drop(self.opened.take());
         drop(self.work.take());
         drop(self.bridge.take());
+        let controller = self.controller.take();
+        drop(controller.map(|kept| scope.release(kept)));
         // Their values go with the isolate; whoever waits learns that it is over.
         drop(self.asked.take());
         self.open.set(false);
@@ -217,8 +225,40 @@ impl Local {
         mailbox.settle_down(&self.opened.borrow(), self.base.get());
         // That it was cancelled is seen by whoever runs the next job.
         let _woken = scope.away(|| mailbox.wait(first_timer));
-        scope.go_on()?;
+        scope.go_on().inspect_err(|error| {
+            if error.is_cancelled() {
+                self.abort(scope);
+            }
+        })?;
         Ok(true)
+    }
+
+    /// `Deferred.current.signal`
+    pub(crate) fn signal<'a>(&self, scope: Scope<'a>) -> JsResult<'a, Handle<'a>> {
+        let made = self.controller.borrow().as_ref().map(|kept| scope.kept(kept));
+        let controller = match made {
+            Some(controller) => controller,
+            None => {
+                let controller = host::events::abort_controller(scope)?.construct(&[])?;
+                *self.controller.borrow_mut() = Some(scope.keep(controller.clone()));
+                controller
+            }
+        };
+        controller.get(c"signal")
+    }
+
+    /// Tells a function that was cancelled while it waited, if it has asked for the signal.
+    fn abort(&self, scope: Scope<'_>) {
+        let Some(controller) = self.controller.borrow().as_ref().map(|kept| scope.kept(kept)) else { return };
+        scope.clean_up(CLEAN_UP, || {
+            let reason = self.error(scope, &Error::cancelled());
+            let told = controller.get(c"abort").and_then(|abort| abort.call(&controller, &[&reason]));
+            if let Err(thrown) = told {
+                self.uncaught(scope, thrown);
+            }
+            // What it leaves undone by then is not done.
+            let _ = scope.run_jobs();
+        });
     }
 
     fn deliver(&self, scope: Scope<'_>, letter: Letter) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use crate::{run, run_with, text};
 use heddle_jsbridge::Value;
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn a_function_runs_elsewhere_and_its_promise_has_the_result() {
@@ -239,4 +240,41 @@ fn where_the_host_says_so_nobody_compiles_texts() {
         refused.join()";
     let answer = run_with(source, |builder| builder.allow_eval(false));
     assert_eq!(answer, Ok(Value::from("TypeError,TypeError,TypeError,5")));
+}
+
+#[test]
+fn one_that_waits_may_clean_up_when_it_is_cancelled() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    for (body, expected) in [
+        (
+            "await new Promise((_, no) => signal.addEventListener('abort', () => no(signal.reason)))",
+            "cleaned AbortError true",
+        ),
+        ("await new Promise(() => setTimeout(() => {}, 1e6))", "heard"),
+        (
+            "await new Promise((_, no) => signal.addEventListener('abort', () => { while (true) {} }))",
+            "heard",
+        ),
+    ] {
+        lines.lock().unwrap().clear();
+        let source = format!(
+            "const d = new Deferred(async () => {{
+                 const signal = Deferred.current.signal;
+                 setTimeout(() => {{}}, 1e6);
+                 signal.onabort = () => console.log('heard');
+                 Deferred.current.progress('waits');
+                 try {{ {body} }} catch (e) {{ console.log('cleaned', e.name, signal === Deferred.current.signal) }}
+                 while (true) {{}}
+             }});
+             d.onprogress = () => setTimeout(() => d.cancel(), 1);
+             await d.catch(e => e.name)"
+        );
+        let answer = run_with(&source, |builder| {
+            let lines = lines.clone();
+            builder.console(move |_, line| lines.lock().unwrap().push(line.to_owned()))
+        });
+        assert_eq!(answer, Ok(Value::from("AbortError")));
+        let lines = lines.lock().unwrap();
+        assert_eq!(lines.iter().filter(|line| **line == expected).count(), 3, "{body}: {lines:?}");
+    }
 }

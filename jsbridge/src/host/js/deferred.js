@@ -3,7 +3,7 @@
   'use strict';
 
   const { start, cancel, stage, getPriority, setPriority, expect } = natives;
-  const { working, workName, progress, workPriority, setWorkPriority, giveWay } = natives;
+  const { working, workName, progress, workPriority, setWorkPriority, giveWay, workSignal } = natives;
   // Taken now: scripts may change what is on the prototypes later.
   const { Promise, DOMException, Error, TypeError, RangeError, Symbol, String, Object, Array } = globalThis;
   const { apply, defineProperty } = Reflect;
@@ -189,6 +189,7 @@
     get priority() { return LEVELS[workPriority()]; },
     set priority(value) { setWorkPriority(levelOf(value, 'Deferred.current.priority')); },
     get name() { return workName(); },
+    get signal() { return workSignal(); },
     yield() { giveWay(true); },
     checkpoint() { giveWay(false); },
     get [Symbol.toStringTag]() { return 'Deferred.current'; },
