@@ -68,5 +68,5 @@ pub use host::console::ConsoleLevel;
 pub use loader::{ModuleLoader, ModuleMeta};
 pub use realm::main::{Realm, RealmEnd, RealmEval};
 pub use script::Script;
-pub use stats::{DeferredStats, Stats};
+pub use stats::{DeferredStats, PoolStats, Stats};
 pub use value::Value;

@@ -1,6 +1,7 @@
 //! Numbers of a bridge.
 
 use crate::bridge::Shared;
+use crate::isolate::pool::Discard;
 use heddle_scheduler::Priority;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -60,6 +61,32 @@ pub struct Stats {
     pub isolates: usize,
     /// The most bytes that one isolate had in use.
     pub memory_most: usize,
+    /// Of isolates, from the beginning.
+    pub pool: PoolStats,
+    /// Functions that were sent, by scripts and hosts.
+    pub functions_sent: u64,
+    /// Of those, how many had to be compiled: the others were known.
+    pub functions_compiled: u64,
+}
+
+/// The isolates of a bridge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// Made.
+    pub created: u64,
+    /// How often one served again.
+    pub reused: u64,
+    /// Not used again: it was not as it had been, with changed built-ins or something left in it.
+    pub discarded_dirty: u64,
+    /// Not used again: what ran in it was ended, or ran out of memory.
+    pub discarded_ended: u64,
+    /// Idle now, and warm.
+    pub idle: usize,
+    /// Deferreds that wait for one now.
+    pub waiting: usize,
+    /// Nested Deferreds that were refused.
+    pub refused: u64,
 }
 
 /// The Deferreds and scripts of one priority.
@@ -102,9 +129,22 @@ impl Stats {
                 timed_out: load(&counters.timed_out),
             }
         });
+        let (pool, code) = (bridge.pool.stats(), bridge.codes().stats());
+        let discarded = |why: Discard| pool.discarded[why as usize];
         Stats {
             deferreds,
-            isolates: bridge.pool.stats().leased,
+            pool: PoolStats {
+                created: pool.created,
+                reused: pool.reused,
+                discarded_dirty: discarded(Discard::Dirty),
+                discarded_ended: discarded(Discard::Killed) + discarded(Discard::OutOfMemory),
+                idle: pool.idle,
+                waiting: pool.parked,
+                refused: pool.refused,
+            },
+            functions_sent: code.sent,
+            functions_compiled: code.compiled,
+            isolates: pool.leased,
             memory_most: bridge.counters.memory_most.load(Ordering::Relaxed),
         }
     }
@@ -127,6 +167,19 @@ impl fmt::Display for Stats {
                 )?;
             }
         }
-        write!(f, "isolates in use: {}", self.isolates)
+        let PoolStats { created, reused, discarded_dirty, discarded_ended, idle, waiting, refused } =
+            self.pool;
+        writeln!(
+            f,
+            "isolates in use: {}; {idle} idle, {created} made, {reused} times used again, discarded: {discarded_dirty} \
+             changed, {discarded_ended} ended; the largest had {} KiB",
+            self.isolates,
+            self.memory_most / 1024
+        )?;
+        let (sent, compiled) = (self.functions_sent, self.functions_compiled);
+        write!(
+            f,
+            "functions sent: {sent}, of which {compiled} were compiled; {waiting} wait for an isolate, {refused} were refused"
+        )
     }
 }
