@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Both ways the property is then as if it had been one of the built-in classes from the start: writable, configurable,
-//! not enumerable. If it cannot be made (no memory), the reader gets the error and may try again.
+//! not enumerable. What was made is frozen, so that the next work in the isolate finds it as it was. If it cannot be made (no memory), the reader gets the error and may try again.
 
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
@@ -66,6 +66,7 @@ pub(crate) fn get<G: Globals>(scope: Scope<'_>, which: usize) -> JsResult<'_, Ha
     if let Some(value) = found(made) {
         return Ok(value);
     }
+    scope.adopt(G::NAMES[which], &value)?;
     let kept = scope.keep(value.clone());
     let mut values = made.values.borrow_mut();
     if values.len() <= which {

@@ -9,6 +9,7 @@ pub(crate) mod console;
 pub(crate) mod events;
 pub(crate) mod text;
 pub(crate) mod timers;
+pub(crate) mod structured_clone;
 pub(crate) mod program;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -30,6 +31,7 @@ pub(crate) fn furnish<'a>(scope: Scope<'a>, console: &Console) -> JsResult<'a, (
     global.define_table(&events::TABLE)?;
     global.define_table(&text::TABLE)?;
     global.define_table(&timers::TABLE)?;
+    global.define_table(&structured_clone::TABLE)?;
     global.define_table(&DEFERRED)
 }
 

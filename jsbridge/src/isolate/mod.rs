@@ -31,6 +31,7 @@
 //! | [`structures`] | where things are inside the engine's structures, and a test of that |
 //! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
+//! | [`adopted`]    | what the host has put on the global object since                 |
 //! | [`slots`]      | where a pool's isolates are, without a lock                      |
 //! | [`keeper`]     | what a pool has done later: freeing, collecting, the stock       |
 //! | [`pool`]       | the isolates of a bridge, leased to work                         |
@@ -66,6 +67,7 @@ mod tune;
 mod structures;
 mod compiler;
 mod protect;
+mod adopted;
 mod slots;
 mod keeper;
 pub(crate) mod pool;
@@ -211,9 +213,10 @@ impl Isolate {
             return Err(Discard::Dirty);
         }
         self.expect_garbage();
+        let adopted = self.state().adopted.borrow().clone();
         let Some(seal) = &mut self.seal else { return Err(Discard::Dirty) };
         // SAFETY: the isolate is alive, and nobody is inside.
-        if unsafe { seal.is_whole() } { Ok(seal.wants_care()) } else { Err(Discard::Dirty) }
+        if unsafe { seal.is_whole(&adopted) } { Ok(seal.wants_care()) } else { Err(Discard::Dirty) }
     }
 
     /// Frees cycles that nothing refers to.

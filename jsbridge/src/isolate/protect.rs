@@ -22,9 +22,12 @@
 //!    has changed is properties that were made now, each the very function that the engine's list has for it, without changes
 //!    of its own. (And garbage: cycles, which nobody can reach.) Then this is what the next quick look compares with.
 //!
+//! What the host has made since, of its own classes, is frozen and known ([`adopted`](super::adopted)): that is no change.
+//!
 //! One thing that nobody can reach comes back by itself: a callback of a `FinalizationRegistry`. An isolate in which one was
 //! used is not whole.
 
+use super::adopted::Adopted;
 use super::handle::Scope;
 use super::structures::{self, Entry, Kind, Object, Shape, Slot, flags_of, kind, made};
 use crate::error::Error;
@@ -188,11 +191,11 @@ impl Seal {
     ///
     /// # Safety
     /// The isolate is alive, and nobody is inside.
-    pub(super) unsafe fn is_whole(&mut self) -> bool {
+    pub(super) unsafe fn is_whole(&mut self, adopted: &[Adopted]) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
             structures::options(self.context) == self.options
-                && (self.looks_whole() || self.is_whole_but_for_more())
+                && (self.looks_whole() || self.is_whole_but_for_more(adopted))
         }
     }
 
@@ -249,13 +252,13 @@ impl Seal {
     ///
     /// # Safety
     /// As for [`is_whole`](Self::is_whole).
-    unsafe fn is_whole_but_for_more(&mut self) -> bool {
+    unsafe fn is_whole_but_for_more(&mut self, adopted: &[Adopted]) -> bool {
         let unfinished = std::mem::take(&mut self.unfinished);
         let mut whole = true;
         // SAFETY: the caller's promise. Frozen objects are alive: what they are in is frozen, or watched and compared.
         unsafe {
             // What is not looked at after the first change may be gone.
-            if !self.watched.iter().all(|watched| self.has_only_grown(watched)) {
+            if !self.watched.iter().all(|watched| self.has_only_grown(watched, adopted)) {
                 return false;
             }
             for object in unfinished {
@@ -276,7 +279,7 @@ impl Seal {
     ///
     /// # Safety
     /// As for [`is_whole`](Self::is_whole).
-    unsafe fn has_only_grown(&self, watched: &Watched) -> bool {
+    unsafe fn has_only_grown(&self, watched: &Watched, adopted: &[Adopted]) -> bool {
         let object = watched.object;
         let (slots, names) = (&self.slots[watched.all.clone()], &self.names[watched.all.clone()]);
         // SAFETY: the caller's promise.
@@ -294,6 +297,13 @@ impl Seal {
                     }
                     if flags == flags_now {
                         return slots[index] == slots_now[index];
+                    }
+                    if kind(flags) == Kind::Accessor && kind(flags_now) == Kind::Value {
+                        // The host's, in the place of the accessor that has made it.
+                        return Object::in_slot(slots_now[index]).is_some_and(|object| {
+                            let now = Adopted { atom: structures::atom_of(now), object: object.address() };
+                            adopted.contains(&now)
+                        });
                     }
                     kind(flags) == Kind::Later
                         && flags_now == made(flags)

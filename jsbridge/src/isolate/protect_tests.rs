@@ -341,7 +341,7 @@ fn nothing_of_the_system_is_in_reach() {
         SyntaxError TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet atob \
         btoa console decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval globalThis isFinite isNaN parseFloat \
         parseInt performance queueMicrotask undefined unescape AbortController AbortSignal CustomEvent Deferred Event EventTarget \
-        TextDecoder TextEncoder clearInterval clearTimeout setInterval setTimeout";
+        TextDecoder TextEncoder clearInterval clearTimeout setInterval setTimeout structuredClone";
     let known: Vec<_> = known.split_whitespace().collect();
     for name in names.as_str().unwrap().split(' ') {
         assert!(known.contains(&name), "{name} is new: look at what it can do");

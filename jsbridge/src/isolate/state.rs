@@ -1,5 +1,6 @@
 //! What belongs to an isolate and is no part of the engine.
 
+use super::adopted::Adopted;
 use super::intrinsics::Intrinsics;
 use super::kept::Shelf;
 use super::memory::Memory;
@@ -23,6 +24,7 @@ use std::cell::{Cell, RefCell};
 /// | `intrinsics` | `intrinsics`, once            | `intrinsics`; emptied by the drop  |
 /// | `compiles_for_host` | `Scope::as_host`      | `compiler`                         |
 /// | `floor`    | `enter`                         | `enter`                            |
+/// | `adopted`  | `adopted`                       | `protect`                          |
 /// | the others | nobody                          | everyone                           |
 ///
 /// All of it belongs to the thread that is in the isolate.
@@ -42,6 +44,8 @@ pub(crate) struct State {
     pub(super) compiles_for_host: Cell<bool>,
     /// Where the stack of this visit ends for scripts; what is below is the margin.
     pub(super) floor: Cell<usize>,
+    /// What the host has put on the global object since it was sealed.
+    pub(super) adopted: RefCell<Vec<Adopted>>,
     /// For the host's functions.
     pub(super) host: Box<dyn Any + Send>,
     pub(super) resident: Resident,
@@ -59,6 +63,7 @@ impl State {
             intrinsics: Intrinsics::default(),
             compiles_for_host: Cell::new(false),
             floor: Cell::new(0),
+            adopted: RefCell::default(),
             host,
             resident,
         }

@@ -115,6 +115,10 @@ impl Object {
         }
     }
 
+    pub(super) fn address(self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
     /// The object that a slot with a value has.
     pub(super) fn in_slot(slot: Slot) -> Option<Object> {
         if slot[1] as i64 != i64::from(qjs::JS_TAG_OBJECT) {

@@ -1,7 +1,8 @@
 //! Making Deferreds, and what comes of them.
 
 use crate::{run, run_with, text};
-use heddle_jsbridge::Value;
+use heddle_jsbridge::{Bridge, Value};
+use heddle_scheduler::Scheduler;
 use std::sync::{Arc, Mutex};
 
 #[test]
@@ -276,5 +277,67 @@ fn one_that_waits_may_clean_up_when_it_is_cancelled() {
         assert_eq!(answer, Ok(Value::from("AbortError")));
         let lines = lines.lock().unwrap();
         assert_eq!(lines.iter().filter(|line| **line == expected).count(), 3, "{body}: {lines:?}");
+    }
+}
+
+#[test]
+fn structured_clone_copies_and_transfers() {
+    assert_eq!(
+        text(
+            "const a = { d: new Date(5), m: new Map([[1, { x: [2n] }]]) }; a.self = a;
+             const b = structuredClone(a);
+             const buffer = new ArrayBuffer(5000);
+             const moved = structuredClone({ buffer }, { transfer: [buffer] });
+             const refused = [];
+             for (const bad of [() => {}, Symbol('s'), { a: [Promise.resolve()] }]) {
+                 try { structuredClone(bad) } catch (e) { refused.push(e.name) }
+             }
+             try { structuredClone() } catch (e) { refused.push(e.name) }
+             [b !== a, b.self === b, b.d.getTime(), b.m.get(1).x[0], moved.buffer.byteLength, buffer.detached, refused].join()"
+        ),
+        "true,true,5,2,5000,true,DataCloneError,DataCloneError,DataCloneError,TypeError"
+    );
+}
+
+#[test]
+fn an_isolate_in_which_the_hosts_classes_were_made_serves_again() {
+    let scheduler = Scheduler::builder().workers(1).build().unwrap();
+    let bridge = Bridge::builder(&scheduler).build().unwrap();
+    let call = |source: &str| bridge.defer(source).spawn::<String>().unwrap().join().unwrap();
+    for _ in 0..20 {
+        assert_eq!(call("() => Deferred.current.priority"), "normal");
+        assert_eq!(
+            call("() => { new AbortController().abort(); return typeof new TextEncoder() }"),
+            "object"
+        );
+        assert_eq!(call("async () => String(await new Deferred(() => 5))"), "5");
+    }
+    scheduler.wait_all().unwrap();
+    let pool = bridge.stats().pool;
+    assert_eq!(pool.discarded_dirty, 0, "{pool:?}");
+    assert!(pool.reused > 50, "{pool:?}");
+    // What a script leaves in them is noticed, or cannot be left.
+    for (leaves, looks) in [
+        ("() => { Deferred.x = 1; return '' }", "() => String(Deferred.x)"),
+        (
+            "() => { Deferred.prototype.cancel = 1; return '' }",
+            "() => String(typeof Deferred.prototype.cancel === 'function' ? undefined : 1)",
+        ),
+        ("() => { Deferred.run.x = 1; return '' }", "() => String(Deferred.run.x)"),
+        ("() => { Deferred.current.x = 1; return '' }", "() => String(Deferred.current.x)"),
+        ("() => { AbortSignal.prototype.x = 1; return '' }", "() => String(AbortSignal.prototype.x)"),
+        (
+            "() => { EventTarget.prototype.addEventListener.x = 1; return '' }",
+            "() => String(EventTarget.prototype.addEventListener.x)",
+        ),
+        ("() => { globalThis.Deferred = class { static x = 1 }; return '' }", "() => String(Deferred.x)"),
+        ("() => { Object.setPrototypeOf(Deferred, { x: 1 }); return '' }", "() => String(Deferred.x)"),
+        (
+            "() => { delete globalThis.Deferred; return '' }",
+            "() => String(typeof Deferred === 'function' ? undefined : 1)",
+        ),
+    ] {
+        let _ = bridge.defer(leaves).spawn::<String>().unwrap().join();
+        assert_eq!(call(looks), "undefined", "{leaves}");
     }
 }
