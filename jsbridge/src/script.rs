@@ -51,7 +51,7 @@ impl Script {
         self
     }
 
-    /// It is a script, or a module if it cannot be a script.
+    /// It is a script, or a module if it cannot be a script. Its result is undefined.
     pub fn script_or_module(mut self) -> Script {
         self.kind = Kind::Either;
         self

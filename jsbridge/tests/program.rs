@@ -85,6 +85,8 @@ fn exit_codes_are_those_of_node_and_the_scripts_own() {
         ("try { heddle.exit(3) } catch { console.log('no') } finally { console.log('no') }", 3),
         ("(async () => { await 1; heddle.exit(4); })(); ", 4),
         ("Promise.resolve().then(() => heddle.exit(5)).catch(() => {})", 5),
+        ("setTimeout(() => heddle.exit(6), 1)", 6),
+        ("() => 1", 0),
         ("heddle.exit(256)", 1),
         ("heddle.exit('x')", 1),
     ];
@@ -112,7 +114,11 @@ fn what_was_thrown_is_shown_with_its_cause_and_members() {
         assert!(shown.contains(part), "{part} is not in {shown}");
     }
     assert_eq!(run("throw { a: 1 }").2, "Uncaught { a: 1 }\n");
-    assert!(run("Promise.reject(new Error('r'))").2.contains("Uncaught Error: r"));
+    assert!(
+        run("Promise.reject(new Error('r'))")
+            .2
+            .contains("Uncaught (in a promise that nobody handled) Error: r")
+    );
 }
 
 #[test]

@@ -50,12 +50,15 @@ impl<'a> Scope<'a> {
     }
 
     /// Evaluates a script; or the same text as a module, if it is none: it has `import`, `export` or an `await` at its
-    /// top level.
+    /// top level. The result is undefined, or a promise of it.
     pub(crate) fn eval_either(self, name: &CStr, source: &str) -> JsResult<'a, Handle<'a>> {
         let flags = qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_COMPILE_ONLY;
         match self.eval_with(name, &CStrSource::new(source), flags as i32) {
             // SAFETY: we are inside; the engine takes the reference over, and the result is ours.
-            Ok(script) => unsafe { self.check(qjs::JS_EvalFunction(self.as_ptr(), script.into_raw())) },
+            // The value of its last statement is nobody's, and need not be one that can leave.
+            Ok(script) => unsafe {
+                self.check(qjs::JS_EvalFunction(self.as_ptr(), script.into_raw())).map(|_| self.undefined())
+            },
             Err(as_script) => match self.compile_module(&name.to_string_lossy(), source, true) {
                 // SAFETY: as above.
                 Ok(module) => unsafe { self.check(qjs::JS_EvalFunction(self.as_ptr(), module.into_raw())) },

@@ -76,8 +76,11 @@ pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Se
             let main = main.clone();
             // As in Node: what nothing catches ends the program.
             move |error| {
-                tell(&report(error, &main));
-                std::process::exit(i32::from(FAILED));
+                let code = error.exit_code().unwrap_or_else(|| {
+                    tell(&report(error, &main));
+                    i32::from(FAILED)
+                });
+                std::process::exit(code);
             }
         });
     if let Some(memory) = command.memory {
