@@ -121,7 +121,7 @@ impl Shared {
 
     /// For a main realm.
     pub(crate) fn make_isolate(&self) -> Result<Isolate, Error> {
-        self.pool.make()
+        self.pool.make_open()
     }
 
     pub(crate) fn codes(&self) -> &CodeCache {
@@ -322,7 +322,8 @@ impl<'s> Builder<'s> {
                 counters: Counters::default(),
             }
         });
-        let names = shared.pool.make()?.furnish(|scope| global_names(scope).map_err(Handle::into_error))?;
+        let names =
+            shared.pool.make_open()?.furnish(|scope| global_names(scope).map_err(Handle::into_error))?;
         let _ = shared.codes.set(CodeCache::new(names));
         Ok(Bridge { shared, scheduler: PhantomData })
     }

@@ -16,8 +16,12 @@ pub(super) struct Adopted {
 }
 
 impl<'a> Scope<'a> {
-    /// Freezes an object of the host's, which is the global of that name from now on, and which the host keeps.
+    /// An object of the host's is the global of that name from now on, and the host keeps it. In an isolate that is not
+    /// sealed it stays as it is.
     pub(crate) fn adopt(self, name: &CStr, object: &Handle<'a>) -> JsResult<'a, ()> {
+        if !self.state.is_sealed.get() {
+            return Ok(());
+        }
         let mut seen = Vec::new();
         self.freeze_deeply(object, &mut seen)?;
         // SAFETY: we are inside. The name of a property that is there outlives our reference to it.

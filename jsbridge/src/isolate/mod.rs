@@ -196,6 +196,7 @@ impl Isolate {
             Ok(())
         })?;
         self.seal = seal.map(Box::new);
+        self.state().is_sealed.set(true);
         Ok(())
     }
 

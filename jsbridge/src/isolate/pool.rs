@@ -308,11 +308,17 @@ impl<W: Send + 'static> Pool<W> {
         }
     }
 
-    /// A new isolate, furnished.
-    pub(crate) fn make(&self) -> Result<Isolate, Error> {
+    /// A new isolate, furnished and sealed.
+    pub(super) fn make(&self) -> Result<Isolate, Error> {
+        let mut isolate = self.make_open()?;
+        isolate.seal()?;
+        Ok(isolate)
+    }
+
+    /// One that is not sealed: it serves one purpose, and scripts may change it as they like.
+    pub(crate) fn make_open(&self) -> Result<Isolate, Error> {
         let mut isolate = Isolate::new(self.recipe.limits, self.population.house(), (self.recipe.host)())?;
         isolate.furnish(|scope| (self.recipe.furnish)(scope))?;
-        isolate.seal()?;
         self.counts.created.fetch_add(1, Ordering::Relaxed);
         Ok(isolate)
     }

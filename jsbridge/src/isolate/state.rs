@@ -24,6 +24,7 @@ use std::cell::{Cell, RefCell};
 /// | `intrinsics` | `intrinsics`, once            | `intrinsics`; emptied by the drop  |
 /// | `compiles_for_host` | `Scope::as_host`      | `compiler`                         |
 /// | `floor`    | `enter`                         | `enter`                            |
+/// | `is_sealed` | `Isolate::seal`                | `adopted`                          |
 /// | `adopted`  | `adopted`                       | `protect`                          |
 /// | the others | nobody                          | everyone                           |
 ///
@@ -44,6 +45,8 @@ pub(crate) struct State {
     pub(super) compiles_for_host: Cell<bool>,
     /// Where the stack of this visit ends for scripts; what is below is the margin.
     pub(super) floor: Cell<usize>,
+    /// What scripts change in it is noticed.
+    pub(super) is_sealed: Cell<bool>,
     /// What the host has put on the global object since it was sealed.
     pub(super) adopted: RefCell<Vec<Adopted>>,
     /// For the host's functions.
@@ -63,6 +66,7 @@ impl State {
             intrinsics: Intrinsics::default(),
             compiles_for_host: Cell::new(false),
             floor: Cell::new(0),
+            is_sealed: Cell::new(false),
             adopted: RefCell::default(),
             host,
             resident,
