@@ -287,7 +287,6 @@ impl<'s> Builder<'s> {
             let furnisher = this.clone();
             let recipe = Recipe {
                 limits,
-                host: Box::new(|| Box::new(())),
                 furnish: Arc::new(move |scope| {
                     furnisher.upgrade().map_or(Ok(()), |shared| shared.furnish(scope))
                 }),

@@ -53,7 +53,7 @@ fn least(mut round: impl FnMut(u32) -> Duration) -> f64 {
 pub fn clone_costs() -> Result<Vec<Cost>, Error> {
     let stack = 512 << 10;
     let limits = Limits { memory: 1 << 30, stack, time: Duration::MAX, slice: SLICE, eval: true };
-    let mut isolate = Isolate::new(limits, Arc::new(Population::new(1)).enter()?, Box::new(()))?;
+    let mut isolate = Isolate::new(limits, Arc::new(Population::new(1)).enter()?)?;
     isolate.enter(StackTop::here(stack + (64 << 10)), |scope| {
         let mut costs = Vec::new();
         for (what, source) in SAMPLES {

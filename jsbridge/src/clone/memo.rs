@@ -21,10 +21,6 @@ pub(super) struct Memo {
 const EMPTY: (usize, u32) = (0, 0);
 
 impl Memo {
-    pub(super) fn len(&self) -> usize {
-        self.seen.len()
-    }
-
     /// The references, for who gives them back.
     pub(super) fn take_all(&mut self) -> Vec<qjs::JSValue> {
         std::mem::take(&mut self.seen)

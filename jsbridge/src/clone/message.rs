@@ -59,6 +59,7 @@ impl Message {
     }
 
     /// Bytes it holds, for accounting. Shared memory is not counted: others have it too.
+    #[cfg(test)]
     pub(crate) fn size(&self) -> usize {
         let beside = self.beside.as_ref().map_or(0, |beside| {
             let transferred: usize = beside.transferred.iter().map(|(block, _)| block.bytes().len()).sum();

@@ -9,6 +9,7 @@
 //! | [`from_host`] | Deferreds that Rust code makes                                            |
 
 pub(crate) mod work;
+#[allow(unsafe_code, reason = "it holds a raw pointer")]
 pub(crate) mod slot;
 pub(crate) mod run;
 pub(crate) mod natives;

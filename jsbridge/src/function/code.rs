@@ -37,6 +37,7 @@ pub(crate) struct Code {
     pub(super) rename: Option<Box<str>>,
     name: Box<str>,
     place: String,
+    #[cfg_attr(not(test), allow(dead_code, reason = "tests look at it"))]
     free: Box<[Box<str>]>,
     /// Captured variables that it writes to.
     written: Box<[Box<str>]>,
@@ -44,22 +45,13 @@ pub(crate) struct Code {
 }
 
 impl Code {
-    /// The function's name; empty if it has none.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// It is a class: called with `new`.
     pub(crate) fn is_class(&self) -> bool {
         self.is_class
     }
 
-    /// Where it is written: `file:line:column`.
-    pub(crate) fn place(&self) -> &str {
-        &self.place
-    }
-
     /// The names that it leaves free: globals of the isolate that runs it.
+    #[cfg(test)]
     pub(crate) fn free_names(&self) -> impl Iterator<Item = &str> {
         self.free.iter().map(|name| &**name)
     }

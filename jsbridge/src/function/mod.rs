@@ -45,6 +45,7 @@
 //! * Bytes that are run come from a compilation in this process, never from outside.
 //! * Nothing of this runs code of a script's, but for getters of `capture` and of the global object.
 
+#[allow(dead_code, reason = "the list is whole")]
 mod opcodes;
 mod bytecode;
 mod facts;

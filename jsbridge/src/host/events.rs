@@ -16,7 +16,6 @@ pub(crate) struct Events;
 
 impl Events {
     /// The place of a class in [`Globals::NAMES`], for [`lazy::get`].
-    pub(crate) const ABORT_SIGNAL: usize = 3;
     const ABORT_CONTROLLER: usize = 4;
 }
 
@@ -33,12 +32,7 @@ impl Globals for Events {
 pub(crate) static TABLE: [Entry; 5] =
     [lazy::<Events>(0), lazy::<Events>(1), lazy::<Events>(2), lazy::<Events>(3), lazy::<Events>(4)];
 
-/// `AbortSignal`, whatever scripts have put in its place.
-pub(crate) fn abort_signal(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
-    lazy::get::<Events>(scope, Events::ABORT_SIGNAL)
-}
-
-/// `AbortController`, as above.
+/// `AbortController`, whatever scripts have put in its place.
 pub(crate) fn abort_controller(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     lazy::get::<Events>(scope, Events::ABORT_CONTROLLER)
 }

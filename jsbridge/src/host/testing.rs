@@ -6,7 +6,6 @@ use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{CStrSource, Handle, JsResult, Scope};
 use crate::isolate::population::Population;
 use crate::limits::{self, Limits};
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,18 +13,17 @@ const STACK: usize = 1 << 20;
 
 /// Runs `test` in a new isolate, on this thread.
 pub(crate) fn inside<R>(test: impl for<'a> FnOnce(Scope<'a>) -> JsResult<'a, R>) -> R {
-    inside_with(Box::new(()), limits::MEMORY_DEFAULT, |scope| test(scope).map_err(Error::from)).unwrap()
+    inside_with(limits::MEMORY_DEFAULT, |scope| test(scope).map_err(Error::from)).unwrap()
 }
 
-/// The same with something of the host's, and bounded memory.
+/// The same with bounded memory.
 pub(crate) fn inside_with<R>(
-    host: Box<dyn Any + Send>,
     memory: usize,
     test: impl for<'a> FnOnce(Scope<'a>) -> Result<R, Error>,
 ) -> Result<R, Error> {
     let limits = Limits { memory, stack: STACK, time: Duration::MAX, slice: limits::SLICE, eval: true };
     let resident = Arc::new(Population::new(1)).enter().unwrap();
-    Isolate::new(limits, resident, host)?.enter(StackTop::here(STACK), test)
+    Isolate::new(limits, resident)?.enter(StackTop::here(STACK), test)
 }
 
 /// Evaluates a script.

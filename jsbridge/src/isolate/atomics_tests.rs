@@ -18,7 +18,7 @@ fn run(block: &SharedBlock, source: &str) -> Result<String, Error> {
     let population = Arc::new(Population::new(1));
     let time = Duration::from_secs(100);
     let limits = Limits { memory: 16 << 20, stack: STACK, time, slice: SLICE, eval: true };
-    let mut isolate = Isolate::new(limits, population.enter()?, Box::new(()))?;
+    let mut isolate = Isolate::new(limits, population.enter()?)?;
     isolate.enter(StackTop::here(STACK + (48 << 10)), |scope| {
         let buffer = scope.new_shared_buffer(block, 64)?;
         scope.global().set(c"s", buffer)?;
@@ -31,7 +31,7 @@ fn run(block: &SharedBlock, source: &str) -> Result<String, Error> {
 fn memory() -> SharedBlock {
     let population = Arc::new(Population::new(1));
     let limits = Limits { memory: 16 << 20, stack: STACK, time: Duration::MAX, slice: SLICE, eval: true };
-    let mut isolate = Isolate::new(limits, population.enter().unwrap(), Box::new(())).unwrap();
+    let mut isolate = Isolate::new(limits, population.enter().unwrap()).unwrap();
     let block = isolate.enter(StackTop::here(STACK + (48 << 10)), |scope| {
         let buffer = scope.eval(c"<test>", &CStrSource::new("new SharedArrayBuffer(64)"))?;
         // Through a message, as it would be.

@@ -11,6 +11,7 @@ use std::ffi::CStr;
 pub(crate) struct Compiled(Box<[u8]>);
 
 impl Compiled {
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }

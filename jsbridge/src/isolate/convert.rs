@@ -2,6 +2,7 @@
 
 use super::handle::{Handle, JsResult, Scope};
 use crate::error::{Error, Thrown};
+#[cfg(test)]
 use crate::value::Value;
 use rquickjs::qjs;
 use std::cell::Cell;
@@ -31,6 +32,7 @@ impl<'a> Handle<'a> {
     }
 
     /// A copy that can leave the isolate. May run `toJSON` methods and getters.
+    #[cfg(test)]
     pub(crate) fn to_value(&self) -> Result<Value, Error> {
         let value = self.raw();
         // SAFETY: reading tags, and what they say is there.

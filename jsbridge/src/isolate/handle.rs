@@ -45,11 +45,6 @@ impl<'a> Scope<'a> {
         unsafe { qjs::JS_GetRuntime(self.as_ptr()) }
     }
 
-    /// What the isolate was made with, if it is a `T`.
-    pub(crate) fn host<T: 'static>(self) -> Option<&'a T> {
-        self.state.host.downcast_ref()
-    }
-
     /// Takes over one reference.
     ///
     /// # Safety

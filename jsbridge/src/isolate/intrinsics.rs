@@ -134,12 +134,6 @@ impl<'a> Scope<'a> {
         self.state.intrinsics.0.get().map_or(qjs::JS_UNDEFINED, |all| all[which as usize])
     }
 
-    /// The value, as a handle.
-    pub(crate) fn intrinsic(self, which: Intrinsic) -> Handle<'a> {
-        // SAFETY: we are inside; the new reference is the handle's.
-        unsafe { self.own(qjs::JS_DupValue(self.as_ptr(), self.intrinsic_raw(which))) }
-    }
-
     /// Calls one with values that stay the caller's.
     pub(crate) fn call_intrinsic(
         self,

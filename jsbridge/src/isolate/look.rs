@@ -128,6 +128,7 @@ impl View<'_> {
 #[derive(Clone, Copy)]
 pub(crate) enum WellKnown {
     ToStringTag,
+    #[cfg(test)]
     Iterator,
     ToPrimitive,
 }
@@ -317,15 +318,6 @@ impl<'a> Handle<'a> {
         unsafe { self.scope.check(qjs::JS_GetProperty(self.context(), self.raw(), key.atom)) }
     }
 
-    /// `key in this`
-    pub(crate) fn has_key(&self, key: &Key<'a>) -> JsResult<'a, bool> {
-        // SAFETY: we are inside.
-        match unsafe { qjs::JS_HasProperty(self.context(), self.raw(), key.atom) } {
-            ..0 => Err(self.scope.take_exception()),
-            has => Ok(has > 0),
-        }
-    }
-
     /// The prototype, null at the end of the chain.
     pub(crate) fn prototype(&self) -> JsResult<'a, Handle<'a>> {
         // SAFETY: we are inside; the reference is ours.
@@ -439,12 +431,6 @@ impl<'a> Handle<'a> {
     pub(crate) fn is_bigint(&self) -> bool {
         // SAFETY: reading a tag.
         unsafe { qjs::JS_IsBigInt(self.raw()) }
-    }
-
-    /// `true` or `false`, if it is one of them.
-    pub(crate) fn as_bool(&self) -> Option<bool> {
-        // SAFETY: reading a tag, and what it says is there.
-        unsafe { qjs::JS_IsBool(self.raw()).then(|| qjs::JS_VALUE_GET_BOOL(self.raw())) }
     }
 }
 

@@ -27,7 +27,7 @@ fn limits() -> Limits {
 }
 
 fn bare(population: &Arc<Population>) -> Isolate {
-    Isolate::new(limits(), population.house(), Box::new(Console::new(|_, _| {}))).unwrap()
+    Isolate::new(limits(), population.house()).unwrap()
 }
 
 fn sealed(population: &Arc<Population>) -> Isolate {
@@ -104,7 +104,7 @@ fn measure_reuse() {
 fn measure_leases() {
     let scheduler = Scheduler::builder().workers(1).build().unwrap();
     let population = Arc::new(Population::new(8));
-    let recipe = Recipe { limits: limits(), host: Box::new(|| Box::new(())), furnish: Arc::new(|_| Ok(())) };
+    let recipe = Recipe { limits: limits(), furnish: Arc::new(|_| Ok(())) };
     let stock = Stock { fresh: 1, idle: 4 };
     let pool = Pool::new(scheduler.spawner(), population, 8, recipe, stock, |_: (), _| {});
     let realm = RealmId::new();

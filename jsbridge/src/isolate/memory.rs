@@ -45,8 +45,6 @@ pub(crate) struct Memory {
     used: Cell<usize>,
     most: Cell<usize>,
     limit: usize,
-    /// Of `used`, what was not allocated by the engine: see `account_external`.
-    external: Cell<usize>,
     /// An allocation was refused.
     refused: Cell<bool>,
     /// None may be, now.
@@ -73,7 +71,6 @@ impl Memory {
             keep: Cell::new(ptr::null_mut()),
             #[cfg(test)]
             fail_after: Cell::new(None),
-            external: Cell::new(0),
             ring: Cell::new(ptr::null_mut()),
             lenient: Cell::new(0),
         }
@@ -161,31 +158,6 @@ impl Memory {
         let left = self.fail_after.get();
         self.fail_after.set(left.map(|left| left.saturating_sub(1)));
         left == Some(0)
-    }
-
-    /// Counts bytes that scripts here can use and that the engine did not allocate: a buffer that came by transfer. Less
-    /// than zero: they are gone. False: there is no room for them, nothing was counted, and the script should get the
-    /// engine's error.
-    #[must_use]
-    pub(crate) fn account_external(&self, change: isize) -> bool {
-        let bytes = change.unsigned_abs();
-        if change < 0 {
-            let bytes = bytes.min(self.external.get());
-            self.external.set(self.external.get() - bytes);
-            return self.account(bytes, 0);
-        }
-        let fits = self.used.get().checked_add(bytes).is_some() && self.account(0, bytes);
-        if fits {
-            self.external.set(self.external.get() + bytes);
-        } else {
-            self.refused.set(true);
-        }
-        fits
-    }
-
-    /// Bytes in use that the engine did not allocate.
-    pub(crate) fn external(&self) -> usize {
-        self.external.get()
     }
 
     /// Something of this length is compiled now. The engine's compiler overlooks that it has no memory, and then reads what
@@ -493,19 +465,5 @@ mod tests {
         }
         assert_eq!(memory.used(), 0);
         assert_eq!(memory.most(), 2000 + 100 + 2 * HEADER);
-    }
-
-    #[test]
-    fn what_came_from_outside_counts_too() {
-        let memory = Memory::new(1000);
-        assert!(memory.account_external(900) && !memory.was_refused());
-        assert!(!memory.account_external(101) && memory.was_refused());
-        assert!(!memory.account_external(isize::MAX));
-        assert_eq!((memory.used(), memory.external()), (900, 900));
-        assert!(memory.account_external(-400) && memory.account_external(0));
-        assert_eq!((memory.used(), memory.external()), (500, 500));
-        // More than there is goes back as far as there is.
-        assert!(memory.account_external(isize::MIN));
-        assert_eq!((memory.used(), memory.external()), (0, 0));
     }
 }

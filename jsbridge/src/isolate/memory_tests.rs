@@ -16,7 +16,7 @@ const STACK: usize = 256 << 10;
 fn make() -> Result<Isolate, Error> {
     let population = Arc::new(Population::new(1));
     let limits = Limits { stack: 128 << 10, memory: 8 << 20, ..Limits::DEFAULT };
-    let mut isolate = Isolate::new(limits, population.house(), Box::new(Console::new(|_, _| {})))?;
+    let mut isolate = Isolate::new(limits, population.house())?;
     isolate.furnish(|scope| Ok(crate::host::furnish(scope, &Console::new(|_, _| {}))?))?;
     isolate.seal()?;
     Ok(isolate)

@@ -89,7 +89,6 @@ use population::Resident;
 use protect::Seal;
 use rquickjs::qjs;
 use state::State;
-use std::any::Any;
 use std::ptr::NonNull;
 
 /// See the module's documentation. It travels with its fiber, and belongs to one at a time.
@@ -114,9 +113,8 @@ impl Isolate {
     pub(crate) fn new(
         limits: Limits,
         resident: Resident,
-        host: Box<dyn Any + Send>,
     ) -> Result<Isolate, Error> {
-        let isolate = Isolate::untuned(limits, resident, host)?;
+        let isolate = Isolate::untuned(limits, resident)?;
         isolate.state().watch.set_counter(tune::counter(isolate.context));
         isolate.expect_garbage();
         // SAFETY: the context is alive, and its state is where it should be.
@@ -125,8 +123,8 @@ impl Isolate {
     }
 
     /// The same, with the engine's own rate of questions.
-    fn untuned(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> Result<Isolate, Error> {
-        let state = Box::new(State::new(limits, resident, host));
+    fn untuned(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
+        let state = Box::new(State::new(limits, resident));
         let state = NonNull::from(Box::leak(state));
         // SAFETY: the state outlives the engine, and stays where it is; all pointers are checked.
         unsafe {
@@ -227,6 +225,7 @@ impl Isolate {
     }
 
     /// Bytes that it has in use.
+    #[cfg(test)]
     pub(crate) fn memory_used(&self) -> usize {
         self.state().memory.used()
     }

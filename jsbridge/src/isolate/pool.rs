@@ -29,9 +29,8 @@ use super::population::{Admission, DEPTHS, Place, Population};
 use super::slots::{Claim, Slots, Wish};
 use crate::error::Error;
 use crate::limits::Limits;
-use heddle_scheduler::{NodeId, Priority, Spawner, current};
+use heddle_scheduler::{Priority, Spawner, current};
 use parking_lot::{Mutex, MutexGuard};
-use std::any::Any;
 use std::collections::VecDeque;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -91,8 +90,6 @@ pub(crate) type Leased<W> = Option<(Lease<W>, W)>;
 /// How to make an isolate.
 pub(crate) struct Recipe {
     pub(crate) limits: Limits,
-    /// What [`Scope::host`] finds.
-    pub(crate) host: Box<dyn Fn() -> Box<dyn Any + Send> + Send + Sync>,
     pub(crate) furnish: Arc<Furnish>,
 }
 
@@ -317,7 +314,7 @@ impl<W: Send + 'static> Pool<W> {
 
     /// One that is not sealed: it serves one purpose, and scripts may change it as they like.
     pub(crate) fn make_open(&self) -> Result<Isolate, Error> {
-        let mut isolate = Isolate::new(self.recipe.limits, self.population.house(), (self.recipe.host)())?;
+        let mut isolate = Isolate::new(self.recipe.limits, self.population.house())?;
         isolate.furnish(|scope| (self.recipe.furnish)(scope))?;
         self.counts.created.fetch_add(1, Ordering::Relaxed);
         Ok(isolate)
@@ -482,15 +479,6 @@ impl<W: Send + 'static> Drop for Ticket<W> {
 }
 
 impl<W: Send + 'static> Lease<W> {
-    /// It will not be used again.
-    pub(crate) fn discard(&mut self, why: Discard) {
-        self.discard.get_or_insert(why);
-    }
-
-    /// The node whose memory it has, where nodes are told apart.
-    pub(crate) fn node(&self) -> Option<NodeId> {
-        self.claim.as_ref().map(|claim| NodeId(u32::from(claim.node())))
-    }
 }
 
 impl<W: Send + 'static> Deref for Lease<W> {

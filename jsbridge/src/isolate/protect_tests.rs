@@ -16,9 +16,8 @@ const STACK: usize = 256 << 10;
 /// An isolate as the pool makes it.
 fn isolate() -> Isolate {
     let population = Arc::new(Population::new(1));
-    let console = Console::new(|_, _| {});
     let limits = Limits { stack: 128 << 10, ..Limits::DEFAULT };
-    let mut isolate = Isolate::new(limits, population.house(), Box::new(console)).unwrap();
+    let mut isolate = Isolate::new(limits, population.house()).unwrap();
     isolate.furnish(|scope| Ok(crate::host::furnish(scope, &Console::new(|_, _| {}))?)).unwrap();
     isolate.seal().unwrap();
     isolate
@@ -302,7 +301,7 @@ fn garbage_is_collected_when_it_is_much() {
 fn scripts_compile_nothing_where_they_may_not() {
     let population = Arc::new(Population::new(1));
     let limits = Limits { stack: 128 << 10, eval: false, ..Limits::DEFAULT };
-    let mut isolate = Isolate::new(limits, population.house(), Box::new(())).unwrap();
+    let mut isolate = Isolate::new(limits, population.house()).unwrap();
     isolate.seal().unwrap();
     for source in [
         "eval('1')",

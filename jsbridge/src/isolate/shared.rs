@@ -31,6 +31,7 @@ struct Header {
 }
 
 /// How many bytes the shared buffers of the process have.
+#[cfg(test)]
 pub(crate) fn shared_bytes() -> usize {
     BYTES.load(Ordering::Relaxed)
 }

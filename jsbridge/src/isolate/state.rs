@@ -9,7 +9,6 @@ use super::population::Resident;
 use super::watch::Watch;
 use crate::limits::Limits;
 use rquickjs::qjs;
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 
 /// The engine has pointers to it: as its runtime's opaque pointer, and to the memory inside.
@@ -49,13 +48,11 @@ pub(crate) struct State {
     pub(super) is_sealed: Cell<bool>,
     /// What the host has put on the global object since it was sealed.
     pub(super) adopted: RefCell<Vec<Adopted>>,
-    /// For the host's functions.
-    pub(super) host: Box<dyn Any + Send>,
     pub(super) resident: Resident,
 }
 
 impl State {
-    pub(super) fn new(limits: Limits, resident: Resident, host: Box<dyn Any + Send>) -> State {
+    pub(super) fn new(limits: Limits, resident: Resident) -> State {
         State {
             memory: Memory::new(limits.memory),
             watch: Watch::new(&limits),
@@ -68,7 +65,6 @@ impl State {
             floor: Cell::new(0),
             is_sealed: Cell::new(false),
             adopted: RefCell::default(),
-            host,
             resident,
         }
     }

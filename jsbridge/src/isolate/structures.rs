@@ -476,7 +476,7 @@ pub(super) fn hold() -> bool {
 /// Makes objects of which everything is known, and looks whether it is found.
 fn probe() -> Result<bool, Error> {
     let population = Arc::new(Population::new(1));
-    let mut isolate = Isolate::untuned(Limits::DEFAULT, population.house(), Box::new(()))?;
+    let mut isolate = Isolate::untuned(Limits::DEFAULT, population.house())?;
     let (runtime, context) = (isolate.runtime, isolate.context);
     let mut all = true;
     isolate.furnish(|scope| {

@@ -61,7 +61,7 @@ fn is_known() -> bool {
 /// How often a loop of some 40,000 jumps asks, if the counter is set to this.
 fn probe(set: i32) -> Option<u32> {
     let population = Arc::new(Population::new(1));
-    let mut isolate = Isolate::untuned(Limits::DEFAULT, population.house(), Box::new(())).ok()?;
+    let mut isolate = Isolate::untuned(Limits::DEFAULT, population.house()).ok()?;
     // SAFETY: as in `counter`: if the version is another one, this is some other number inside the context, and is
     // only written to if it has the number that is looked for.
     let counter = unsafe { place(isolate.context) };

@@ -11,12 +11,6 @@ impl<'a> Scope<'a> {
         unsafe { self.own(qjs::JS_UNDEFINED) }
     }
 
-    /// `null`.
-    pub(crate) fn null(self) -> Handle<'a> {
-        // SAFETY: it is no reference to anything.
-        unsafe { self.own(qjs::JS_NULL) }
-    }
-
     /// `true` or `false`.
     pub(crate) fn boolean(self, truth: bool) -> Handle<'a> {
         // SAFETY: it is no reference to anything.

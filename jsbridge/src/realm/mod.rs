@@ -9,6 +9,7 @@
 //! | [`events`]  | [`Local`]: takes one letter or timer, lets its jobs run, then looks again |
 //! | [`main`]    | main realms: an isolate that a host evaluates scripts in, one after the other |
 
+#[allow(unsafe_code, reason = "a list of raw pointers")]
 pub(crate) mod inbox;
 pub(crate) mod mailbox;
 pub(crate) mod pending;

@@ -134,7 +134,7 @@ fn a_script_that_must_end_ends_in_the_middle_of_a_clone() {
     let population = Arc::new(Population::new(1));
     let limits =
         Limits { memory: 256 << 20, stack: STACK, time: Duration::from_millis(30), slice: SLICE, eval: true };
-    let mut isolate = Isolate::new(limits, population.enter().unwrap(), Box::new(())).unwrap();
+    let mut isolate = Isolate::new(limits, population.enter().unwrap()).unwrap();
     let result = enter(&mut isolate, |scope| {
         scope.global().set(c"clone", scope.new_function::<Clone>(c"clone", 0)?)?;
         eval(

@@ -29,7 +29,7 @@ const STACK: usize = 512 << 10;
 fn isolate_of(memory: usize) -> Isolate {
     let population = Arc::new(Population::new(1));
     let limits = Limits { memory, stack: STACK, time: Duration::from_secs(100), slice: SLICE, eval: true };
-    Isolate::new(limits, population.enter().unwrap(), Box::new(())).unwrap()
+    Isolate::new(limits, population.enter().unwrap()).unwrap()
 }
 
 fn isolate() -> Isolate {

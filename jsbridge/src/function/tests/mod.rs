@@ -27,7 +27,7 @@ fn isolate_with(memory: usize) -> Result<Isolate, Error> {
     let limits =
         Limits { memory, stack: STACK / 2, time: Duration::from_secs(60), slice: limits::SLICE, eval: true };
     let resident = Arc::new(Population::new(1)).enter()?;
-    Isolate::new(limits, resident, Box::new(()))
+    Isolate::new(limits, resident)
 }
 
 fn isolate() -> Isolate {
