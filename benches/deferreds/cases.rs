@@ -68,13 +68,13 @@ pub(crate) static CASES: [Case; 23] = [
         peers: POOLS,
     },
     Case {
-        name: "clone",
-        about: "`structuredClone` of 1,000 objects, half of it",
-        metrics: &[("us each way", Some(60.0))],
-        count: 500,
+        name: "there",
+        about: "1,000 objects there, their number back",
+        metrics: &[("us each", None)],
+        count: 200,
         quick: 3,
         ours: ours::in_realm,
-        peers: BARE,
+        peers: POOLS,
     },
     Case {
         name: "transfer",

@@ -8,6 +8,7 @@ use std::error::Error;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+/// A figure for each metric.
 pub(crate) type Answer = Result<Vec<f64>, Box<dyn Error>>;
 
 /// What to do.
@@ -40,7 +41,8 @@ fn number(realm: &Realm, script: &str) -> Result<f64, Box<dyn Error>> {
 
 fn measure_in_realm(case: &str, count: usize, workers: usize) -> Result<f64, Box<dyn Error>> {
     let scheduler = scheduler(workers)?;
-    let bridge = Bridge::builder(&scheduler).build()?;
+    // Room for a buffer of 64 MiB.
+    let bridge = Bridge::builder(&scheduler).memory(512 << 20).time(Duration::MAX).build()?;
     let realm = bridge.realm()?;
     realm.eval(include_str!("heddle.js")).join().map_err(|error| error.to_string())?;
     number(&realm, &format!("await cases.{case}({})", warm_up(count)))?;
@@ -70,9 +72,9 @@ fn in_fiber<R: Send>(
     let scheduler = scheduler(workers)?;
     let bridge = Bridge::builder(&scheduler).build()?;
     let function = Function::new("() => 1");
-    let result = scheduler.run(|| body(&bridge, &function))?;
+    let result = scheduler.run(|| body(&bridge, &function));
     scheduler.wait_all()?;
-    Ok(result)
+    Ok(result?)
 }
 
 fn one_after_another(
@@ -180,16 +182,18 @@ pub(crate) fn start(run: &Run) -> Answer {
 
 pub(crate) fn suspended(run: &Run) -> Answer {
     let scheduler = scheduler(run.workers)?;
-    let bridge = Bridge::builder(&scheduler).max_isolates(run.count + 1).time(Duration::MAX).build()?;
-    let function = Function::new(
-        "async () => { await Deferred.current.progress(1); let n = 0; while (true) n++; return n }",
-    );
+    // Of all isolates, half are for roots of this level; and scripts give way to their equals only while there is room.
+    let bridge = Bridge::builder(&scheduler).max_isolates(3 * run.count).time(Duration::MAX).build()?;
+    let function = Function::new("() => { let n = 0; while (true) n++; return n }");
     let before = Memory::now().resident;
-    let scripts: Vec<_> = (0..run.count)
-        .map(|_| bridge.defer(&function).priority(Priority::Background).spawn::<f64>())
-        .collect::<Result<_, _>>()?;
+    let scripts: Vec<_> =
+        (0..run.count).map(|_| bridge.defer(&function).spawn::<f64>()).collect::<Result<_, _>>()?;
     // Each has its turn of 2 ms, and gives way in the middle.
+    let begin = Instant::now();
     while bridge.stats().isolates < run.count {
+        if begin.elapsed() > Duration::from_secs(60) {
+            return Err(format!("only {} have started", bridge.stats().isolates).into());
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
     let memory = Memory::now().resident.saturating_sub(before) as f64 / 1024.0 / run.count as f64;

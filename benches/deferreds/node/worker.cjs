@@ -6,6 +6,7 @@ const functions = {
   trivial: () => 1,
   add: ({ x, y }) => ({ sum: x + y }),
   give: (list) => list,
+  number: (list) => list.length,
   length: (buffer) => buffer.byteLength,
   fib,
   cold: ({ text, argument }) => new Function('a', text)(argument),

@@ -58,7 +58,8 @@ impl<'a> Scope<'a> {
         if done < 0 { Err(self.take_exception()) } else { Ok(()) }
     }
 
-    /// The values, getters and setters of an object's properties.
+    /// The values, getters and setters of an object's properties. Not what is called `constructor`: that is the class itself,
+    /// or one of the engine's own.
     fn own_parts(self, object: &Handle<'a>) -> JsResult<'a, Vec<Handle<'a>>> {
         let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_SYMBOL_MASK) as i32;
         let (mut names, mut count) = (std::ptr::null_mut(), 0_u32);
@@ -70,6 +71,7 @@ impl<'a> Scope<'a> {
             if qjs::JS_GetOwnPropertyNames(context, &mut names, &mut count, object.raw(), flags) < 0 {
                 return Err(self.take_exception());
             }
+            let constructor = qjs::JS_NewAtom(context, c"constructor".as_ptr());
             let mut failed = false;
             for index in 0..count as usize {
                 let mut property: qjs::JSPropertyDescriptor = std::mem::zeroed();
@@ -77,12 +79,16 @@ impl<'a> Scope<'a> {
                 match qjs::JS_GetOwnProperty(context, &mut property, object.raw(), atom) {
                     ..0 => failed = true,
                     0 => {}
+                    _ if atom == constructor => {
+                        drop([property.value, property.getter, property.setter].map(|part| self.own(part)));
+                    }
                     _ => parts.extend(
                         [property.value, property.getter, property.setter].map(|part| self.own(part)),
                     ),
                 }
                 qjs::JS_FreeAtom(context, atom);
             }
+            qjs::JS_FreeAtom(context, constructor);
             qjs::js_free(context, names.cast());
             if failed { Err(self.take_exception()) } else { Ok(parts) }
         }

@@ -110,10 +110,7 @@ unsafe impl Send for Isolate {}
 
 impl Isolate {
     /// A new isolate; `host` is for [`native`] functions. Takes about 60 us.
-    pub(crate) fn new(
-        limits: Limits,
-        resident: Resident,
-    ) -> Result<Isolate, Error> {
+    pub(crate) fn new(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
         let isolate = Isolate::untuned(limits, resident)?;
         isolate.state().watch.set_counter(tune::counter(isolate.context));
         isolate.expect_garbage();

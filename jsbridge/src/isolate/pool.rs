@@ -478,8 +478,7 @@ impl<W: Send + 'static> Drop for Ticket<W> {
     }
 }
 
-impl<W: Send + 'static> Lease<W> {
-}
+impl<W: Send + 'static> Lease<W> {}
 
 impl<W: Send + 'static> Deref for Lease<W> {
     type Target = Isolate;

@@ -30,8 +30,7 @@ fn fixture(most: usize, stock: Stock) -> Fixture {
     let scheduler = Scheduler::builder().workers(1).build().unwrap();
     let population = Arc::new(Population::new(most));
     let out = Arc::new(Out::default());
-    let recipe =
-        Recipe { limits: limits(4 << 20), furnish: Arc::new(|_| Ok(())) };
+    let recipe = Recipe { limits: limits(4 << 20), furnish: Arc::new(|_| Ok(())) };
     let let_in = out.clone();
     let pool =
         Pool::new(scheduler.spawner(), population.clone(), most, recipe, stock, move |work, ticket| {

@@ -341,3 +341,40 @@ fn an_isolate_in_which_the_hosts_classes_were_made_serves_again() {
         assert_eq!(call(looks), "undefined", "{leaves}");
     }
 }
+
+#[test]
+fn each_is_a_promise_of_its_own_and_keeps_what_it_was_given() {
+    assert_eq!(
+        text(
+            "const a = new Deferred(() => 1, { name: 'a', priority: 'high' });
+             const b = new Deferred(() => 2);
+             const listener = () => {};
+             b.onprogress = listener;
+             const seen = [a instanceof Deferred, a instanceof Promise, a.then(x => x) instanceof Deferred, a.priority];
+             seen.push(a.name, a.onprogress, b.name, b.onprogress === listener, b.priority);
+             seen.push(await a, await b, a.priority, b.priority, Promise.resolve(a) === a);
+             b.onprogress = 5;
+             seen.push(b.onprogress);
+             for (const key of ['name', 'onprogress', 'priority', 'state'])
+                 try { seen.push(Deferred.prototype[key]) } catch (e) { seen.push(e.constructor.name) }
+             try { Deferred.prototype.onprogress = listener } catch (e) { seen.push(e.constructor.name) }
+             seen.join()"
+        ),
+        "true,true,false,high,a,,,true,normal,1,2,high,normal,true,,TypeError,TypeError,TypeError,TypeError,TypeError"
+    );
+}
+
+#[test]
+fn one_that_is_made_while_another_is_made_mixes_nothing_up() {
+    assert_eq!(
+        text(
+            "let inner;
+             const target = new Proxy(function () {}, {
+                 get: (f, key) => (key === 'prototype' && (inner = new Deferred(() => 'inner')), Deferred.prototype),
+             });
+             const outer = Reflect.construct(Deferred, [() => 'outer'], target);
+             (await outer) + ' ' + (await inner)"
+        ),
+        "outer inner"
+    );
+}

@@ -34,15 +34,31 @@
     return reason === undefined ? new DOMException('the Deferred was cancelled', 'AbortError') : reason;
   }
 
+  // One for all, as a function for each would have to be made; `super` calls it, and it is read at once.
+  let givenResolve, givenReject;
+  const executor = (yes, no) => { givenResolve = yes; givenReject = no; };
+
+  // What few of them have: each field of a class costs those that have nothing in it. Whoever asks for it reads
+  // `#ticket` first, which throws in what is no Deferred.
+  const details = new WeakMap();
+  const { get: getOf, set: setOf } = WeakMap.prototype;
+
+  function detailsOf(deferred) {
+    let known = apply(getOf, details, [deferred]);
+    if (known === undefined) {
+      known = { level: undefined, name: undefined, onprogress: null };
+      apply(setOf, details, [deferred, known]);
+    }
+    return known;
+  }
+
   class Deferred extends Promise {
     #ticket;
-    #level;
-    #name;
-    #onprogress = null;
 
     constructor(fn, options) {
-      let resolve, reject;
-      super((yes, no) => { resolve = yes; reject = no; });
+      super(executor);
+      let resolve = givenResolve, reject = givenReject;
+      givenResolve = givenReject = undefined;
       if (typeof fn !== 'function') {
         throw new TypeError(`Deferred: the first argument must be a function, not ${fn === null ? 'null' : typeof fn}`);
       }
@@ -65,7 +81,11 @@
       if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node);
       if (name !== undefined && typeof name !== 'string') throw wrong('name', 'a string', name);
       const level = priority === undefined ? undefined : levelOf(priority, 'Deferred');
-      this.#name = name;
+      if (name !== undefined) detailsOf(this).name = name;
+      const begin = () => {
+        this.#ticket = start(this, resolve, reject, fn, args, level, timeout === Infinity ? undefined : timeout,
+          capture, transfer, node, name, !!isolated, !!detached);
+      };
       if (signal !== undefined) {
         if (signal === null || typeof signal !== 'object' || typeof signal.addEventListener !== 'function') {
           throw wrong('signal', 'an AbortSignal', signal);
@@ -80,27 +100,25 @@
         const leave = () => { signal.removeEventListener('abort', onabort); };
         resolve = (value) => { leave(); yes(value); };
         reject = (error) => { leave(); no(error); };
-        this.#begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached);
+        begin();
         signal.addEventListener('abort', onabort);
         return;
       }
-      this.#begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached);
-    }
-
-    #begin(resolve, reject, fn, args, level, timeout, capture, transfer, node, name, isolated, detached) {
-      this.#ticket = start(this, resolve, reject, fn, args, level, timeout === Infinity ? undefined : timeout,
-        capture, transfer, node, name, !!isolated, !!detached);
+      begin();
     }
 
     get priority() {
       const level = getPriority(this.#ticket);
-      if (level !== undefined) this.#level = level;
-      return LEVELS[this.#level];
+      // It keeps the last one that somebody has seen.
+      if (level !== undefined) detailsOf(this).level = level;
+      return LEVELS[detailsOf(this).level];
     }
 
     set priority(value) {
-      this.#level = levelOf(value, 'Deferred.priority');
-      setPriority(this.#ticket, this.#level);
+      const ticket = this.#ticket;
+      const level = levelOf(value, 'Deferred.priority');
+      detailsOf(this).level = level;
+      setPriority(ticket, level);
     }
 
     get state() {
@@ -108,15 +126,16 @@
     }
 
     get name() {
-      return this.#name;
+      return this.#ticket, apply(getOf, details, [this])?.name;
     }
 
     get onprogress() {
-      return this.#onprogress;
+      return this.#ticket, apply(getOf, details, [this])?.onprogress ?? null;
     }
 
     set onprogress(listener) {
-      this.#onprogress = typeof listener === 'function' ? listener : null;
+      this.#ticket;
+      detailsOf(this).onprogress = typeof listener === 'function' ? listener : null;
     }
 
     cancel(reason) {
@@ -173,6 +192,12 @@
     }
     return results;
   };
+
+  // `await` and `then` take what has `Promise` for its constructor as it is; of anything else they make two more promises,
+  // in a turn more, which is a quarter of what a Deferred costs.
+  defineProperty(Deferred.prototype, 'constructor', {
+    value: Promise, writable: true, enumerable: false, configurable: true,
+  });
 
   // The inherited ones would call our constructor with a function of theirs.
   for (const name of ['all', 'allSettled', 'any', 'race', 'resolve', 'reject', 'withResolvers', 'try']) {
