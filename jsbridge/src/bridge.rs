@@ -60,7 +60,7 @@ pub(crate) struct Shared {
     /// Of the functions that hosts call.
     pub(crate) realm: RealmId,
     uncaught: Arc<UncaughtSink>,
-    pub(crate) counters: Counters,
+    pub(crate) counters: Arc<Counters>,
     loader: Option<Arc<dyn ModuleLoader>>,
     pub(crate) arguments: Option<Vec<String>>,
 }
@@ -318,7 +318,7 @@ impl<'s> Builder<'s> {
                 arguments: self.arguments,
                 realm: RealmId::new(),
                 uncaught,
-                counters: Counters::default(),
+                counters: Arc::default(),
             }
         });
         let names =

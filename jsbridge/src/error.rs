@@ -120,7 +120,7 @@ impl Error {
             Kind::Cancelled => "AbortError",
             Kind::Overdue | Kind::Timeout(_) => "TimeoutError",
             Kind::OutOfMemory(_) => "OutOfMemoryError",
-            Kind::Limit(_) | Kind::NoIsolate(_) => "IsolateLimitError",
+            Kind::Limit(_) | Kind::NestedLimit(..) | Kind::NoIsolate(_) => "IsolateLimitError",
             Kind::Pending => "NeverSettledError",
             _ => "Error",
         };
@@ -132,10 +132,17 @@ impl Error {
         Error::thrown(Thrown { message, ..Thrown::default() }).into_unhandled()
     }
 
-    pub(crate) fn not_started() -> Error {
-        Error(Box::new(Kind::Fiber(
-            "its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached".to_owned(),
-        )))
+    /// It was a Deferred's own timeout.
+    pub(crate) fn is_overdue(&self) -> bool {
+        matches!(*self.0, Kind::Overdue)
+    }
+
+    /// `node` is that on which it was to run.
+    pub(crate) fn not_started(node: Option<u32>) -> Error {
+        let node = node.map_or(String::new(), |node| format!(", or there is no NUMA node {node} here"));
+        Error(Box::new(Kind::Fiber(format!(
+            "its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached{node}"
+        ))))
     }
 
     pub(crate) fn cancelled() -> Error {

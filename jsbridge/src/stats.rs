@@ -31,8 +31,14 @@ impl Counters {
         self.count(level, |counters| &counters.made);
     }
 
-    pub(crate) fn ran(&self, level: Priority, returned: bool) {
-        self.count(level, |counters| if returned { &counters.returned } else { &counters.failed });
+    /// One is settled. Each is, once; so what was made and is not pending any more is the sum of the other four.
+    pub(crate) fn ended(&self, level: Priority, how: Ended) {
+        self.count(level, |counters| match how {
+            Ended::Returned => &counters.returned,
+            Ended::Failed => &counters.failed,
+            Ended::Cancelled => &counters.cancelled,
+            Ended::TimedOut => &counters.timed_out,
+        });
     }
 
     /// An isolate had so many bytes in use.
@@ -41,14 +47,15 @@ impl Counters {
             self.memory_most.fetch_max(bytes, Ordering::Relaxed);
         }
     }
+}
 
-    pub(crate) fn cancelled(&self, level: Priority) {
-        self.count(level, |counters| &counters.cancelled);
-    }
-
-    pub(crate) fn timed_out(&self, level: Priority) {
-        self.count(level, |counters| &counters.timed_out);
-    }
+/// How one ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Returned,
+    Failed,
+    Cancelled,
+    TimedOut,
 }
 
 /// What happens and has happened in a bridge.
@@ -89,7 +96,8 @@ pub struct PoolStats {
     pub refused: u64,
 }
 
-/// The Deferreds and scripts of one priority.
+/// The Deferreds and scripts of one priority. Each that is not pending any more is counted once by how it ended: by the
+/// priority that it had then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeferredStats {
@@ -97,9 +105,9 @@ pub struct DeferredStats {
     pub made: u64,
     /// Those that ran and returned a value.
     pub returned: u64,
-    /// Those that ran and have an error.
+    /// Those that have an error: what their function threw, or why there was no running it.
     pub failed: u64,
-    /// Those that were cancelled by their maker.
+    /// Those that were cancelled, by their maker or with it, or because the scheduler was stopped.
     pub cancelled: u64,
     /// Those that took longer than their timeout.
     pub timed_out: u64,

@@ -192,8 +192,8 @@ impl Call {
         let (tell, outcome) = channel::oneshot();
         // Nobody may be listening any more.
         let tell = Box::new(move |outcome| drop(tell.send(outcome)));
-        let work = Arc::new(Work::new(priority, about, task, Reply::Host(Slot::new(Some(tell)))));
-        bridge.counters.made(priority);
+        let work =
+            Arc::new(Work::new(priority, about, task, Reply::Host(Slot::new(Some(tell))), &bridge.counters));
         run::spawn(bridge, &work);
         Call { work, outcome }
     }

@@ -10,6 +10,7 @@ use crate::isolate::native::{Call, Native};
 use crate::realm::Local;
 use crate::realm::events::{Class, write_one};
 use crate::realm::pending::{Pending, Ticket};
+use crate::stats::Ended;
 use heddle_scheduler::{NodeId, Priority};
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -32,6 +33,9 @@ const FUNCTIONS: [(&CStr, Function); 13] = [
     (c"workSignal", work_signal),
     (c"cpus", cpus),
 ];
+
+/// As many arguments as the engine passes to a function.
+const ELEMENTS_MOST: usize = 65_535;
 
 static SCRIPT: Prelude = Prelude::with_text(c"heddle:deferred", include_str!("../host/js/deferred.js"));
 
@@ -81,11 +85,11 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         bridge.warn(&warning);
     }
     let arguments = match optional(4) {
-        Some(list) => list.to_vec()?,
+        Some(list) => elements(scope, &list, "args")?,
         None => Vec::new(),
     };
     let transfer = match optional(8) {
-        Some(list) => list.to_vec()?,
+        Some(list) => elements(scope, &list, "transfer")?,
         None => Vec::new(),
     };
     let arguments = if arguments.is_empty() && transfer.is_empty() {
@@ -111,11 +115,12 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         node: optional(9).map(|node| node.to_number()).transpose()?.map(|node| NodeId(node as u32)),
         due: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
     };
+    // The script may have changed how errors are made, and make Deferreds there: so before the ticket is drawn.
+    let made_at = if bridge.traces { Some(scope.keep(scope.new_error()?)) } else { None };
     let mailbox = local.mailbox();
     let ticket = local.pending().borrow_mut().next();
     let task = Task::Call { function: shipped, arguments };
-    let work = Arc::new(Work::new(level, about, task, Reply::Isolate { mailbox, ticket }));
-    let made_at = if bridge.traces { Some(scope.keep(scope.new_error()?)) } else { None };
+    let work = Arc::new(Work::new(level, about, task, Reply::Isolate { mailbox, ticket }, &bridge.counters));
     let timer = work.about.due.map(|due| local.timers().borrow_mut().set_timeout(due, ticket));
     local.pending().borrow_mut().insert(Pending {
         work: work.clone(),
@@ -126,9 +131,20 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         timer,
         detached: call.argument(12).is_truthy(),
     });
-    bridge.counters.made(level);
     run::spawn(&bridge, &work);
-    Ok(scope.number(ticket.to_number()))
+    Ok(scope.number(ticket.to_number(level as u8)))
+}
+
+/// What is in the list of an option.
+fn elements<'a>(scope: Scope<'a>, list: &Handle<'a>, option: &str) -> JsResult<'a, Vec<Handle<'a>>> {
+    // Scripts can claim any length, and each element is the host's memory.
+    let length = list.length()?;
+    if length > ELEMENTS_MOST {
+        return Err(scope.range_error(&format!(
+            "Deferred: the option '{option}' has {length} elements, and may have {ELEMENTS_MOST}; send an array as one of them"
+        )));
+    }
+    (0..length as u32).map(|index| list.at(index)).collect()
 }
 
 fn no_bridge(scope: Scope<'_>) -> Handle<'_> {
@@ -153,10 +169,7 @@ fn named(local: &Local, call: Call<'_, '_>) -> Option<(Ticket, Arc<Work>)> {
 /// `cancel(ticket, reason)`: true if it was pending, and is rejected now.
 fn cancel<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
     let ended = match named(local, call) {
-        Some((ticket, work)) if work.end() => {
-            if let Some(bridge) = local.bridge() {
-                bridge.counters.cancelled(work.priority());
-            }
+        Some((ticket, work)) if work.end(Ended::Cancelled) => {
             local.resolve(scope, ticket, Err(call.argument(1)))?;
             true
         }

@@ -52,7 +52,11 @@ impl Unrun {
 impl Drop for Unrun {
     fn drop(&mut self) {
         if let Some(work) = self.0.take() {
-            let error = if work.is_overdue() { Error::overdue() } else { Error::not_started() };
+            let error = if work.is_overdue() {
+                Error::overdue()
+            } else {
+                Error::not_started(work.about.node.map(|node| node.0))
+            };
             work.finish(Err(Failure::Other(error)));
         }
     }
@@ -83,7 +87,6 @@ fn run(bridge: &Arc<Shared>, work: Option<Arc<Work>>, place: Option<Ticket<Arc<W
         }
     };
     bridge.counters.had_memory(lease.memory_most());
-    bridge.counters.ran(work.priority(), outcome.is_ok());
     // Before anybody is told: the next one finds it warm.
     drop(lease);
     work.finish(outcome);
@@ -101,6 +104,8 @@ fn perform(bridge: &Arc<Shared>, scope: Scope<'_>, work: &Arc<Work>, task: Task)
     }
     bridge.report_rejections(scope, work.about.name.as_deref());
     local.end(scope);
+    // Its groups and counters are not the next one's.
+    host::console::forget(scope);
     // A promise's handlers may have gone on.
     if let Some(code) = scope.exit_code() {
         return Err(Error::exited(code));

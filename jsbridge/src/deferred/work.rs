@@ -23,6 +23,7 @@ use crate::isolate::pool::RealmId;
 use crate::realm::mailbox::{Letter, Mailbox};
 use crate::realm::pending::Ticket;
 use crate::script::Script;
+use crate::stats::{Counters, Ended};
 use heddle_scheduler::{JoinHandle, NodeId, Priority};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -42,6 +43,7 @@ pub(crate) struct Work {
     fibers: Fibers,
     /// The newest progress that was not delivered yet.
     progress: Slot<Message>,
+    counters: Arc<Counters>,
 }
 
 /// What never changes.
@@ -102,7 +104,14 @@ pub(crate) enum Stage {
 }
 
 impl Work {
-    pub(crate) fn new(priority: Priority, about: About, task: Task, reply: Reply) -> Work {
+    pub(crate) fn new(
+        priority: Priority,
+        about: About,
+        task: Task,
+        reply: Reply,
+        counters: &Arc<Counters>,
+    ) -> Work {
+        counters.made(priority);
         Work {
             state: AtomicU8::new(QUEUED),
             priority: AtomicU8::new(priority as u8),
@@ -111,6 +120,7 @@ impl Work {
             reply,
             fibers: Fibers::default(),
             progress: Slot::new(None),
+            counters: counters.clone(),
         }
     }
 
@@ -165,14 +175,18 @@ impl Work {
         begun.ok().and_then(|_| self.task.take())
     }
 
-    /// The step to *settled*. True: the caller made it, and tells the maker.
-    fn settle(&self) -> bool {
-        self.state.swap(SETTLED, Ordering::Relaxed) != SETTLED
+    /// The step to *settled*. True: the caller made it, and tells the maker. It is counted before anybody is told.
+    fn settle(&self, how: Ended) -> bool {
+        let made = self.state.swap(SETTLED, Ordering::Relaxed) != SETTLED;
+        if made {
+            self.counters.ended(self.priority(), how);
+        }
+        made
     }
 
     /// It has an outcome; the maker is told, if nobody was faster.
     pub(crate) fn finish(self: &Arc<Self>, outcome: Outcome) {
-        if !self.settle() {
+        if !self.settle(ended(&outcome)) {
             return;
         }
         drop(self.task.take());
@@ -190,8 +204,8 @@ impl Work {
 
     /// Ends it, wherever it is. True: it was not settled before, and the caller tells the maker. One that runs is
     /// stopped where the engine next asks.
-    pub(crate) fn end(&self) -> bool {
-        if !self.settle() {
+    pub(crate) fn end(&self, how: Ended) -> bool {
+        if !self.settle(how) {
             return false;
         }
         drop(self.task.take());
@@ -203,13 +217,14 @@ impl Work {
         true
     }
 
-    /// Ends it, and tells a host that it was cancelled.
+    /// Ends it, and tells a host why.
     pub(crate) fn cancel(self: &Arc<Self>, why: impl FnOnce() -> Error) {
-        if self.end()
+        let outcome = Err(Failure::Other(why()));
+        if self.end(ended(&outcome))
             && let Reply::Host(tell) = &self.reply
             && let Some(tell) = tell.take()
         {
-            tell(Err(Failure::Other(why())));
+            tell(outcome);
         }
     }
 
@@ -229,6 +244,15 @@ impl Work {
     /// Does a host wait for it?
     pub(crate) fn is_of_host(&self) -> bool {
         matches!(self.reply, Reply::Host(_))
+    }
+}
+
+fn ended(outcome: &Outcome) -> Ended {
+    match outcome {
+        Ok(_) => Ended::Returned,
+        Err(Failure::Other(error)) if error.is_overdue() => Ended::TimedOut,
+        Err(Failure::Other(error)) if error.is_cancelled() => Ended::Cancelled,
+        Err(_) => Ended::Failed,
     }
 }
 

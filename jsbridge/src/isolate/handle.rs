@@ -89,8 +89,7 @@ impl<'a> Scope<'a> {
         let flags = (qjs::JS_EVAL_TYPE_GLOBAL | qjs::JS_EVAL_FLAG_ASYNC) as i32;
         let promise = self.eval_with(name, source, flags)?;
         // The engine's promise is for `{ value }`.
-        let unwrap =
-            self.eval(c"<bridge>", &CStrSource::new("(promise) => promise.then((result) => result.value)"))?;
+        let unwrap = self.eval(c"<bridge>", &CStrSource::new("async (promise) => (await promise).value"))?;
         unwrap.call(&self.undefined(), &[&promise])
     }
 

@@ -59,7 +59,11 @@ impl<'a> Scope<'a> {
             // SAFETY: we are inside.
             match unsafe { qjs::JS_ExecutePendingJob(self.runtime(), &mut context) } {
                 0 => return Ok(()),
-                ..0 => return Err(self.take_exception().into_error()),
+                ..0 => {
+                    // Of one that was ended from outside, what it threw says nothing.
+                    let error = self.take_exception().into_error();
+                    return Err(self.check_stopped().err().unwrap_or(error));
+                }
                 _ => {}
             }
         }
@@ -103,8 +107,7 @@ impl<'a> Scope<'a> {
 
     /// A promise that is settled when this one is, to nothing.
     pub(crate) fn only_settles(self, promise: Handle<'a>) -> JsResult<'a, Handle<'a>> {
-        let forget =
-            self.eval(c"<bridge>", &CStrSource::new("(promise) => promise.then(() => undefined)"))?;
+        let forget = self.eval(c"<bridge>", &CStrSource::new("async (promise) => { await promise; }"))?;
         forget.call(&self.undefined(), &[&promise])
     }
 

@@ -17,6 +17,7 @@ use crate::host;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
 use crate::isolate::pool::RealmId;
+use crate::stats::Ended;
 use heddle_scheduler::Priority;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub(crate) struct Local {
     asked: RefCell<Vec<Asked>>,
     /// The controller of `Deferred.current.signal`, once a script has asked for that.
     controller: RefCell<Option<Kept>>,
+    /// What was done last was a timer's function: a letter goes before the next one, so that timers which are always due
+    /// hold up nothing for ever.
+    timer_was_last: Cell<bool>,
     /// Somebody may still post, though nothing is pending: a main realm that was not closed.
     open: Cell<bool>,
 }
@@ -97,7 +101,7 @@ impl Local {
         let pending = self.pending.borrow_mut().drain();
         for pending in pending {
             if !pending.detached {
-                pending.work.end();
+                pending.work.end(Ended::Cancelled);
             }
             release_pending(scope, pending);
         }
@@ -203,15 +207,17 @@ impl Local {
         let own = self.priority();
         let urgent = mailbox.as_ref().and_then(|mailbox| mailbox.most_urgent(&self.opened.borrow()));
         if let Some(due) = first_timer
-            && urgent.is_none_or(|letter| letter >= own)
+            && urgent.is_none_or(|letter| letter >= own && !self.timer_was_last.get())
         {
             let now = Instant::now();
             if due <= now {
+                self.timer_was_last.set(true);
                 self.fire(scope, now)?;
                 return Ok(true);
             }
         }
         if urgent.is_some() {
+            self.timer_was_last.set(false);
             let letter = mailbox.as_ref().and_then(|mailbox| mailbox.take(&mut self.opened.borrow_mut()));
             if let Some((_, letter)) = letter {
                 self.deliver(scope, letter)?;
@@ -297,12 +303,9 @@ impl Local {
         let Some(work) = self.pending.borrow().get(ticket).map(|pending| pending.work.clone()) else {
             return Ok(());
         };
-        if !work.end() {
+        if !work.end(Ended::TimedOut) {
             // Its outcome is on the way.
             return Ok(());
-        }
-        if let Some(bridge) = self.bridge() {
-            bridge.counters.timed_out(work.priority());
         }
         let thrown = self.error(scope, &Error::overdue());
         self.add_origin(scope, ticket, &thrown);
@@ -396,7 +399,8 @@ impl Local {
         if let Err(thrown) = function.call(&scope.undefined(), &arguments) {
             self.uncaught(scope, thrown);
         }
-        Ok(())
+        // One that was ended by force is told of by whoever runs the loop.
+        scope.check_stopped()
     }
 
     /// A script's timer is not wanted any more.

@@ -109,6 +109,16 @@ impl<T: Send> Inbox<T> {
         }
     }
 
+    /// Drops all letters that are there. Anybody may call this.
+    pub(crate) fn clear(&self) {
+        for head in &self.heads {
+            // ORDERING: Acquire pairs with the release of every `post` in the list.
+            let list = head.swap(ptr::null_mut(), Ordering::Acquire);
+            // SAFETY: the swap gave it to us alone.
+            unsafe { free(list) };
+        }
+    }
+
     /// The owner is about to sleep; false: something is there, so it must not. Afterwards, woken or not,
     /// [`wake_up`](Self::wake_up).
     #[must_use]
@@ -134,12 +144,21 @@ impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
         for head in &self.heads {
             // ORDERING: whoever drops has the inbox to itself.
-            let mut node = head.load(Ordering::Relaxed);
-            while !node.is_null() {
-                // SAFETY: it came from `Box::into_raw`, and nobody else is there.
-                let boxed = unsafe { Box::from_raw(node) };
-                node = boxed.next;
-            }
+            let list = head.load(Ordering::Relaxed);
+            // SAFETY: nobody else is there.
+            unsafe { free(list) };
         }
+    }
+}
+
+/// Drops a list.
+///
+/// # Safety
+/// It is the caller's alone.
+unsafe fn free<T>(mut node: *mut Node<T>) {
+    while !node.is_null() {
+        // SAFETY: it came from `Box::into_raw`, and is the caller's.
+        let boxed = unsafe { Box::from_raw(node) };
+        node = boxed.next;
     }
 }

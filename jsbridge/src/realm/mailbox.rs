@@ -6,7 +6,7 @@ use crate::deferred::work::{Outcome, Work};
 use crate::isolate::handle::Scope;
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::{JoinHandle, Priority, deadline};
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ pub(crate) struct Mailbox {
     fiber: OnceLock<JoinHandle<()>>,
     /// What the fiber counts with now.
     raised_to: AtomicU8,
+    /// Nobody reads it any more.
+    closed: AtomicBool,
 }
 
 impl Mailbox {
@@ -38,6 +40,7 @@ impl Mailbox {
             owner: OnceLock::new(),
             fiber: OnceLock::new(),
             raised_to: AtomicU8::new(Priority::Critical as u8),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -52,9 +55,21 @@ impl Mailbox {
         let _ = self.fiber.set(fiber);
     }
 
+    /// Nobody will read it any more: what is in it is dropped, and so is what comes later. Whoever waits for an answer
+    /// to it learns of that.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        // ORDERING: against the fence at the end of the inbox's `post`: the letter is seen here, or the closing there.
+        fence(Ordering::SeqCst);
+        self.inbox.clear();
+    }
+
     /// Posts a letter, from anywhere.
     pub(crate) fn post(&self, level: Priority, letter: Letter) {
         let rings = self.inbox.post(level as usize, letter);
+        if self.closed.load(Ordering::Relaxed) {
+            return self.inbox.clear();
+        }
         self.raise(level);
         if rings && let Some(owner) = self.owner.get() {
             owner.resume();

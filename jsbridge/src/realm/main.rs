@@ -84,6 +84,7 @@ fn live(
     top: StackTop,
 ) -> Result<(), Error> {
     mailbox.own();
+    let _closes = Closes(mailbox.clone());
     let id = RealmId::new();
     let mut isolate = match shared.make_isolate() {
         Ok(isolate) => isolate,
@@ -108,10 +109,30 @@ fn live(
     lived
 }
 
+/// Whoever asks a realm that is over is told so.
+struct Closes(Arc<Mailbox>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 fn serve(shared: &Shared, scope: Scope<'_>, local: &Local) -> Result<(), Error> {
     loop {
         scope.rearm();
-        let step = scope.run_jobs().and_then(|()| {
+        let jobs = scope.run_jobs();
+        if let Err(error) = &jobs
+            && error.is_timeout()
+        {
+            // A function that waits is not told that its job was ended, and its promise stays as it is. Whose script that
+            // was is not known: those who wait for one would wait for ever.
+            local.answer(scope);
+            if local.give_up(scope, error) {
+                continue;
+            }
+        }
+        let step = jobs.and_then(|()| {
             local.answer(scope);
             shared.report_rejections(scope, None);
             local.turn(scope)
@@ -223,14 +244,17 @@ pub(crate) struct Asked {
 }
 
 impl Local {
-    /// Tells all who wait that their scripts will have none.
-    fn give_up(&self, scope: Scope<'_>, why: &Error) {
-        for Asked { value, tell } in self.asked().take() {
+    /// Tells all who wait that their scripts will have none. False: nobody waits.
+    fn give_up(&self, scope: Scope<'_>, why: &Error) -> bool {
+        let asked = self.asked().take();
+        let anybody = !asked.is_empty();
+        for Asked { value, tell } in asked {
             drop(scope.release(value));
             if let Some(tell) = tell.take() {
                 let _ = tell.send(Err(why.clone()));
             }
         }
+        anybody
     }
 
     /// Tells those whose scripts have a result by now.

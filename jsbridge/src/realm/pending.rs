@@ -41,12 +41,15 @@ struct Place {
 }
 
 impl Ticket {
-    const USE_BITS: u32 = 21;
+    const USE_BITS: u32 = 18;
+    /// Room for something of the script's.
+    const EXTRA_BITS: u32 = 3;
 
-    /// As a number that JavaScript can hold: 32 bits of place, 21 of use.
-    pub(crate) fn to_number(self) -> f64 {
+    /// As a number that JavaScript can hold: 32 bits of place, 18 of use, and 3 that the script reads.
+    pub(crate) fn to_number(self, extra: u8) -> f64 {
         let uses = u64::from(self.use_number) & ((1 << Self::USE_BITS) - 1);
-        ((u64::from(self.place) << Self::USE_BITS) | uses) as f64
+        let whole = (u64::from(self.place) << Self::USE_BITS) | uses;
+        ((whole << Self::EXTRA_BITS) | u64::from(extra)) as f64
     }
 }
 
@@ -81,10 +84,11 @@ impl Table {
 
     /// The one with that number.
     pub(crate) fn find(&self, number: f64) -> Option<Ticket> {
-        let bits = number as u64;
+        let bits = number as u64 >> Ticket::EXTRA_BITS;
         let place = u32::try_from(bits >> Ticket::USE_BITS).ok()?;
         let ticket = Ticket { place, use_number: self.places.get(place as usize)?.use_number };
-        (ticket.to_number() == number && self.get(ticket).is_some()).then_some(ticket)
+        (ticket.to_number(0) == (bits << Ticket::EXTRA_BITS) as f64 && self.get(ticket).is_some())
+            .then_some(ticket)
     }
 
     pub(crate) fn remove(&mut self, ticket: Ticket) -> Option<Pending> {

@@ -2,6 +2,12 @@
 //! when one is dropped with a value still held.
 
 mod basics;
+mod golden;
+mod hostile;
+mod leftovers;
+mod lifetimes;
+mod nested;
+mod oracle;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::Scheduler;
@@ -38,3 +44,22 @@ fn text(source: &str) -> String {
         Err(error) => panic!("{error}\n{}", error.js_stack().unwrap_or_default()),
     }
 }
+
+/// Does something that may never end if there is a bug. Then the process ends, with the name of what hangs: no other test
+/// could tell. How long it may take is no promise of anything: it is what the slowest machine needs, many times over.
+fn watched<R>(what: &str, does: impl FnOnce() -> R) -> R {
+    let (done, ends) = std::sync::mpsc::channel::<()>();
+    let name = what.to_owned();
+    let dog = std::thread::spawn(move || {
+        if ends.recv_timeout(HANGS) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("{name} hangs");
+            std::process::abort();
+        }
+    });
+    let result = does();
+    drop(done);
+    dog.join().unwrap();
+    result
+}
+
+const HANGS: std::time::Duration = std::time::Duration::from_secs(300);

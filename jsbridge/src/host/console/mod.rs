@@ -90,6 +90,11 @@ impl Console {
     }
 }
 
+/// Forgets the groups, counters and timers of what ran in the isolate.
+pub(crate) fn forget(scope: Scope<'_>) {
+    *scope.note::<Installed>().notes.borrow_mut() = Notes::default();
+}
+
 /// An isolate's console, and what it remembers.
 #[derive(Default)]
 struct Installed {

@@ -14,6 +14,7 @@
   const slice = Array.prototype.slice;
   const indexOf = Array.prototype.indexOf;
   const split = String.prototype.split;
+  const then = Promise.prototype.then;
 
   const LEVELS = ['critical', 'high', 'normal', 'low', 'background'];
 
@@ -91,27 +92,30 @@
           throw wrong('signal', 'an AbortSignal', signal);
         }
         if (signal.aborted) {
+          detailsOf(this).level = level ?? workPriority();
           reject(signal.reason);
           return;
         }
         // A signal may live for long, and must not hold what is over.
-        const [yes, no] = [resolve, reject];
+        const yes = resolve, no = reject;
         const onabort = () => { this.cancel(signal.reason); };
         const leave = () => { signal.removeEventListener('abort', onabort); };
-        resolve = (value) => { leave(); yes(value); };
-        reject = (error) => { leave(); no(error); };
+        // What a changed `removeEventListener` throws comes after.
+        resolve = (value) => { yes(value); leave(); };
+        reject = (error) => { no(error); leave(); };
         begin();
-        signal.addEventListener('abort', onabort);
+        // A getter of an argument may have aborted it meanwhile.
+        if (signal.aborted) this.cancel(signal.reason);
+        else signal.addEventListener('abort', onabort);
         return;
       }
       begin();
     }
 
     get priority() {
-      const level = getPriority(this.#ticket);
-      // It keeps the last one that somebody has seen.
-      if (level !== undefined) detailsOf(this).level = level;
-      return LEVELS[detailsOf(this).level];
+      const ticket = this.#ticket;
+      // One that is settled keeps what it was given: in the ticket, or later.
+      return LEVELS[getPriority(ticket) ?? apply(getOf, details, [this])?.level ?? ticket % 8];
     }
 
     set priority(value) {
@@ -164,15 +168,19 @@
       // Four for each CPU: enough to even out what takes longer, and few messages.
       const size = chunk ?? max(1, ceil(count / (4 * natives.cpus())));
       const parts = [];
-      for (let begin = 0; begin < count; begin += size) {
-        const part = apply(slice, all, [begin, min(begin + size, count)]);
-        parts.push(new Deferred(mapPart(fn), { ...rest, args: [part, begin], capture: { ...capture, fn } }));
-      }
       let results;
       try {
+        for (let begin = 0; begin < count; begin += size) {
+          const part = apply(slice, all, [begin, min(begin + size, count)]);
+          parts.push(new Deferred(mapPart(fn), { ...rest, args: [part, begin], capture: { ...capture, fn } }));
+        }
         results = await Promise.all(parts);
       } catch (error) {
-        for (const part of parts) part.cancel();
+        // Also where a later part could not be made: then nobody looks at those before it.
+        for (const part of parts) {
+          apply(then, part, [undefined, () => {}]);
+          part.cancel();
+        }
         throw error;
       }
       return results.flat();
@@ -231,7 +239,9 @@
     const lines = apply(split, made, ['\n']);
     let places = '';
     // Without our own frames.
-    for (const line of lines) if (line !== '' && !line.includes('heddle:deferred')) places += `${line}\n`;
+    for (const line of lines) {
+      if (line !== '' && !line.includes('heddle:deferred') && !line.endsWith(' start (native)')) places += `${line}\n`;
+    }
     const what = name === undefined ? 'Deferred' : `Deferred '${name}'`;
     const end = thrown.stack === '' || thrown.stack.endsWith('\n') ? '' : '\n';
     defineProperty(thrown, 'stack', {
