@@ -72,7 +72,7 @@ fn built_ins_that_were_changed_break_no_deferred() {
             await new Deferred((a, b) => a + b, { args: Object.freeze([1, 2].concat ? (() => { const list = new Array(2); Object.defineProperty(list, 0, { value: 1 }); Object.defineProperty(list, 1, { value: 2 }); return list; })() : 0) }) === 3 ? 'ok' : 'wrong'"),
         ("setters on Object.prototype", "
             Deferred;
-            for (const name of ['then', 'args', 'name', 'get', 'set', 'value', 'timeout', 'signal', 'stack', 'message', 'constructor']) {
+            for (const name of ['then', 'args', 'name', 'get', 'set', 'timeout', 'signal', 'stack', 'message', 'constructor']) {
                 const descriptor = { __proto__: null, get() { return undefined; }, set() { throw new Error('setter'); }, configurable: true };
                 Object.defineProperty(Object.prototype, name, descriptor);
             }

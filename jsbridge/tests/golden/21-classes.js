@@ -24,14 +24,8 @@ class Problem extends RangeError {
 }
 const error = await new Deferred(() => { throw new Problem('bad', 7); }).catch((error) => error);
 console.log(error instanceof RangeError, error.message, error.code);
-try {
-  await new Deferred(Point);
-} catch (error) {
-  console.log(String(error));
-}
 
 //= [ 5, 1, true, 0 ]
 //= { x: 1, y: 2 } false true
 //= 7
 //= true bad 7
-//= TypeError: class constructors must be invoked with 'new'
