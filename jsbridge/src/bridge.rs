@@ -2,7 +2,7 @@
 
 use crate::deferred::from_host::{Call, EvalHandle};
 use crate::deferred::run;
-use crate::deferred::work::{About, Task, Work};
+use crate::deferred::work::{About, Stage, Task, Work};
 use crate::error::Error;
 use crate::function::{CodeCache, global_names};
 use crate::host;
@@ -131,6 +131,13 @@ impl Shared {
     /// Tells whoever writes a script.
     pub(crate) fn warn(&self, warning: &str) {
         self.console.write_line(ConsoleLevel::Warn, warning);
+    }
+
+    /// A Deferred has another priority: it may be one that waits for an isolate.
+    pub(crate) fn relevel(&self, work: &Arc<Work>) {
+        if work.stage() == Stage::Queued {
+            self.pool.relevel(work.priority(), |parked| Arc::ptr_eq(parked, work));
+        }
     }
 
     /// Something was thrown that no script can catch any more.

@@ -31,7 +31,6 @@ enum Kind {
     Overdue,
     Cancelled,
     Pending,
-    NotAValue(&'static str),
     Exited(i32),
     Config(String),
     Conversion(String),
@@ -153,10 +152,6 @@ impl Error {
         Error(Box::new(Kind::Pending))
     }
 
-    pub(crate) fn not_a_value(what: &'static str) -> Error {
-        Error(Box::new(Kind::NotAValue(what)))
-    }
-
     pub(crate) fn exited(code: i32) -> Error {
         Error(Box::new(Kind::Exited(code)))
     }
@@ -180,14 +175,6 @@ impl Error {
 
     pub(crate) fn no_isolate(memory: usize) -> Error {
         Error(Box::new(Kind::NoIsolate(memory)))
-    }
-
-    /// The fiber of the script has no result.
-    pub(crate) fn fiber(error: &heddle_scheduler::JoinError) -> Error {
-        if error.is_cancelled() {
-            return Error::cancelled();
-        }
-        Error(Box::new(Kind::Fiber(error.to_string())))
     }
 
     fn as_thrown(&self) -> Option<&Thrown> {
@@ -235,11 +222,6 @@ impl Error {
     /// The script's result is a promise that nothing is left to settle.
     pub fn is_pending(&self) -> bool {
         matches!(*self.0, Kind::Pending)
-    }
-
-    /// The script's result cannot leave its isolate: a function or a symbol.
-    pub fn is_not_a_value(&self) -> bool {
-        matches!(*self.0, Kind::NotAValue(_))
     }
 
     /// A Rust value could not become a JavaScript value, or a JavaScript value not the Rust value asked for. The message
@@ -343,10 +325,6 @@ impl fmt::Display for Error {
             Kind::Cancelled => f.write_str("the script was cancelled"),
             Kind::Pending => f.write_str(
                 "the script's result is a promise that was never settled, and nothing is left to run that could",
-            ),
-            Kind::NotAValue(what) => write!(
-                f,
-                "the script's result is {what}, which cannot leave its isolate; return what it computes instead"
             ),
             Kind::Exited(code) => write!(f, "the script has ended itself, with the code {code}"),
             Kind::Config(message) | Kind::Fiber(message) | Kind::Conversion(message) => f.write_str(message),

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 pub(crate) struct Counters {
     levels: [LevelCounters; Priority::ALL.len()],
     memory_most: AtomicUsize,
+    late: AtomicU64,
 }
 
 #[derive(Default)]
@@ -39,6 +40,13 @@ impl Counters {
             Ended::Cancelled => &counters.cancelled,
             Ended::TimedOut => &counters.timed_out,
         });
+    }
+
+    /// So often the engine did not ask for long.
+    pub(crate) fn late(&self, times: u32) {
+        if times > 0 {
+            self.late.fetch_add(u64::from(times), Ordering::Relaxed);
+        }
     }
 
     /// An isolate had so many bytes in use.
@@ -70,6 +78,8 @@ pub struct Stats {
     pub memory_most: usize,
     /// Of isolates, from the beginning.
     pub pool: PoolStats,
+    /// How often a built-in took so long, 10 ms, that its script could not give way.
+    pub late: u64,
     /// Functions that were sent, by scripts and hosts.
     pub functions_sent: u64,
     /// Of those, how many had to be compiled: the others were known.
@@ -150,6 +160,7 @@ impl Stats {
                 waiting: pool.parked,
                 refused: pool.refused,
             },
+            late: bridge.counters.late.load(Ordering::Relaxed),
             functions_sent: code.sent,
             functions_compiled: code.compiled,
             isolates: pool.leased,

@@ -183,6 +183,7 @@ pub struct Deferred<T>(Call, PhantomData<fn() -> T>);
 
 /// What is common to all that hosts wait for.
 pub(crate) struct Call {
+    bridge: Arc<Shared>,
     work: Arc<Work>,
     outcome: OneshotReceiver<Outcome>,
 }
@@ -195,7 +196,7 @@ impl Call {
         let work =
             Arc::new(Work::new(priority, about, task, Reply::Host(Slot::new(Some(tell))), &bridge.counters));
         run::spawn(bridge, &work);
-        Call { work, outcome }
+        Call { bridge: bridge.clone(), work, outcome }
     }
 
     pub(crate) fn join(self) -> Result<Message, Error> {
@@ -224,6 +225,7 @@ impl Call {
 
     pub(crate) fn set_priority(&self, priority: Priority) {
         self.work.set_priority(priority);
+        self.bridge.relevel(&self.work);
     }
 }
 

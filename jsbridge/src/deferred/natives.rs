@@ -198,6 +198,9 @@ fn set_priority<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> J
     let level = level_of(call.argument(1).to_number()?);
     if let Some((_, work)) = named(local, call) {
         work.set_priority(level);
+        if let Some(bridge) = local.bridge() {
+            bridge.relevel(&work);
+        }
     }
     Ok(scope.undefined())
 }

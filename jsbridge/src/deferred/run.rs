@@ -87,6 +87,7 @@ fn run(bridge: &Arc<Shared>, work: Option<Arc<Work>>, place: Option<Ticket<Arc<W
         }
     };
     bridge.counters.had_memory(lease.memory_most());
+    bridge.counters.late(lease.take_late());
     // Before anybody is told: the next one finds it warm.
     drop(lease);
     work.finish(outcome);

@@ -240,11 +240,6 @@ impl Work {
     pub(crate) fn take_progress(&self) -> Option<Message> {
         self.progress.take()
     }
-
-    /// Does a host wait for it?
-    pub(crate) fn is_of_host(&self) -> bool {
-        matches!(self.reply, Reply::Host(_))
-    }
 }
 
 fn ended(outcome: &Outcome) -> Ended {

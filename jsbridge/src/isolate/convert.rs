@@ -52,11 +52,11 @@ impl<'a> Handle<'a> {
             } else if qjs::JS_IsBigInt(value) {
                 Value::BigInt(self.text()?)
             } else if qjs::JS_IsSymbol(value) {
-                return Err(Error::not_a_value("a symbol"));
+                return Err(Error::conversion("a symbol"));
             } else {
                 let json = self.stringify()?;
                 if json.is_undefined() {
-                    return Err(Error::not_a_value("a function, or an object that JSON leaves out"));
+                    return Err(Error::conversion("a function, or an object that JSON leaves out"));
                 }
                 Value::Json(json.text()?)
             })

@@ -241,6 +241,11 @@ impl Isolate {
         }
     }
 
+    /// How often the engine did not ask for long, since the last call of this.
+    pub(crate) fn take_late(&self) -> u32 {
+        self.state().watch.take_late()
+    }
+
     /// The most bytes that it had in use at once.
     pub(crate) fn memory_most(&self) -> usize {
         self.state().memory.most()

@@ -336,6 +336,7 @@ impl<W: Send + 'static> Pool<W> {
     }
 
     /// Takes work out that waits, in no particular order: what was cancelled, or all of it at the end.
+    #[cfg(test)]
     pub(crate) fn unpark(&self, mut pred: impl FnMut(&W) -> bool) -> Vec<W> {
         let mut out = Vec::new();
         for level in 0..LEVELS {
@@ -357,6 +358,9 @@ impl<W: Send + 'static> Pool<W> {
 
     /// Gives work that waits another priority: it goes to the end of that line. False: it does not wait.
     pub(crate) fn relevel(self: &Arc<Self>, level: Priority, mut pred: impl FnMut(&W) -> bool) -> bool {
+        if self.parked.iter().all(|parked| parked.load(Ordering::Relaxed) == 0) {
+            return false;
+        }
         let found = (0..LEVELS).find_map(|from| {
             let mut lot = self.lots[from].lock();
             let found = lot.lines().find_map(|line| {

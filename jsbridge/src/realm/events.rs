@@ -190,16 +190,6 @@ impl Local {
         }
     }
 
-    /// Lets everything happen that can still happen.
-    pub(crate) fn run_to_the_end(&self, scope: Scope<'_>) -> Result<(), Error> {
-        loop {
-            scope.run_jobs()?;
-            if !self.turn(scope)? {
-                return Ok(());
-            }
-        }
-    }
-
     /// Does one thing, or waits until there may be one. False: nothing will ever come.
     pub(crate) fn turn(&self, scope: Scope<'_>) -> Result<bool, Error> {
         let first_timer = self.timers.borrow_mut().first();
