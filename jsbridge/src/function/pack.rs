@@ -51,6 +51,13 @@ struct Shared {
     slot: Slot,
 }
 
+/// A variable of a script that was met.
+struct OfScript {
+    name: Arc<str>,
+    by: usize,
+    is_written: bool,
+}
+
 /// See the module's documentation.
 pub(super) struct Packer<'c, 'a> {
     pub(super) planner: Planner<'c, 'a>,
@@ -60,6 +67,7 @@ pub(super) struct Packer<'c, 'a> {
     pub(super) objects: Objects<'a>,
     natives: Vec<Box<str>>,
     shared: Vec<Shared>,
+    of_script: Vec<OfScript>,
 }
 
 impl<'c, 'a> Packer<'c, 'a> {
@@ -72,6 +80,7 @@ impl<'c, 'a> Packer<'c, 'a> {
             objects: Objects::default(),
             natives: Vec::new(),
             shared: Vec::new(),
+            of_script: Vec::new(),
         }
     }
 
@@ -249,6 +258,18 @@ impl<'c, 'a> Packer<'c, 'a> {
                 return self.slot_of(base, name, by);
             }
             From::Script => {
+                if let Some(known) = self.of_script.iter_mut().find(|known| known.name == *name) {
+                    known.is_written |= planned.is_written;
+                    if known.is_written && known.by != by {
+                        return Err(self.refuse(&Problem::Shared(name.to_string(), place()), by));
+                    }
+                } else {
+                    let is_written = planned.is_written;
+                    self.of_script.push(OfScript { name: name.clone(), by, is_written });
+                }
+                if planned.is_written && self.planner.is_constant(name)? {
+                    return Err(self.refuse(&Problem::AssignsConstant(name.to_string(), place()), by));
+                }
                 return match self.planner.read_global(name)? {
                     Read::Value(value) => self.slot_of(value, name, by),
                     Read::Uninitialized => Err(self.refuse(&uninitialized(), by)),

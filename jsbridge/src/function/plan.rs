@@ -337,6 +337,12 @@ impl<'a> Planner<'_, 'a> {
         }
     }
 
+    /// Is a script's variable, which is there, a constant? It is assigned what it has.
+    pub(super) fn is_constant(&self, name: &str) -> JsResult<'a, bool> {
+        let nothing = self.scope.undefined();
+        Ok(self.reader(&format!("()=>{{{name}={name}}}"))?.call(&nothing, &[]).is_err())
+    }
+
     fn reader(&self, text: &str) -> JsResult<'a, Handle<'a>> {
         if let Some(reader) = self.table.reader(self.scope, text) {
             return Ok(reader);

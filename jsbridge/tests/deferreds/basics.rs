@@ -378,3 +378,30 @@ fn one_that_is_made_while_another_is_made_mixes_nothing_up() {
         "outer inner"
     );
 }
+
+#[test]
+fn what_would_be_a_silent_wrong_answer_is_refused() {
+    for (script, why) in [
+        (
+            "let total = 0; const add = n => { total += n };
+             new Deferred(() => { add(1); return total })",
+            "is written to, and used by more than one of the functions that are sent",
+        ),
+        ("const c = 1; new Deferred(() => { c = 2; return c })", "it assigns to the constant 'c'"),
+    ] {
+        let message = text(&format!(
+            "let said = 'nothing'; try {{ (() => {{ {script} }})() }} catch (e) {{ said = e.message }} said"
+        ));
+        assert!(message.contains(why), "in a function: {message}");
+        let (before, made) = script.rsplit_once("new Deferred").unwrap();
+        let message = text(&format!(
+            "{before} let said = 'nothing'; try {{ new Deferred{made} }} catch (e) {{ said = e.message }} said"
+        ));
+        assert!(message.contains(why), "at the top: {message}");
+    }
+    // One function alone may write to its copy, and is warned of.
+    assert_eq!(
+        run("let own = 1; await new Deferred(() => { own += 5; return own })"),
+        Ok(Value::Number(6.0))
+    );
+}
