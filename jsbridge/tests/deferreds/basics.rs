@@ -77,7 +77,7 @@ fn wrong_use_is_refused_where_it_happens() {
         ),
         (
             "new Deferred(() => 1, { timeout: -1 })",
-            "TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not number",
+            "TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not -1",
         ),
         (
             "new Deferred(() => 1, { timeout: '1' })",
@@ -97,7 +97,7 @@ fn wrong_use_is_refused_where_it_happens() {
         ),
         (
             "new Deferred(() => 1, { node: 1.5 })",
-            "TypeError: Deferred: the option 'node' must be the number of a NUMA node, not number",
+            "TypeError: Deferred: the option 'node' must be the number of a NUMA node, not 1.5",
         ),
         ("Deferred(() => 1)", "TypeError: class constructors must be invoked with 'new'"),
     ] {

@@ -18,8 +18,8 @@ for (const timeout of [-1, NaN, '5', null, 5n, {}]) {
 //= value 1
 //= value 2
 //= true TimeoutError it took longer than its timeout
-//= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not number
-//= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not number
+//= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not -1
+//= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not NaN
 //= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not string
 //= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not null
 //= TypeError: Deferred: the option 'timeout' must be a number of milliseconds, not bigint

@@ -26,8 +26,8 @@
     return level;
   }
 
-  function wrong(option, wanted, value) {
-    const got = value === null ? 'null' : typeof value;
+  function wrong(option, wanted, value, isNumeric = false) {
+    const got = value === null ? 'null' : isNumeric && typeof value === 'number' ? String(value) : typeof value;
     return new TypeError(`Deferred: the option '${option}' must be ${wanted}, not ${got}`);
   }
 
@@ -77,9 +77,9 @@
         throw wrong('capture', 'an object, like { k }', capture);
       }
       if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
-        throw wrong('timeout', 'a number of milliseconds', timeout);
+        throw wrong('timeout', 'a number of milliseconds', timeout, true);
       }
-      if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node);
+      if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node, true);
       if (name !== undefined && typeof name !== 'string') throw wrong('name', 'a string', name);
       const level = priority === undefined ? undefined : levelOf(priority, 'Deferred');
       if (name !== undefined) detailsOf(this).name = name;
@@ -161,10 +161,13 @@
 
     static async map(items, fn, options) {
       if (typeof fn !== 'function') throw new TypeError('Deferred.map: the second argument must be a function');
+      if (items === null || (typeof items !== 'object' && typeof items !== 'string')) {
+        throw new TypeError(`Deferred.map: the first argument must be something to go through, not ${items === null ? 'null' : typeof items}`);
+      }
       const { chunk, capture, ...rest } = options ?? {};
       const all = isArray(items) ? items : Array.from(items);
       const count = all.length;
-      if (chunk !== undefined && !(isInteger(chunk) && chunk > 0)) throw wrong('chunk', 'a positive whole number', chunk);
+      if (chunk !== undefined && !(isInteger(chunk) && chunk > 0)) throw wrong('chunk', 'a positive whole number', chunk, true);
       // Four for each CPU: enough to even out what takes longer, and few messages.
       const size = chunk ?? max(1, ceil(count / (4 * natives.cpus())));
       const parts = [];
