@@ -213,7 +213,9 @@ fn an_interrupt_ends_the_program() {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::ExitStatusExt;
     use std::process::Stdio;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_heddle"))
+    // Where the tests run in the background, a shell has them ignore the signal, and so would whoever they start.
+    let mut child = Command::new("env")
+        .args(["--default-signal=INT", env!("CARGO_BIN_EXE_heddle")])
         .args(["run", "-e", "console.log('begun'); while (true) {}"])
         .stdout(Stdio::piped())
         .spawn()
