@@ -55,17 +55,24 @@ impl<'a> Scope<'a> {
             if !self.state.watch.may_go_on(self.state.resident.population()) {
                 return self.check_stopped();
             }
-            let mut context = ptr::null_mut();
-            // SAFETY: we are inside.
-            match unsafe { qjs::JS_ExecutePendingJob(self.runtime(), &mut context) } {
-                0 => return Ok(()),
-                ..0 => {
-                    // Of one that was ended from outside, what it threw says nothing.
-                    let error = self.take_exception().into_error();
-                    return Err(self.check_stopped().err().unwrap_or(error));
-                }
-                _ => {}
+            if !self.run_job()? {
+                return Ok(());
             }
+        }
+    }
+
+    /// Runs the next job; false: there is none.
+    pub(crate) fn run_job(self) -> Result<bool, Error> {
+        let mut context = ptr::null_mut();
+        // SAFETY: we are inside.
+        match unsafe { qjs::JS_ExecutePendingJob(self.runtime(), &mut context) } {
+            0 => Ok(false),
+            ..0 => {
+                // Of one that was ended from outside, what it threw says nothing.
+                let error = self.take_exception().into_error();
+                Err(self.check_stopped().err().unwrap_or(error))
+            }
+            _ => Ok(true),
         }
     }
 

@@ -180,7 +180,10 @@ impl Local {
             Err(thrown) => return Ok(Err(thrown)),
         };
         loop {
-            scope.run_jobs()?;
+            self.rest(scope)?;
+            if scope.run_job()? {
+                continue;
+            }
             if let Some(settled) = scope.settled(&promise) {
                 return Ok(settled);
             }
@@ -221,12 +224,19 @@ impl Local {
         mailbox.settle_down(&self.opened.borrow(), self.base.get());
         // That it was cancelled is seen by whoever runs the next job.
         let _woken = scope.away(|| mailbox.wait(first_timer));
+        self.rest(scope)?;
+        Ok(true)
+    }
+
+    /// No script is in the middle of anything: may they go on? If not, and they were cancelled, they may clean up.
+    fn rest(&self, scope: Scope<'_>) -> Result<(), Error> {
+        // One that was ended in the middle may not.
+        scope.check_stopped()?;
         scope.go_on().inspect_err(|error| {
             if error.is_cancelled() {
                 self.abort(scope);
             }
-        })?;
-        Ok(true)
+        })
     }
 
     /// `Deferred.current.signal`

@@ -263,7 +263,7 @@ fn one_that_waits_may_clean_up_when_it_is_cancelled() {
                  const signal = Deferred.current.signal;
                  setTimeout(() => {{}}, 1e6);
                  signal.onabort = () => console.log('heard');
-                 Deferred.current.progress('waits');
+                 setTimeout(() => Deferred.current.progress('waits'), 0);
                  try {{ {body} }} catch (e) {{ console.log('cleaned', e.name, signal === Deferred.current.signal) }}
                  while (true) {{}}
              }});
