@@ -53,7 +53,6 @@ use crate::isolate::handle::{Handle, JsResult, Scope};
 #[doc(hidden)]
 pub use measure::{Cost, clone_costs};
 pub(crate) use message::Message;
-#[allow(unused_imports, reason = "the bridge's part of this arrives later")]
 pub(crate) use {decode::from_message, encode::to_message, json::to_value};
 
 /// Copies values out of their isolate. Several values in one message share identity: cycles, one buffer under several

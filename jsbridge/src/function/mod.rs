@@ -66,7 +66,5 @@ mod receive;
 #[cfg(test)]
 mod tests;
 
-#[allow(unused_imports, reason = "parts of the bridge arrive one by one")]
-pub(crate) use code::{Code, CodeCache, CodeStats, global_names};
-#[allow(unused_imports, reason = "parts of the bridge arrive one by one")]
+pub(crate) use code::{Code, CodeCache, global_names};
 pub(crate) use ship::Shipment;

@@ -7,9 +7,10 @@ mod caches;
 mod memory;
 
 use super::code::CodeCache;
+use super::code::CodeStats;
 use super::facts::facts_without_captures;
+use super::global_names;
 use super::ship::Shipment;
-use super::{CodeStats, global_names};
 use crate::error::Error;
 use crate::isolate::Isolate;
 use crate::isolate::enter::StackTop;

@@ -2,13 +2,13 @@
 (function (natives) {
   'use strict';
 
-  const { start, cancel, stage, getPriority, setPriority, expect } = natives;
+  const { start, cancel, stage, getPriority, setPriority } = natives;
   const { working, workName, progress, workPriority, setWorkPriority, giveWay, workSignal } = natives;
   // Taken now: scripts may change what is on the prototypes later.
   const { Promise, DOMException, Error, TypeError, RangeError, Symbol, String, Object, Array } = globalThis;
   const { apply, defineProperty } = Reflect;
   const { isArray } = Array;
-  const { isInteger, isFinite } = Number;
+  const { isInteger } = Number;
   const { min, ceil, max } = Math;
   const { freeze } = Object;
   const slice = Array.prototype.slice;
