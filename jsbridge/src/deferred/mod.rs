@@ -6,6 +6,7 @@
 //! | [`slot`]     | a place for a value that threads exchange without waiting                  |
 //! | [`run`]      | the fiber: takes an isolate, calls the function, sends the outcome          |
 //! | [`natives`]  | what the class's script (`host/js/deferred.js`) calls                       |
+//! | [`options`]  | what a script gives to `new Deferred(fn, options)`                          |
 //! | [`from_host`] | Deferreds that Rust code makes                                            |
 
 pub(crate) mod work;
@@ -13,4 +14,5 @@ pub(crate) mod work;
 pub(crate) mod slot;
 pub(crate) mod run;
 pub(crate) mod natives;
+pub(crate) mod options;
 pub(crate) mod from_host;

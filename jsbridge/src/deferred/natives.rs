@@ -1,5 +1,6 @@
 //! What the class's script (`host/js/deferred.js`) calls.
 
+use super::options::{Names, Options, Trouble};
 use super::run;
 use super::work::{About, Reply, Stage, Task, Work};
 use crate::clone;
@@ -11,10 +12,9 @@ use crate::realm::Local;
 use crate::realm::events::{Class, write_one};
 use crate::realm::pending::{Pending, Ticket};
 use crate::stats::Ended;
-use heddle_scheduler::{NodeId, Priority};
+use heddle_scheduler::Priority;
 use std::ffi::CStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 type Function = for<'a> fn(Scope<'a>, &'a Local, Call<'a, '_>) -> JsResult<'a, Handle<'a>>;
 
@@ -33,9 +33,6 @@ const FUNCTIONS: [(&CStr, Function); 13] = [
     (c"workSignal", work_signal),
     (c"cpus", cpus),
 ];
-
-/// As many arguments as the engine passes to a function.
-const ELEMENTS_MOST: usize = 65_535;
 
 static SCRIPT: Prelude = Prelude::with_text(c"heddle:deferred", include_str!("../host/js/deferred.js"));
 
@@ -66,57 +63,84 @@ fn make_class(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     let made = SCRIPT.instantiate(scope, &[&natives])?;
     let local = Local::of(scope);
     let keep = |name| made.get(name).map(|function| scope.keep(function));
-    let class = Class { tell: keep(c"tell")?, origin: keep(c"origin")?, failure: keep(c"failure")? };
     // Made twice, the first one stays.
-    if let Err(second) = local.class.set(class) {
-        [second.tell, second.origin, second.failure].into_iter().for_each(|kept| drop(scope.release(kept)));
+    if local.class.get().is_none() {
+        let options = Names::new(scope)?;
+        let class = Class {
+            tell: keep(c"tell")?,
+            origin: keep(c"origin")?,
+            failure: keep(c"failure")?,
+            follow: keep(c"follow")?,
+            refuse: keep(c"refuse")?,
+            remember: keep(c"remember")?,
+            options,
+        };
+        let _first = local.class.set(class);
     }
     made.get(c"Deferred")
 }
 
-/// `start(object, resolve, reject, function, args, level, timeout, capture, transfer, node, name, isolated, detached)`:
-/// the number of its ticket.
+/// `start(object, resolve, reject, function, options)`: the number of its ticket.
 fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
-    let (Some(bridge), Some(realm)) = (local.bridge(), local.realm()) else { return Err(no_bridge(scope)) };
+    let (Some(bridge), Some(realm), Some(class)) = (local.bridge(), local.realm(), local.class.get()) else {
+        return Err(no_bridge(scope));
+    };
+    let refuse = |option, value: Handle<'a>| {
+        let option = scope.string(option)?;
+        let error = scope.kept(&class.refuse).call(&scope.undefined(), &[&option, &value])?;
+        JsResult::<Handle<'a>>::Err(error)
+    };
     let function = call.argument(3);
-    let optional = |index| Some(call.argument(index)).filter(|value| !value.is_undefined());
-    let shipped = bridge.codes().ship(&function, optional(7).as_ref())?;
+    if !function.is_function() {
+        return refuse("fn", function);
+    }
+    let options = match Options::read(&class.options, &call.argument(4)) {
+        Ok(options) => options,
+        Err(Trouble::Refused(option, value)) => return refuse(option, value),
+        Err(Trouble::Thrown(thrown)) => return Err(thrown),
+    };
+    let (object, mut resolve, mut reject) = (call.argument(0), call.argument(1), call.argument(2));
+    let level = options.priority.unwrap_or(local.priority());
+    if let Some(signal) = &options.signal {
+        if !signal.get(c"addEventListener")?.is_function() {
+            return refuse("signal", signal.clone());
+        }
+        if signal.get(c"aborted")?.is_truthy() {
+            reject.call(&scope.undefined(), &[&signal.get(c"reason")?])?;
+            return Ok(scope.number(Ticket::NOWHERE.to_number(level as u8)));
+        }
+    }
+    let shipped = bridge.codes().ship(&function, options.capture.as_ref())?;
     for warning in shipped.take_warnings() {
         bridge.warn(&warning);
     }
-    let arguments = match optional(4) {
-        Some(list) => elements(scope, &list, "args")?,
-        None => Vec::new(),
-    };
-    let transfer = match optional(8) {
-        Some(list) => elements(scope, &list, "transfer")?,
-        None => Vec::new(),
-    };
-    let arguments = if arguments.is_empty() && transfer.is_empty() {
+    let arguments = if options.arguments.is_empty() && options.transfer.is_empty() {
         None
     } else {
-        Some(clone::write(scope, &arguments, &transfer, &|index| format!("args[{index}]"))?)
+        Some(clone::write(scope, &options.arguments, &options.transfer, &|index| format!("args[{index}]"))?)
     };
-    let level = match optional(5) {
-        Some(level) => level_of(level.to_number()?),
-        None => local.priority(),
-    };
-    let timeout = match optional(6) {
-        Some(milliseconds) => {
-            Some(Duration::from_secs_f64((milliseconds.to_number()? / 1000.0).clamp(0.0, 1e9)))
+    // The script may have changed how errors are made, and make Deferreds there: so before the ticket is drawn.
+    let made_at = if bridge.traces { Some(local.traces().here(scope)?) } else { None };
+    let name = match &options.name {
+        Some(name) => {
+            scope.kept(&class.remember).call(&scope.undefined(), &[&object, name])?;
+            Some(name.text()?)
         }
         None => None,
     };
+    if let Some(signal) = &options.signal {
+        let followed = scope.kept(&class.follow);
+        let settling = followed.call(&scope.undefined(), &[&object, signal, &resolve, &reject])?;
+        (resolve, reject) = (settling.at(0)?, settling.at(1)?);
+    }
     let about = About {
-        name: optional(10).map(|name| name.text()).transpose()?,
+        name,
         realm,
         depth: local.work().map_or(0, |work| work.about.depth + 1),
-        isolated: call.argument(11).is_truthy(),
-        node: optional(9).map(|node| node.to_number()).transpose()?.map(|node| NodeId(node as u32)),
-        due: timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+        isolated: options.isolated,
+        node: options.node,
+        due: options.due,
     };
-    // The script may have changed how errors are made, and make Deferreds there: so before the ticket is drawn.
-    let made_at = if bridge.traces { Some(scope.keep(scope.new_error()?)) } else { None };
     let mailbox = local.mailbox();
     let ticket = local.pending().borrow_mut().next();
     let task = Task::Call { function: shipped, arguments };
@@ -124,27 +148,15 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
     let timer = work.about.due.map(|due| local.timers().borrow_mut().set_timeout(due, ticket));
     local.pending().borrow_mut().insert(Pending {
         work: work.clone(),
-        object: scope.keep(call.argument(0)),
-        resolve: scope.keep(call.argument(1)),
-        reject: scope.keep(call.argument(2)),
+        object: scope.keep(object),
+        resolve: scope.keep(resolve),
+        reject: scope.keep(reject),
         made_at,
         timer,
-        detached: call.argument(12).is_truthy(),
+        detached: options.detached,
     });
     run::spawn(&bridge, &work);
     Ok(scope.number(ticket.to_number(level as u8)))
-}
-
-/// What is in the list of an option.
-fn elements<'a>(scope: Scope<'a>, list: &Handle<'a>, option: &str) -> JsResult<'a, Vec<Handle<'a>>> {
-    // Scripts can claim any length, and each element is the host's memory.
-    let length = list.length()?;
-    if length > ELEMENTS_MOST {
-        return Err(scope.range_error(&format!(
-            "Deferred: the option '{option}' has {length} elements, and may have {ELEMENTS_MOST}; send an array as one of them"
-        )));
-    }
-    (0..length as u32).map(|index| list.at(index)).collect()
 }
 
 fn no_bridge(scope: Scope<'_>) -> Handle<'_> {

@@ -51,6 +51,7 @@ pub(crate) mod compiled;
 mod notes;
 pub(crate) mod intrinsics;
 pub(crate) mod layout;
+pub(crate) mod frames;
 pub(crate) mod block;
 pub(crate) mod shared;
 mod pause;
@@ -113,6 +114,7 @@ impl Isolate {
     pub(crate) fn new(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
         let isolate = Isolate::untuned(limits, resident)?;
         isolate.state().watch.set_counter(tune::counter(isolate.context));
+        frames::find();
         isolate.expect_garbage();
         // SAFETY: the context is alive, and its state is where it should be.
         unsafe { compiler::install(isolate.context) };
@@ -263,9 +265,7 @@ impl Drop for Isolate {
             for promise in self.state().rejected.take() {
                 qjs::JS_FreeValue(self.context.as_ptr(), promise);
             }
-            for value in self.state().kept.take_all() {
-                qjs::JS_FreeValue(self.context.as_ptr(), value);
-            }
+            self.state().kept.clear(self.context.as_ptr());
             for value in self.state().intrinsics.take_all() {
                 qjs::JS_FreeValue(self.context.as_ptr(), value);
             }

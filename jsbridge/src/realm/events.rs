@@ -9,8 +9,10 @@ use super::mailbox::{Letter, Mailbox};
 use super::main::Asked;
 use super::pending::{Pending, Table, Ticket};
 use super::timers::{Due, Timer, Timers};
+use super::traces::Traces;
 use crate::bridge::Shared;
 use crate::clone;
+use crate::deferred::options::Names;
 use crate::deferred::work::{Failure, Outcome, Work};
 use crate::error::Error;
 use crate::host;
@@ -41,6 +43,8 @@ pub(crate) struct Local {
     opened: RefCell<Opened<Letter>>,
     pending: RefCell<Table>,
     timers: RefCell<Timers>,
+    /// Where Deferreds were made.
+    traces: Traces,
     /// Functions of the `Deferred` class's script, once that is loaded.
     pub(crate) class: OnceCell<Class>,
     /// Of a main realm: the scripts whose results somebody waits for.
@@ -62,6 +66,14 @@ pub(crate) struct Class {
     pub(crate) origin: Kept,
     /// `(name, message)`: an error of the bridge's own.
     pub(crate) failure: Kept,
+    /// `(deferred, signal, resolve, reject)`: ties it to its signal; what settles it then.
+    pub(crate) follow: Kept,
+    /// `(option, value)`: the error of the constructor.
+    pub(crate) refuse: Kept,
+    /// `(deferred, name)`
+    pub(crate) remember: Kept,
+    /// The names of the constructor's options.
+    pub(crate) options: Names,
 }
 
 impl Local {
@@ -105,6 +117,7 @@ impl Local {
             }
             release_pending(scope, pending);
         }
+        self.traces.forget(scope);
         let timers = self.timers.borrow_mut().clear_all();
         timers.into_iter().for_each(|timer| release_timer(scope, timer));
         drop(self.mailbox.take());
@@ -155,6 +168,10 @@ impl Local {
 
     pub(crate) fn pending(&self) -> &RefCell<Table> {
         &self.pending
+    }
+
+    pub(crate) fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     pub(crate) fn asked(&self) -> &RefCell<Vec<Asked>> {
@@ -327,14 +344,14 @@ impl Local {
     /// Adds to an error's stack where the Deferred was made.
     fn add_origin<'a>(&self, scope: Scope<'a>, ticket: Ticket, thrown: &Handle<'a>) {
         let (name, made) = match self.pending.borrow().get(ticket) {
-            Some(Pending { work, made_at: Some(made), .. }) => (work.about.name.clone(), scope.kept(made)),
+            Some(Pending { work, made_at: Some(made), .. }) => (work.about.name.clone(), made.clone()),
             _ => return,
         };
         let Some(class) = self.class.get() else { return };
         // Where there is no memory for it, the error goes without.
-        let _added = made.get(c"stack").and_then(|stack| {
+        let _added = scope.string(&made).and_then(|made| {
             let name = name.map_or(Ok(scope.undefined()), |name| scope.string(&name))?;
-            scope.kept(&class.origin).call(&scope.undefined(), &[thrown, &name, &stack])
+            scope.kept(&class.origin).call(&scope.undefined(), &[thrown, &name, &made])
         });
     }
 
@@ -435,8 +452,5 @@ fn release_timer(scope: Scope<'_>, timer: Timer) {
 
 /// Gives back its object and its promise's two functions.
 fn release_pending(scope: Scope<'_>, pending: Pending) -> (Handle<'_>, Handle<'_>, Handle<'_>) {
-    if let Some(made_at) = pending.made_at {
-        drop(scope.release(made_at));
-    }
     (scope.release(pending.object), scope.release(pending.resolve), scope.release(pending.reject))
 }

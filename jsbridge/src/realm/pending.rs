@@ -18,8 +18,8 @@ pub(crate) struct Pending {
     pub(crate) object: Kept,
     pub(crate) resolve: Kept,
     pub(crate) reject: Kept,
-    /// An `Error` that knows where it was made.
-    pub(crate) made_at: Option<Kept>,
+    /// The stack of where it was made.
+    pub(crate) made_at: Option<Arc<str>>,
     /// The number of its timeout's timer.
     pub(crate) timer: Option<u64>,
     /// It goes on when who made it ends.
@@ -41,6 +41,9 @@ struct Place {
 }
 
 impl Ticket {
+    /// Of one that was settled before it was put in.
+    pub(crate) const NOWHERE: Ticket = Ticket { place: u32::MAX, use_number: 0 };
+
     const USE_BITS: u32 = 18;
     /// Room for something of the script's.
     const EXTRA_BITS: u32 = 3;

@@ -26,8 +26,12 @@
     return level;
   }
 
+  function kindOf(value) {
+    return value === null ? 'null' : typeof value;
+  }
+
   function wrong(option, wanted, value, isNumeric = false) {
-    const got = value === null ? 'null' : isNumeric && typeof value === 'number' ? String(value) : typeof value;
+    const got = isNumeric && typeof value === 'number' ? String(value) : kindOf(value);
     return new TypeError(`Deferred: the option '${option}' must be ${wanted}, not ${got}`);
   }
 
@@ -41,16 +45,50 @@
 
   // What few of them have: each field of a class costs those that have nothing in it. Whoever asks for it reads
   // `#ticket` first, which throws in what is no Deferred.
-  const details = new WeakMap();
+  const details = new WeakMap(), names = new WeakMap();
   const { get: getOf, set: setOf } = WeakMap.prototype;
 
   function detailsOf(deferred) {
     let known = apply(getOf, details, [deferred]);
     if (known === undefined) {
-      known = { level: undefined, name: undefined, onprogress: null };
+      known = { level: undefined, onprogress: null };
       apply(setOf, details, [deferred, known]);
     }
     return known;
+  }
+
+  // What is left to do for one with a signal, once it has its ticket. One that then failed leaves it behind.
+  let following;
+
+  // Ties one to its signal: gives what settles it instead. The host calls this when no script runs any more until there
+  // is a ticket.
+  function follow(deferred, signal, resolve, reject) {
+    const onabort = () => { deferred.cancel(signal.reason); };
+    // A signal may live for long, and must not hold what is over.
+    const leave = () => { signal.removeEventListener('abort', onabort); };
+    const begin = () => {
+      // A getter of an argument may have aborted it meanwhile.
+      if (signal.aborted) onabort();
+      else signal.addEventListener('abort', onabort);
+    };
+    following = { deferred, begin };
+    // What a changed `removeEventListener` throws comes after.
+    return [(value) => { resolve(value); leave(); }, (error) => { reject(error); leave(); }];
+  }
+
+  // The errors of the constructor.
+  function refuse(option, value) {
+    switch (option) {
+      case 'fn': return new TypeError(`Deferred: the first argument must be a function, not ${kindOf(value)}`);
+      case 'options': return new TypeError('Deferred: the options must be an object, like { args: [1, 2], priority: \'high\' }');
+      case 'priority': return levelOf(value, 'Deferred');
+      case 'args': case 'transfer': return wrong(option, 'an array', value);
+      case 'capture': return wrong(option, 'an object, like { k }', value);
+      case 'timeout': return wrong(option, 'a number of milliseconds', value, true);
+      case 'node': return wrong(option, 'the number of a NUMA node', value, true);
+      case 'name': return wrong(option, 'a string', value);
+      case 'signal': return wrong(option, 'an AbortSignal', value);
+    }
   }
 
   class Deferred extends Promise {
@@ -58,58 +96,14 @@
 
     constructor(fn, options) {
       super(executor);
-      let resolve = givenResolve, reject = givenReject;
+      const resolve = givenResolve, reject = givenReject;
       givenResolve = givenReject = undefined;
-      if (typeof fn !== 'function') {
-        throw new TypeError(`Deferred: the first argument must be a function, not ${fn === null ? 'null' : typeof fn}`);
+      this.#ticket = start(this, resolve, reject, fn, options);
+      if (following !== undefined) {
+        const { deferred, begin } = following;
+        following = undefined;
+        if (deferred === this) begin();
       }
-      if (options === undefined) {
-        this.#ticket = start(this, resolve, reject, fn);
-        return;
-      }
-      if (options === null || typeof options !== 'object') {
-        throw new TypeError('Deferred: the options must be an object, like { args: [1, 2], priority: \'high\' }');
-      }
-      const { args, priority, timeout, signal, capture, transfer, node, name, isolated, detached } = options;
-      if (args !== undefined && !isArray(args)) throw wrong('args', 'an array', args);
-      if (transfer !== undefined && !isArray(transfer)) throw wrong('transfer', 'an array', transfer);
-      if (capture !== undefined && (capture === null || typeof capture !== 'object')) {
-        throw wrong('capture', 'an object, like { k }', capture);
-      }
-      if (timeout !== undefined && !(typeof timeout === 'number' && timeout >= 0)) {
-        throw wrong('timeout', 'a number of milliseconds', timeout, true);
-      }
-      if (node !== undefined && !(isInteger(node) && node >= 0)) throw wrong('node', 'the number of a NUMA node', node, true);
-      if (name !== undefined && typeof name !== 'string') throw wrong('name', 'a string', name);
-      const level = priority === undefined ? undefined : levelOf(priority, 'Deferred');
-      if (name !== undefined) detailsOf(this).name = name;
-      const begin = () => {
-        this.#ticket = start(this, resolve, reject, fn, args, level, timeout === Infinity ? undefined : timeout,
-          capture, transfer, node, name, !!isolated, !!detached);
-      };
-      if (signal !== undefined) {
-        if (signal === null || typeof signal !== 'object' || typeof signal.addEventListener !== 'function') {
-          throw wrong('signal', 'an AbortSignal', signal);
-        }
-        if (signal.aborted) {
-          detailsOf(this).level = level ?? workPriority();
-          reject(signal.reason);
-          return;
-        }
-        // A signal may live for long, and must not hold what is over.
-        const yes = resolve, no = reject;
-        const onabort = () => { this.cancel(signal.reason); };
-        const leave = () => { signal.removeEventListener('abort', onabort); };
-        // What a changed `removeEventListener` throws comes after.
-        resolve = (value) => { yes(value); leave(); };
-        reject = (error) => { no(error); leave(); };
-        begin();
-        // A getter of an argument may have aborted it meanwhile.
-        if (signal.aborted) this.cancel(signal.reason);
-        else signal.addEventListener('abort', onabort);
-        return;
-      }
-      begin();
     }
 
     get priority() {
@@ -130,7 +124,7 @@
     }
 
     get name() {
-      return this.#ticket, apply(getOf, details, [this])?.name;
+      return this.#ticket, apply(getOf, names, [this]);
     }
 
     get onprogress() {
@@ -261,5 +255,7 @@
     return error;
   }
 
-  return { Deferred, tell, origin, failure };
+  const remember = (deferred, name) => { apply(setOf, names, [deferred, name]); };
+
+  return { Deferred, tell, origin, failure, follow, refuse, remember };
 })
