@@ -14,8 +14,40 @@ pub(crate) struct Message {
 }
 
 enum Bytes {
-    Few(u8, [u8; INLINE]),
+    Few(Few),
     Many(Box<[u8]>),
+}
+
+/// Bytes that need no allocation.
+pub(super) struct Few {
+    count: u8,
+    bytes: [u8; INLINE],
+}
+
+impl Default for Few {
+    fn default() -> Self {
+        Few { count: 0, bytes: [0; INLINE] }
+    }
+}
+
+impl Few {
+    /// `None`: there is no room for it.
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) -> Option<()> {
+        *self.bytes.get_mut(usize::from(self.count))? = byte;
+        self.count += 1;
+        Some(())
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.count)]
+    }
+}
+
+impl From<Few> for Message {
+    fn from(few: Few) -> Self {
+        Message { bytes: Bytes::Few(few), beside: None }
+    }
 }
 
 /// Memory that is not copied into the bytes.
@@ -37,9 +69,9 @@ impl Beside {
 impl Message {
     pub(super) fn new(bytes: &[u8], beside: Beside) -> Message {
         let few = || {
-            let mut few = [0; INLINE];
-            few.get_mut(..bytes.len())?.copy_from_slice(bytes);
-            Some(Bytes::Few(bytes.len() as u8, few))
+            let mut few = Few { count: bytes.len() as u8, ..Few::default() };
+            few.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+            Some(Bytes::Few(few))
         };
         let bytes = few().unwrap_or_else(|| Bytes::Many(bytes.into()));
         Message { bytes, beside: (!beside.is_empty()).then(|| Box::new(beside)) }
@@ -47,8 +79,17 @@ impl Message {
 
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.bytes {
-            Bytes::Few(count, few) => &few[..usize::from(*count)],
+            Bytes::Few(few) => few.as_slice(),
             Bytes::Many(many) => many,
+        }
+    }
+
+    /// The bytes, if they are few, and nothing is beside them.
+    #[inline]
+    pub(super) fn few(&self) -> Option<&[u8]> {
+        match &self.bytes {
+            Bytes::Few(few) if self.beside.is_none() => Some(few.as_slice()),
+            _ => None,
         }
     }
 

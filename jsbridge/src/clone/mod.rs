@@ -11,6 +11,7 @@
 //! | `special`   | values to bytes: what is more than its properties                                 |
 //! | `transfer`  | buffers that move instead of being copied                                         |
 //! | `read`      | bytes to values: the walk                                                         |
+//! | `plain`     | both, for a few numbers and the like                                              |
 //! | `rebuild`   | bytes to values: what is more than its properties                                 |
 //! | `encode`    | Rust values to bytes                                                              |
 //! | `decode`    | bytes to Rust values: the walk, with neither engine nor recursion into the unknown |
@@ -39,6 +40,7 @@ mod write;
 mod special;
 mod transfer;
 mod read;
+mod plain;
 mod rebuild;
 mod encode;
 mod decode;
@@ -69,7 +71,10 @@ pub(crate) fn write<'a>(
     transfer: &[Handle<'a>],
     name: &dyn Fn(usize) -> String,
 ) -> JsResult<'a, Message> {
-    write::write(scope, values, transfer, name)
+    match plain::write(values) {
+        Some(message) if transfer.is_empty() => Ok(message),
+        _ => write::write(scope, values, transfer, name),
+    }
 }
 
 /// Makes the values of a message again, in their order.
@@ -77,7 +82,21 @@ pub(crate) fn write<'a>(
 /// # Errors
 /// What to throw; mostly that there is no memory.
 pub(crate) fn read<'a>(scope: Scope<'a>, message: Message) -> JsResult<'a, Vec<Handle<'a>>> {
-    read::read(scope, message)
+    match plain::read(scope, &message) {
+        Some(values) => Ok(values),
+        None => read::read(scope, message),
+    }
+}
+
+/// The one value of a message.
+///
+/// # Errors
+/// As for [`read`].
+pub(crate) fn read_one(scope: Scope<'_>, message: Message) -> JsResult<'_, Handle<'_>> {
+    match plain::read_one(scope, &message) {
+        Some(value) => Ok(value),
+        None => Ok(read::read(scope, message)?.pop().unwrap_or_else(|| scope.undefined())),
+    }
 }
 
 /// `structuredClone(value, { transfer })`.

@@ -11,7 +11,7 @@ use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::pool::{Ticket, Want};
 use crate::realm::Local;
-use crate::realm::events::{read_one, write_one};
+use crate::realm::events::write_one;
 use std::sync::Arc;
 
 /// Makes a fiber for it.
@@ -148,7 +148,7 @@ fn begin<'a>(bridge: &Arc<Shared>, scope: Scope<'a>, task: Task) -> JsResult<'a,
                     function.code.get_or_init(|| code).clone()
                 }
             };
-            let arguments = arguments.map(|message| read_one(scope, message)).transpose()?;
+            let arguments = arguments.map(|message| clone::read_one(scope, message)).transpose()?;
             let arguments = match arguments {
                 Some(list) if list.is_array() => list.to_vec()?,
                 Some(single) => vec![single],

@@ -76,6 +76,12 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Is there a job to be run?
+    pub(crate) fn has_jobs(self) -> bool {
+        // SAFETY: we are inside.
+        unsafe { qjs::JS_IsJobPending(self.runtime()) }
+    }
+
     /// An error if the script was ended from outside.
     pub(crate) fn check_stopped(self) -> Result<(), Error> {
         match self.state.watch.stopped() {

@@ -120,8 +120,9 @@ impl Local {
         self.traces.forget(scope);
         let timers = self.timers.borrow_mut().clear_all();
         timers.into_iter().for_each(|timer| release_timer(scope, timer));
-        drop(self.mailbox.take());
-        drop(self.opened.take());
+        if self.mailbox.take().is_some() {
+            drop(self.opened.take());
+        }
         drop(self.work.take());
         drop(self.bridge.take());
         let controller = self.controller.take();
@@ -196,6 +197,10 @@ impl Local {
             Ok(promise) => promise,
             Err(thrown) => return Ok(Err(thrown)),
         };
+        // What is no promise, and has left nothing to be done, is what it comes to.
+        if !promise.is_promise() && !scope.has_jobs() {
+            return Ok(Ok(promise));
+        }
         loop {
             self.rest(scope)?;
             if scope.run_job()? {
@@ -303,8 +308,8 @@ impl Local {
         // What it had to say before goes before.
         self.progress(scope, ticket, &work)?;
         let value = match outcome {
-            Ok(message) => read_one(scope, message),
-            Err(Failure::Thrown(message, _)) => Err(match read_one(scope, message) {
+            Ok(message) => clone::read_one(scope, message),
+            Err(Failure::Thrown(message, _)) => Err(match clone::read_one(scope, message) {
                 Ok(thrown) | Err(thrown) => thrown,
             }),
             Err(Failure::Other(error)) => Err(self.error(scope, &error)),
@@ -382,7 +387,7 @@ impl Local {
             None => return Ok(()),
         };
         let Some(class) = self.class.get() else { return Ok(()) };
-        let told = read_one(scope, message)
+        let told = clone::read_one(scope, message)
             .and_then(|value| scope.kept(&class.tell).call(&scope.undefined(), &[&object, &value]));
         // The script's `onprogress` threw.
         if let Err(thrown) = told {
@@ -427,11 +432,6 @@ impl Local {
             release_timer(scope, timer);
         }
     }
-}
-
-/// The one value of a message.
-pub(crate) fn read_one(scope: Scope<'_>, message: clone::Message) -> JsResult<'_, Handle<'_>> {
-    Ok(clone::read(scope, message)?.pop().unwrap_or_else(|| scope.undefined()))
 }
 
 /// A message of one value, which messages call by that name.

@@ -105,6 +105,9 @@ impl Table {
 
     /// Empties it.
     pub(crate) fn drain(&mut self) -> Vec<Pending> {
+        if self.count == 0 {
+            return Vec::new();
+        }
         self.count = 0;
         self.free.clear();
         let places = std::mem::take(&mut self.places);
