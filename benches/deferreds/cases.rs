@@ -223,7 +223,7 @@ pub(crate) static CASES: [Case; 23] = [
     Case {
         name: "floor",
         about: "the floor: two threads wake each other, there and back",
-        metrics: &[("us each", None)],
+        metrics: &[("us each", None), ("us after 2 ms of sleep, median", None)],
         count: 2_000,
         quick: 50,
         ours: ours::floor,
