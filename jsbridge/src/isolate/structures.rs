@@ -50,6 +50,8 @@ const MODULES: usize = 552;
 const EVAL: usize = 576;
 /// Of a runtime.
 const CLASS_COUNT: usize = 1120;
+/// Of a runtime: the ring of all objects that it counts references to, and its last and first one.
+const COUNTED: usize = 1152;
 
 pub(super) const CONFIGURABLE: u32 = 1;
 pub(super) const WRITABLE: u32 = 2;
@@ -463,9 +465,30 @@ pub(super) unsafe fn evaluator(context: NonNull<qjs::JSContext>) -> NonNull<*con
     unsafe { context.cast::<u8>().add(EVAL).cast() }
 }
 
+/// Takes all that a runtime counts references to out of its list. They are still in a ring, so each can be freed.
+///
+/// # Safety
+/// The runtime is alive, nobody else uses it, and the offsets are [known to hold](known_to_hold).
+pub(super) unsafe fn forget_counted(runtime: NonNull<qjs::JSRuntime>) {
+    // SAFETY: the caller's promise; each link is two pointers, to the one before and the one behind.
+    unsafe {
+        let head = runtime.cast::<u8>().add(COUNTED).cast::<[NonNull<u8>; 2]>();
+        let [last, first] = head.read();
+        first.cast::<NonNull<u8>>().write(last);
+        last.cast::<NonNull<u8>>().add(1).write(first);
+        head.write([head.cast(), head.cast()]);
+    }
+}
+
+static HOLD: OnceLock<bool> = OnceLock::new();
+
+/// Was it found out that the offsets hold? For isolates that end, as that may be the one in which it is found out.
+pub(super) fn known_to_hold() -> bool {
+    HOLD.get().is_some_and(|hold| *hold)
+}
+
 /// Do the offsets hold? Found out once.
 pub(super) fn hold() -> bool {
-    static HOLD: OnceLock<bool> = OnceLock::new();
     *HOLD.get_or_init(|| {
         cfg!(all(target_pointer_width = "64", target_endian = "little"))
             && size_of::<qjs::JSValue>() == size_of::<Slot>()
@@ -495,6 +518,7 @@ fn probe() -> Result<bool, Error> {
                 && native_looks_right(&function, &builtin)
                 && counts_look_right(scope, runtime)
                 && options_look_right(scope, context)?
+                && counted_look_right(runtime, context)
         };
         Ok(())
     })?;
@@ -593,6 +617,28 @@ unsafe fn options_look_right(scope: Scope<'_>, context: NonNull<qjs::JSContext>)
             && found == 1
             && refused
             && back)
+    }
+}
+
+/// # Safety
+/// As in [`probe`].
+unsafe fn counted_look_right(runtime: NonNull<qjs::JSRuntime>, context: NonNull<qjs::JSContext>) -> bool {
+    // SAFETY: the caller's promise. A link is followed only while the one behind it points back.
+    unsafe {
+        let head = runtime.cast::<u8>().add(COUNTED);
+        let link = |of: NonNull<u8>| at::<[Option<NonNull<u8>>; 2]>(of, 0);
+        let (mut here, mut found) = (head, false);
+        loop {
+            let Some(next) = link(here)[1] else { return false };
+            if !next.addr().get().is_multiple_of(align_of::<usize>()) || link(next)[0] != Some(here) {
+                return false;
+            }
+            if next == head {
+                return found;
+            }
+            found |= next == context.cast();
+            here = next;
+        }
     }
 }
 
