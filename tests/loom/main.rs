@@ -8,6 +8,7 @@
 //! | file          | what it checks                                                            |
 //! |---------------|---------------------------------------------------------------------------|
 //! | [`isolate_inboxes`] | what is posted to an isolate is read once, and its fiber sleeps beside none |
+//! | [`isolate_answers`] | who asks for the outcome of a Deferred is told once                      |
 //! | [`inboxes`]   | nothing is lost or doubled; contents are visible; closing                 |
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
@@ -58,9 +59,13 @@ mod front;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/duty.rs"]
 mod duty;
+#[path = "../../jsbridge/src/deferred/answer.rs"]
+mod isolate_answer;
 #[allow(dead_code)]
 #[path = "../../jsbridge/src/realm/inbox.rs"]
 mod isolate_inbox;
+#[path = "../../jsbridge/src/deferred/slot.rs"]
+mod slot;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/queue/inbox.rs"]
 mod inbox;
@@ -116,6 +121,7 @@ mod fiber;
 mod fronts;
 mod frozen;
 mod inboxes;
+mod isolate_answers;
 mod isolate_inboxes;
 mod lending;
 mod letters;

@@ -1,7 +1,7 @@
 //! Deferreds that Rust code makes.
 
+use super::answer::Answer;
 use super::run;
-use super::slot::Slot;
 use super::work::{About, Failure, Outcome, Reply, Task, Work};
 use crate::bridge::{Bridge, Shared};
 use crate::clone::{self, Message};
@@ -185,34 +185,46 @@ pub struct Deferred<T>(Call, PhantomData<fn() -> T>);
 pub(crate) struct Call {
     bridge: Arc<Shared>,
     work: Arc<Work>,
-    outcome: OneshotReceiver<Outcome>,
 }
 
 impl Call {
     pub(crate) fn start(bridge: &Arc<Shared>, priority: Priority, about: About, task: Task) -> Call {
-        let (tell, outcome) = channel::oneshot();
-        // Nobody may be listening any more.
-        let tell = Box::new(move |outcome| drop(tell.send(outcome)));
-        let work =
-            Arc::new(Work::new(priority, about, task, Reply::Host(Slot::new(Some(tell))), &bridge.counters));
+        let work = Arc::new(Work::new(priority, about, task, Reply::Host(Answer::new()), &bridge.counters));
         run::spawn(bridge, &work);
-        Call { bridge: bridge.clone(), work, outcome }
+        Call { bridge: bridge.clone(), work }
     }
 
     pub(crate) fn join(self) -> Result<Message, Error> {
-        let outcome = match self.work.about.due {
-            Some(due) => match self.outcome.recv_deadline(due) {
-                Ok(outcome) => Some(outcome),
-                // It may have been queued all the time.
-                Err(RecvTimeoutError::Timeout) => {
-                    self.work.cancel(Error::overdue);
-                    self.outcome.recv().ok()
-                }
-                Err(_) => None,
-            },
-            None => self.outcome.recv().ok(),
+        let outcome = match self.ask() {
+            Ok(outcome) => Some(outcome),
+            Err(told) => self.wait(told),
         };
         opened(outcome)
+    }
+
+    /// The outcome if it is there, else where it will be told.
+    fn ask(&self) -> Result<Outcome, OneshotReceiver<Outcome>> {
+        let there = self.work.answer().and_then(Answer::take);
+        there.map_or_else(
+            || {
+                let (tell, told) = channel::oneshot();
+                self.work.answer().and_then(|answer| answer.ask(tell)).ok_or(told)
+            },
+            Ok,
+        )
+    }
+
+    fn wait(&self, told: OneshotReceiver<Outcome>) -> Option<Outcome> {
+        let Some(due) = self.work.about.due else { return told.recv().ok() };
+        match told.recv_deadline(due) {
+            Ok(outcome) => Some(outcome),
+            // It may have been queued all the time.
+            Err(RecvTimeoutError::Timeout) => {
+                self.work.cancel(Error::overdue);
+                told.recv().ok()
+            }
+            Err(_) => None,
+        }
     }
 
     pub(crate) fn is_finished(&self) -> bool {
@@ -274,8 +286,11 @@ impl<T: DeserializeOwned + 'static> IntoFuture for Deferred<T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let outcome = self.0.outcome.into_future().await;
-            clone::from_message(&opened(outcome.ok())?)
+            let outcome = match self.0.ask() {
+                Ok(outcome) => Some(outcome),
+                Err(told) => told.into_future().await.ok(),
+            };
+            clone::from_message(&opened(outcome)?)
         })
     }
 }

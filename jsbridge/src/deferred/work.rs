@@ -14,6 +14,7 @@
 //! The maker and the fiber may be in different lanes, so nothing here waits for anybody: words, slots that are swapped,
 //! and a list of handles that only grows.
 
+use super::answer::Answer;
 use super::from_host::Source;
 use super::slot::Slot;
 use crate::clone::Message;
@@ -24,6 +25,7 @@ use crate::realm::mailbox::{Letter, Mailbox};
 use crate::realm::pending::Ticket;
 use crate::script::Script;
 use crate::stats::{Counters, Ended};
+use heddle_scheduler::sync::channel::OneshotSender;
 use heddle_scheduler::{JoinHandle, NodeId, Priority};
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
@@ -81,7 +83,7 @@ pub(crate) enum Reply {
     /// The isolate that made it.
     Isolate { mailbox: Arc<Mailbox>, ticket: Ticket },
     /// A host.
-    Host(Slot<Box<dyn FnOnce(Outcome) + Send>>),
+    Host(Answer<Outcome, OneshotSender<Outcome>>),
 }
 
 /// How it went.
@@ -194,11 +196,7 @@ impl Work {
             Reply::Isolate { mailbox, ticket } => {
                 mailbox.post(self.priority(), Letter::Settled { ticket: *ticket, outcome });
             }
-            Reply::Host(tell) => {
-                if let Some(tell) = tell.take() {
-                    tell(outcome);
-                }
-            }
+            Reply::Host(answer) => tell(answer, outcome),
         }
     }
 
@@ -221,10 +219,9 @@ impl Work {
     pub(crate) fn cancel(self: &Arc<Self>, why: impl FnOnce() -> Error) {
         let outcome = Err(Failure::Other(why()));
         if self.end(ended(&outcome))
-            && let Reply::Host(tell) = &self.reply
-            && let Some(tell) = tell.take()
+            && let Reply::Host(answer) = &self.reply
         {
-            tell(outcome);
+            tell(answer, outcome);
         }
     }
 
@@ -237,8 +234,23 @@ impl Work {
         }
     }
 
+    /// Of a host's: the outcome, or who waits for it.
+    pub(crate) fn answer(&self) -> Option<&Answer<Outcome, OneshotSender<Outcome>>> {
+        match &self.reply {
+            Reply::Host(answer) => Some(answer),
+            Reply::Isolate { .. } => None,
+        }
+    }
+
     pub(crate) fn take_progress(&self) -> Option<Message> {
         self.progress.take()
+    }
+}
+
+fn tell(answer: &Answer<Outcome, OneshotSender<Outcome>>, outcome: Outcome) {
+    if let Some((asker, outcome)) = answer.tell(outcome) {
+        // Nobody may be listening any more.
+        let _ = asker.send(outcome);
     }
 }
 

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 /// Values in a piece: large enough that pieces cost little, small enough to be a small block of memory.
 const PIECE: usize = 64;
 
-/// See the module's documentation. There is no empty piece but the only one.
+/// See the module's documentation. There is no empty piece but the only one. The first grows as it is filled, since most
+/// channels never have more than a value or two.
 pub(crate) struct Buffer<T> {
     pieces: VecDeque<VecDeque<T>>,
     /// An empty one, so that a channel that is used steadily asks for no memory.
@@ -40,7 +41,8 @@ impl<T> Buffer<T> {
 
     #[cold]
     fn push_piece(&mut self, value: T) {
-        let mut piece = self.spare.take().unwrap_or_else(|| VecDeque::with_capacity(PIECE));
+        let room = if self.pieces.is_empty() { 1 } else { PIECE };
+        let mut piece = self.spare.take().unwrap_or_else(|| VecDeque::with_capacity(room));
         piece.push_back(value);
         self.pieces.push_back(piece);
     }
