@@ -114,7 +114,7 @@ pub use priority::{ParsePriorityError, Priority};
 pub use runtime::Scheduler;
 pub use runtime::builder::Builder;
 pub use runtime::scope::{Scope, ScopedJoinHandle, scope};
-pub use runtime::spawn::{FiberBuilder, go, go_with_priority};
+pub use runtime::spawn::{FiberBuilder, announce, go, go_with_priority};
 pub use runtime::spawner::Spawner;
 pub use runtime::try_scope::{TryJoinHandle, TryScope, try_scope};
 pub use runtime::waiting::{AwaitedThing, Report, WaitingFiber};

@@ -186,7 +186,7 @@ fn should_look() -> bool {
     let level = fiber.state.level();
     // Equals that may move are for all to run.
     worker.note_relay(level);
-    worker.should_look(level) || fiber.state.is_called() || !worker.serves(level)
+    worker.should_look(level) || fiber.state.is_called() || !worker.serves(level) || worker.has_unannounced()
 }
 
 /// All of a checkpoint but the switch.

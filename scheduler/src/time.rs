@@ -129,13 +129,13 @@ pub fn checkpoint() {
 #[inline]
 pub fn try_checkpoint() -> Result<(), Cancelled> {
     let Some((worker, fiber)) = current::in_fiber() else { return Ok(()) };
-    if worker.should_look(fiber.state.level()) || fiber.state.is_called() {
+    if worker.should_look(fiber.state.level()) || fiber.state.is_called() || worker.has_unannounced() {
         return checkpoint_slowly();
     }
     Ok(())
 }
 
-/// Would a [`checkpoint`] do more than return? For code that has something to do before it may be suspended.
+/// Might a [`checkpoint`] suspend the fiber? For code that has something to do before it may be suspended.
 ///
 /// ```
 /// assert!(!heddle_scheduler::checkpoint_is_due()); // outside of any fiber

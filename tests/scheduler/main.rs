@@ -2,6 +2,7 @@
 //! the claim is about one size only. The names of the tests are the claims.
 
 mod spawn;
+mod unannounced;
 mod scopes;
 mod try_scopes;
 mod quiet;

@@ -12,17 +12,27 @@ use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::pool::{Ticket, Want};
 use crate::realm::Local;
 use crate::realm::events::write_one;
+use heddle_scheduler::FiberBuilder;
 use std::sync::Arc;
 
 /// Makes a fiber for it.
 pub(crate) fn spawn(bridge: &Arc<Shared>, work: &Arc<Work>) {
-    spawn_with(bridge, work, None);
+    let mut fiber = bridge.spawner.fiber();
+    // Most scripts wait for what they make; one that goes on is asked by the engine soon, and others learn of the fiber then.
+    if work.is_scripts() {
+        fiber = fiber.unannounced();
+    }
+    start(bridge, work, None, fiber);
 }
 
 /// The same, for work that had to wait for an isolate, and has a place now.
 pub(crate) fn spawn_with(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>>) {
+    start(bridge, work, place, bridge.spawner.fiber());
+}
+
+fn start(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>>, fiber: FiberBuilder<'_>) {
     let priority = work.priority();
-    let mut fiber = bridge.spawner.fiber().priority(priority);
+    let mut fiber = fiber.priority(priority);
     if let Some(name) = &work.about.name {
         fiber = fiber.name(name.clone());
     }

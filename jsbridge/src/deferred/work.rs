@@ -234,6 +234,11 @@ impl Work {
         }
     }
 
+    /// Was it made by a script?
+    pub(crate) fn is_scripts(&self) -> bool {
+        matches!(self.reply, Reply::Isolate { .. })
+    }
+
     /// Of a host's: the outcome, or who waits for it.
     pub(crate) fn answer(&self) -> Option<&Answer<Outcome, OneshotSender<Outcome>>> {
         match &self.reply {

@@ -104,5 +104,7 @@ unsafe extern "C" fn may_stop(_runtime: *mut qjs::JSRuntime, state: *mut c_void)
     // SAFETY: `enter` has set this pointer, and nobody has another kind of reference to the state.
     let state = unsafe { &*state.cast::<State>() };
     state.memory.end_compiling();
+    // It goes on computing, so what it has made is not for it to run soon.
+    heddle_scheduler::announce();
     c_int::from(!state.watch.may_go_on(state.resident.population()))
 }

@@ -8,6 +8,7 @@ mod leftovers;
 mod lifetimes;
 mod nested;
 mod oracle;
+mod parallel;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::Scheduler;

@@ -32,11 +32,13 @@ pub(crate) struct Origin {
     pub(crate) extras: Option<Arc<Extras>>,
     /// The site that it is for: see [`fiber::place`].
     pub(crate) placed: u8,
+    /// Its maker is about to wait for it.
+    pub(crate) unannounced: bool,
 }
 
 impl Origin {
     pub(crate) fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), kept: false, extras: None, placed: 0 }
+        Origin { priority, scope: ptr::null(), kept: false, extras: None, placed: 0, unannounced: false }
     }
 }
 
@@ -89,12 +91,13 @@ where
     T: Send,
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
-    let placed = origin.placed;
+    let (placed, unannounced) = (origin.placed, origin.unannounced);
     let extras = combine(origin.extras, worker.current().and_then(|carrier| carrier.heritage.get()));
     let making = Making { scope: origin.scope, kept: origin.kept, extras, placed, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
     match placed {
+        0 if unannounced => worker.push_unannounced(fiber, level),
         0 => worker.push_fresh(fiber, level),
         _ => worker.push_placed(fiber, level),
     }
@@ -372,6 +375,24 @@ impl<'a> FiberBuilder<'a> {
         self
     }
 
+    /// Its maker is about to wait: so nobody else is told of it yet, and it begins here when its maker suspends. Others are told
+    /// when its maker makes another fiber, reaches a [`checkpoint`](crate::checkpoint) or calls [`announce`]; so two that are made in a row run side by side,
+    /// and a maker that goes on computing and has checkpoints on its way keeps nobody waiting. One without them, that does not
+    /// wait either, keeps the new fiber for as long as [`hog_after`](crate::Builder::hog_after) says.
+    ///
+    /// What is more urgent than its maker, is for another node, or is made outside of any fiber, is announced at once, as ever.
+    ///
+    /// ```
+    /// let scheduler = heddle_scheduler::Scheduler::builder().workers(2).build()?;
+    /// let sum: u32 = scheduler.run(|| (1..=10).map(|n| scheduler.fiber().unannounced().go(move || n).join().unwrap()).sum());
+    /// assert_eq!(sum, 55);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    pub fn unannounced(mut self) -> Self {
+        self.origin.unannounced = true;
+        self
+    }
+
     /// On that node: see [`Scheduler::go_on`].
     pub fn on(mut self, node: NodeId) -> Self {
         let shared = self.shared;
@@ -483,6 +504,17 @@ where
     T: Send + 'static,
 {
     go_here(None, f)
+}
+
+/// The current fiber goes on, and may have made one [unannounced](FiberBuilder::unannounced): others are told of that. For makers
+/// that have no [`checkpoint`](crate::checkpoint) where they find out that they do not wait. It costs a load where there is none.
+#[inline]
+pub fn announce() {
+    if let Some(worker) = current::worker()
+        && worker.has_unannounced()
+    {
+        worker.announce_late();
+    }
 }
 
 /// Runs `f` as a fiber of the current fiber's scheduler, with the given priority. Outside of any

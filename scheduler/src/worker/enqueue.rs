@@ -39,7 +39,10 @@ impl Worker {
 
     /// There is one more in our queue of `level`.
     #[inline(always)]
-    fn pushed(&self, level: usize) {
+    pub(super) fn pushed(&self, level: usize) {
+        if self.unannounced.get() != 0 {
+            self.announce_late();
+        }
         if self.fresh_mask.get() & 1 << level == 0 {
             self.add_fresh(level);
         }

@@ -37,6 +37,11 @@ impl Worker {
             self.fire_timers();
         }
         let tick = self.remote().counters.dispatches.get() + 1;
+        if self.unannounced.get() != 0
+            && let Some(work) = self.take_unannounced(tick)
+        {
+            return Some(work);
+        }
         if tick >= self.chores_at.get() {
             self.do_chores(tick);
         }
@@ -88,7 +93,7 @@ impl Worker {
 
     /// Looks at the clock: which level is served?
     #[inline(never)]
-    fn decide(&self, waiting: u32, tick: u64) -> usize {
+    pub(super) fn decide(&self, waiting: u32, tick: u64) -> usize {
         let terms = &self.shared.config.terms;
         let now = self.own_time.now(LOSS * terms.quantum);
         let level = self.turns.look(terms, waiting, tick, now);
@@ -423,6 +428,9 @@ impl Worker {
     #[cold]
     pub(crate) fn checkpoint(&self, level: usize) -> Checkpoint {
         self.remote().counters.checkpoints.add(1);
+        if self.unannounced.get() != 0 {
+            self.announce_late();
+        }
         if self.timers.may_be_due() {
             self.fire_timers();
         }

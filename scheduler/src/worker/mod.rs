@@ -5,6 +5,7 @@
 //! | file         | what it does                                                       |
 //! |--------------|--------------------------------------------------------------------|
 //! | `mod.rs`     | the dispatch loop: start a fiber, resume one, end one              |
+//! | [`unannounced`] | a fiber for which its maker is about to wait                    |
 //! | [`enqueue`]  | putting fibers into queues: new ones, started ones                 |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
 //! | [`afar`]     | taking work from other nodes; moving to another node               |
@@ -79,6 +80,7 @@ mod pile;
 mod afar;
 mod aside;
 mod enqueue;
+mod unannounced;
 mod find;
 mod own_time;
 mod holders;
@@ -180,6 +182,8 @@ pub(crate) struct Worker {
     fresh_mask: Cell<u32>,
     /// Levels that may have something in the relay, where we are.
     relayed: Cell<u32>,
+    /// The level of a fiber in our deque of which nobody was told.
+    unannounced: Cell<u32>,
     /// Fibers have left us, or have come, that had started.
     has_moved: Cell<bool>,
     /// The carrier that runs now; null: none.
@@ -268,6 +272,7 @@ impl Worker {
             ready_mask: Cell::new(0),
             fresh_mask: Cell::new(0),
             relayed: Cell::new(0),
+            unannounced: Cell::new(0),
             has_moved: Cell::new(false),
             current: Cell::new(ptr::null_mut()),
             hot: Cell::new(ptr::null_mut()),

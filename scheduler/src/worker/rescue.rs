@@ -81,6 +81,7 @@ impl Worker {
                 }
             }
         }
+        self.unannounced.set(0);
         self.set_fresh_mask(0);
     }
 

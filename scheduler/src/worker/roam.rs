@@ -83,7 +83,8 @@ impl Worker {
     /// else have the fiber?
     #[inline]
     pub(crate) fn is_better_left(&self, level: usize) -> bool {
-        let (mine, equals_and_above) = (self.ready_mask.get() | self.fresh_mask.get(), (2 << level) - 1);
+        let mine = self.ready_mask.get() | self.fresh_mask.get() | self.unannounced.get();
+        let equals_and_above = (2 << level) - 1;
         mine & equals_and_above != 0
             || !self.serves(level)
             || !self.crew().relay(self.site.get(), level).looks_empty()
