@@ -29,6 +29,7 @@
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
 //! | [`tune`]       | how often the engine asks                                        |
 //! | [`structures`] | where things are inside the engine's structures, and a test of that |
+//! | [`shapes`]     | the engine's table of shapes, into which some are put back      |
 //! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
 //! | [`adopted`]    | what the host has put on the global object since                 |
@@ -66,6 +67,7 @@ pub(crate) mod table;
 pub(crate) mod enter;
 mod tune;
 mod structures;
+mod shapes;
 mod compiler;
 mod protect;
 mod adopted;
@@ -211,7 +213,8 @@ impl Isolate {
             return Err(Discard::Dirty);
         }
         self.expect_garbage();
-        let adopted = self.state().adopted.borrow().clone();
+        // SAFETY: it lives until we are dropped, and there are only shared references to it.
+        let adopted = unsafe { self.state.as_ref() }.adopted.borrow();
         let Some(seal) = &mut self.seal else { return Err(Discard::Dirty) };
         // SAFETY: the isolate is alive, and nobody is inside.
         if unsafe { seal.is_whole(&adopted) } { Ok(seal.wants_care()) } else { Err(Discard::Dirty) }

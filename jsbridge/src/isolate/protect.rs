@@ -18,6 +18,8 @@
 //!
 //! 1. *The quick look*: is the engine's count of blocks and bytes what it was, and are the watched objects? What is
 //!    frozen cannot change, and nothing can be left without a block or a change to what is watched. So equal means whole.
+//!    Of a watched object that is a few words which say that it has the same properties ([`shapes`](super::shapes)), and
+//!    the values of those that were made.
 //! 2. *The long look* (some us), where there are other blocks: something new is there. It is whole all the same if all that
 //!    has changed is properties that were made now, each the very function that the engine's list has for it, without changes
 //!    of its own. (And garbage: cycles, which nobody can reach.) Then this is what the next quick look compares with.
@@ -29,6 +31,7 @@
 
 use super::adopted::Adopted;
 use super::handle::Scope;
+use super::shapes;
 use super::structures::{self, Entry, Kind, Object, Shape, Slot, flags_of, kind, made};
 use crate::error::Error;
 use rquickjs::qjs;
@@ -66,15 +69,8 @@ struct Watched {
     shape: [u64; 4],
     /// Its properties, in `Seal::slots` and `Seal::names`.
     all: Range<usize>,
-    /// Of those, what may change by itself: runs of properties that are not to be made later, in `Seal::runs`.
-    runs: Range<usize>,
-}
-
-/// Where a run begins among the object's properties, and how many they are.
-#[derive(Clone, Copy)]
-struct Run {
-    first: u32,
-    count: u32,
+    /// Of those, from the first that has a value to the last: what is to be made later has none that could change.
+    made: Range<usize>,
 }
 
 /// What an isolate was like. See the module.
@@ -86,7 +82,6 @@ pub(super) struct Seal {
     watched: Vec<Watched>,
     slots: Vec<Slot>,
     names: Vec<u64>,
-    runs: Vec<Run>,
     /// Frozen objects with properties that are to be made later.
     unfinished: Vec<Object>,
     /// `FinalizationRegistry.prototype`.
@@ -144,7 +139,6 @@ impl Seal {
                 watched: Vec::with_capacity(watched.len()),
                 slots: Vec::new(),
                 names: Vec::new(),
-                runs: Vec::new(),
                 unfinished,
                 registry,
                 pattern,
@@ -163,26 +157,24 @@ impl Seal {
         self.watched.clear();
         self.slots.clear();
         self.names.clear();
-        self.runs.clear();
         for &object in watched {
             // SAFETY: the caller's promise; what is watched stays alive, see `is_whole`.
             unsafe {
-                let (begin, first_run) = (self.slots.len(), self.runs.len());
+                let begin = self.slots.len();
+                shapes::put_back(self.runtime, object.shape());
                 self.slots.extend_from_slice(object.slots());
                 self.names.extend_from_slice(object.shape().names());
-                self.runs.extend(runs(object.shape().names()));
                 self.watched.push(Watched {
                     object,
                     head: object.head(),
                     shape: object.shape().head(),
                     all: begin..self.slots.len(),
-                    runs: first_run..self.runs.len(),
+                    made: made_of(object.shape().names()),
                 });
             }
         }
         self.slots.shrink_to_fit();
         self.names.shrink_to_fit();
-        self.runs.shrink_to_fit();
         // SAFETY: the caller's promise.
         self.allocated = unsafe { structures::allocated(self.runtime) };
     }
@@ -219,32 +211,18 @@ impl Seal {
     /// As for [`is_whole`](Self::is_whole), and the object is alive.
     #[inline]
     unsafe fn is_same(&self, watched: &Watched) -> bool {
-        // SAFETY: the caller's promise. With the same head and shape there are as many properties as were written down.
+        // SAFETY: the caller's promise. With the same head and shape there are the same properties as were written down.
         unsafe {
             if !watched.object.has_head(&watched.head) {
                 return false;
             }
-            let shape = watched.object.shape();
-            if !shape.has_head(&watched.shape) {
+            if !watched.object.shape().is_as_it_was(&watched.shape) {
                 return false;
             }
-            // One that is hashed does not change as it is. In others a property may have been made, and then overwritten, so
-            // that no block is left: its flags tell.
-            let begin = watched.all.start;
-            if !Shape::is_hashed(watched.shape)
-                && differ(shape.names().as_ptr(), self.names.as_ptr().add(begin), watched.all.len())
-            {
-                return false;
-            }
-            let slots = watched.object.slots().as_ptr().cast::<u64>();
-            let slots_then = self.slots.as_ptr().cast::<u64>();
-            for run in self.runs.get_unchecked(watched.runs.clone()) {
-                let (first, count) = (run.first as usize, run.count as usize);
-                if differ(slots.add(2 * first), slots_then.add(2 * (begin + first)), 2 * count) {
-                    return false;
-                }
-            }
-            true
+            let (first, words) = (watched.made.start, 2 * watched.made.len());
+            let now = watched.object.slots().as_ptr().add(first).cast::<u64>();
+            let then = self.slots.as_ptr().add(watched.all.start + first).cast::<u64>();
+            std::slice::from_raw_parts(now, words) == std::slice::from_raw_parts(then, words)
         }
     }
 
@@ -436,7 +414,7 @@ impl Seal {
     pub(super) fn size(&self) -> usize {
         self.watched.capacity() * size_of::<Watched>()
             + self.slots.capacity() * size_of::<Slot>()
-            + (self.names.capacity() + self.runs.capacity() + self.unfinished.capacity()) * size_of::<u64>()
+            + (self.names.capacity() + self.unfinished.capacity()) * size_of::<u64>()
     }
 
     /// Makes the next look a long one.
@@ -456,32 +434,13 @@ impl Seal {
     }
 }
 
-/// Do two lists of words differ? Inline, as most are short.
-///
-/// # Safety
-/// Both have `count` words.
-#[inline(always)]
-unsafe fn differ(a: *const u64, b: *const u64, count: usize) -> bool {
-    let mut difference = 0;
-    for index in 0..count {
-        // SAFETY: the caller's promise.
-        difference |= unsafe { *a.add(index) ^ *b.add(index) };
+/// From the first property that is not to be made later to the last.
+fn made_of(names: &[u64]) -> Range<usize> {
+    let is_made = |name: &u64| kind(flags_of(*name)) != Kind::Later;
+    match (names.iter().position(is_made), names.iter().rposition(is_made)) {
+        (Some(first), Some(last)) => first..last + 1,
+        _ => 0..0,
     }
-    difference != 0
-}
-
-/// Runs of properties that are not to be made later.
-fn runs(names: &[u64]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for (index, name) in names.iter().enumerate() {
-        let index = index as u32;
-        match runs.last_mut() {
-            _ if kind(flags_of(*name)) == Kind::Later => {}
-            Some(run) if run.first + run.count == index => run.count += 1,
-            _ => runs.push(Run { first: index, count: 1 }),
-        }
-    }
-    runs
 }
 
 /// Garbage that is not worth a collection, which takes some 10 us. Picked from thin air.

@@ -15,6 +15,7 @@
 use super::Isolate;
 use super::handle::{CStrSource, Handle, Scope};
 use super::population::Population;
+use super::shapes;
 use crate::error::Error;
 use crate::limits::Limits;
 use rquickjs::qjs;
@@ -102,7 +103,7 @@ pub(super) struct Shape(NonNull<u8>);
 
 /// # Safety
 /// There is a `T` at that place of what `base` points to.
-unsafe fn at<T: Copy>(base: NonNull<u8>, offset: usize) -> T {
+pub(super) unsafe fn at<T: Copy>(base: NonNull<u8>, offset: usize) -> T {
     // SAFETY: the caller's promise; the engine aligns what it has.
     unsafe { base.add(offset).cast::<T>().read() }
 }
@@ -258,6 +259,10 @@ pub(super) struct Native {
 }
 
 impl Shape {
+    pub(super) fn address(self) -> NonNull<u8> {
+        self.0
+    }
+
     /// # Safety
     /// See [`Object`].
     #[inline]
@@ -280,20 +285,17 @@ impl Shape {
         }
     }
 
-    /// Is this its [`head`](Self::head)?
+    /// Is it as it was when this was its [`head`](Self::head), and it was hashed? Whether it is, its hash, and how many
+    /// properties there are and were deleted: see [`shapes`](super::shapes).
     ///
     /// # Safety
     /// See [`Object`].
     #[inline(always)]
-    pub(super) unsafe fn has_head(self, head: &[u64; 4]) -> bool {
+    pub(super) unsafe fn is_as_it_was(self, head: &[u64; 4]) -> bool {
         // SAFETY: the caller's promise.
         let word = |offset: usize| unsafe { at::<u64>(self.0, offset) };
         let state = word(SHAPE_STATE) & 0xffff_ffff_0000_00ff;
-        ((state ^ head[0])
-            | (word(SHAPE_STATE + 8) ^ head[1])
-            | (word(SHAPE_STATE + 16) ^ head[2])
-            | (word(PROTOTYPE) ^ head[3]))
-            == 0
+        ((state ^ head[0]) | (word(SHAPE_STATE + 16) ^ head[2])) == 0 && Shape::is_hashed(*head)
     }
 
     pub(super) fn is_hashed(head: [u64; 4]) -> bool {
@@ -517,6 +519,7 @@ fn probe() -> Result<bool, Error> {
             looks_right([&plain, &frozen, &child, &parent, &array].map(|handle| Object::of(handle.raw())))
                 && native_looks_right(&function, &builtin)
                 && counts_look_right(scope, runtime)
+                && shapes_look_right(runtime, &frozen)
                 && options_look_right(scope, context)?
                 && counted_look_right(runtime, context)
         };
@@ -565,6 +568,19 @@ unsafe fn native_looks_right(function: &Handle<'_>, builtin: &Handle<'_>) -> boo
                 && entry.function().is_some_and(|native| native.length == 1 && native.code != 0)
         });
         entry_looks && function.class() == NATIVE_FUNCTION && function.native().length == 1
+    }
+}
+
+/// # Safety
+/// As in [`probe`].
+unsafe fn shapes_look_right(runtime: NonNull<qjs::JSRuntime>, frozen: &Handle<'_>) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(frozen) = Object::of(frozen.raw()).filter(|_| shapes::is_known(runtime)) else {
+            return false;
+        };
+        shapes::put_back(runtime, frozen.shape());
+        Shape::is_hashed(frozen.shape().head()) && shapes::is_known(runtime)
     }
 }
 
