@@ -86,11 +86,24 @@ intrinsics! {
     DataViewByteLength = c"DataView", Getter(c"byteLength");
 }
 
+/// The values, in the order of [`Intrinsic`].
+pub(super) type Taken = [qjs::JSValue; TABLE.len()];
+
 /// All of them, each with a reference; empty until the isolate is made.
 #[derive(Default)]
-pub(super) struct Intrinsics(OnceCell<[qjs::JSValue; TABLE.len()]>);
+pub(super) struct Intrinsics(OnceCell<Taken>);
 
 impl Intrinsics {
+    /// Those that came with a copy of an engine, which has the references.
+    pub(super) fn put(&self, taken: Taken) {
+        let unused = self.0.set(taken);
+        debug_assert!(unused.is_ok(), "they are taken once");
+    }
+
+    pub(super) fn all(&self) -> Option<&Taken> {
+        self.0.get()
+    }
+
     /// The references, for the isolate's end.
     pub(super) fn take_all(&self) -> impl Iterator<Item = qjs::JSValue> + use<> {
         self.0.get().copied().into_iter().flatten()
@@ -123,8 +136,7 @@ impl<'a> Scope<'a> {
         for (place, value) in raw.iter_mut().zip(taken) {
             *place = value.into_raw();
         }
-        let unused = self.state.intrinsics.0.set(raw);
-        debug_assert!(unused.is_ok(), "they are taken once");
+        self.state.intrinsics.put(raw);
         Ok(())
     }
 

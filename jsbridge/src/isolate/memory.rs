@@ -9,6 +9,9 @@
 //! halves of things there. So it is freed by ours ([`Memory::free_all`]). The engine itself asks for pages of small
 //! blocks mostly; an empty isolate has some fifty.
 //!
+//! The blocks that an engine begins with may be copied from a picture ([`image`](super::image)): then they are in one block of
+//! the system's, the *chunk*. They are counted and in the ring as all others are; their memory goes with the isolate.
+//!
 //! The engine has a limit of its own, but does not tell that it was reached: an exception "out of
 //! memory" can be made by any script. Here it is known.
 
@@ -26,7 +29,7 @@ pub(super) const ALIGNMENT: usize = 16;
 /// What the compiler takes for an empty text, and more.
 const COMPILER_AT_LEAST: usize = 256 << 10;
 
-/// What is in front of each block.
+/// What is in front of each block, with a word that is not used.
 #[repr(C, align(16))]
 struct Header {
     size: usize,
@@ -58,6 +61,11 @@ pub(crate) struct Memory {
     ring: Cell<*mut Header>,
     /// While something is compiled: up to where nothing is refused.
     lenient: Cell<usize>,
+    /// Blocks that came with a picture are in it; null: there is none.
+    chunk: Cell<*mut u8>,
+    chunk_size: Cell<usize>,
+    /// New memory is zeroes.
+    zeroes: Cell<bool>,
 }
 
 impl Memory {
@@ -73,6 +81,82 @@ impl Memory {
             fail_after: Cell::new(None),
             ring: Cell::new(ptr::null_mut()),
             lenient: Cell::new(0),
+            chunk: Cell::new(ptr::null_mut()),
+            chunk_size: Cell::new(0),
+            zeroes: Cell::new(false),
+        }
+    }
+
+    /// What is allocated from now on is zeroes until it is written to: every byte of it may be read.
+    pub(super) fn give_zeroes(&self) {
+        self.zeroes.set(true);
+    }
+
+    /// All blocks, from the newest on: where each begins, and its size.
+    ///
+    /// # Safety
+    /// The ring is whole: the blocks are those of an engine that is alive.
+    pub(super) unsafe fn blocks(&self) -> Vec<(usize, usize)> {
+        let (first, mut blocks) = (self.ring.get(), Vec::new());
+        let mut header = first;
+        while !header.is_null() {
+            // SAFETY: all blocks in the ring are there.
+            unsafe {
+                blocks.push((header.expose_provenance(), (*header).size));
+                header = (*header).next;
+            }
+            if header == first {
+                break;
+            }
+        }
+        blocks
+    }
+
+    /// Room for blocks that are copied, which count for `used` bytes; once in a memory's life. `None`: there is none.
+    pub(super) fn take_chunk(&self, size: usize, used: usize) -> Option<ptr::NonNull<u8>> {
+        debug_assert!(self.chunk.get().is_null(), "an isolate begins once");
+        let layout = layout_of(size)?;
+        if failing::is_turn(size) || !self.account(0, used) {
+            self.refused.set(true);
+            return None;
+        }
+        // SAFETY: the layout has a size.
+        let chunk = ptr::NonNull::new(unsafe { alloc(layout) });
+        match chunk {
+            Some(chunk) => {
+                self.chunk.set(chunk.as_ptr());
+                self.chunk_size.set(size);
+            }
+            None => {
+                self.account(used, 0);
+                self.refused.set(true);
+            }
+        }
+        chunk
+    }
+
+    /// The blocks in the chunk are a whole ring now; this is one of them.
+    ///
+    /// # Safety
+    /// They are, and nothing was allocated before.
+    pub(super) unsafe fn begin_ring(&self, block: ptr::NonNull<u8>) {
+        self.ring.set(block.as_ptr().cast());
+    }
+
+    /// Did it come with a picture?
+    #[inline]
+    fn is_in_chunk(&self, block: *mut u8) -> bool {
+        block.addr().wrapping_sub(self.chunk.get().addr()) < self.chunk_size.get()
+    }
+
+    /// Gives a block's memory back to the system, or leaves it in the chunk.
+    ///
+    /// # Safety
+    /// A block of ours of this size, in no ring, that nobody has any more.
+    unsafe fn release(&self, block: *mut u8, size: usize) {
+        if !self.is_in_chunk(block) {
+            // SAFETY: the caller's promise.
+            unsafe { dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT)) };
         }
     }
 
@@ -206,6 +290,7 @@ impl Memory {
             self.refused.set(true);
             return ptr::null_mut();
         }
+        let with = if self.zeroes.get() { alloc_zeroed } else { with };
         // SAFETY: the layout has a size.
         let block = unsafe { with(layout) };
         self.hand_out(block, layout.size())
@@ -290,8 +375,19 @@ impl Memory {
                 self.unlink(header.as_ptr());
                 let size = header.as_ref().size;
                 self.account(size, 0);
-                dealloc(header.as_ptr().cast(), Layout::from_size_align_unchecked(size, ALIGNMENT));
+                self.release(header.as_ptr().cast(), size);
             }
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let Some(chunk) = ptr::NonNull::new(self.chunk.get()) {
+            // SAFETY: allocated with this layout, by `take_chunk`; the engine has given back all that is in it.
+            unsafe {
+                dealloc(chunk.as_ptr(), Layout::from_size_align_unchecked(self.chunk_size.get(), ALIGNMENT))
+            };
         }
     }
 }
@@ -337,7 +433,7 @@ pub(super) unsafe extern "C" fn js_free(memory: *mut c_void, ptr: *mut c_void) {
             memory.keep.set(ptr::null_mut());
             return;
         }
-        dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT));
+        memory.release(block, size);
     }
 }
 
@@ -357,6 +453,18 @@ pub(super) unsafe extern "C" fn js_realloc(
     }
     // SAFETY: as above.
     let (memory, (block, old)) = unsafe { (&*memory.cast::<Memory>(), block_of(ptr)) };
+    if memory.is_in_chunk(block) || memory.zeroes.get() {
+        // SAFETY: as above; both blocks have so many bytes.
+        return unsafe {
+            let new = memory.allocate(size as usize, alloc);
+            if !new.is_null() {
+                let count = (old - HEADER).min(size as usize);
+                new.cast::<u8>().copy_from_nonoverlapping(ptr.cast(), count);
+                js_free(ptr::from_ref(memory).cast_mut().cast(), ptr);
+            }
+            new
+        };
+    }
     let Some(layout) = (size as usize).checked_add(HEADER).and_then(layout_of) else {
         memory.refused.set(true);
         return ptr::null_mut();
