@@ -120,8 +120,12 @@ impl Shared {
     }
 
     /// For a main realm.
-    pub(crate) fn make_isolate(&self) -> Result<Isolate, Error> {
-        self.pool.make_open()
+    pub(crate) fn make_realm_isolate(&self) -> Result<Isolate, Error> {
+        let mut isolate = self.pool.make_open()?;
+        if let Some(arguments) = &self.arguments {
+            isolate.furnish(|scope| Ok(host::program::install(scope, arguments)?))?;
+        }
+        Ok(isolate)
     }
 
     pub(crate) fn codes(&self) -> &CodeCache {

@@ -64,6 +64,11 @@ impl Mailbox {
         self.inbox.clear();
     }
 
+    /// Will nobody read it any more?
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
     /// Posts a letter, from anywhere.
     pub(crate) fn post(&self, level: Priority, letter: Letter) {
         let rings = self.inbox.post(level as usize, letter);

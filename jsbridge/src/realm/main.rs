@@ -10,7 +10,7 @@ use crate::bridge::{Bridge, Shared};
 use crate::clone::{self, Message};
 use crate::deferred::slot::Slot;
 use crate::error::Error;
-use crate::host;
+use crate::isolate::Isolate;
 use crate::isolate::enter::StackTop;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
@@ -61,16 +61,21 @@ impl Bridge<'_> {
     /// The system has no memory for its isolate.
     pub fn realm_with(&self, priority: Priority) -> Result<Realm, Error> {
         let mailbox = Arc::new(Mailbox::new());
-        let (begun, begins) = channel::oneshot();
         let (end, ended) = channel::oneshot();
-        let (shared, own) = (self.shared.clone(), mailbox.clone());
+        let shared = self.shared.clone();
+        // Here and not on the fiber: so nobody waits for it to begin.
+        let isolate = shared.make_realm_isolate()?;
+        // Also if the fiber never begins.
+        let closes = Closes(mailbox.clone());
         let fiber = shared.spawner.clone().fiber().name("realm").priority(priority).go(move || {
             let top = StackTop::here(shared.stack_size);
             // Whoever asked may have gone.
-            let _ = end.send(live(&shared, own, priority, begun, top));
+            let _ = end.send(live(&shared, closes, isolate, priority, top));
         });
+        if mailbox.is_closed() {
+            return Err(Error::cancelled());
+        }
         mailbox.follow(fiber, priority);
-        begins.recv().unwrap_or_else(|_| Err(Error::cancelled()))?;
         Ok(Realm { mailbox, ended: Some(ended) })
     }
 }
@@ -78,29 +83,18 @@ impl Bridge<'_> {
 /// The fiber of a realm.
 fn live(
     shared: &Arc<Shared>,
-    mailbox: Arc<Mailbox>,
+    closes: Closes,
+    mut isolate: Isolate,
     priority: Priority,
-    begun: OneshotSender<Result<(), Error>>,
     top: StackTop,
 ) -> Result<(), Error> {
+    let mailbox = &closes.0;
     mailbox.own();
-    let _closes = Closes(mailbox.clone());
     let id = RealmId::new();
-    let mut isolate = match shared.make_isolate() {
-        Ok(isolate) => isolate,
-        Err(error) => {
-            let _ = begun.send(Err(error));
-            return Ok(());
-        }
-    };
     let lived = isolate.enter(top, |scope| {
         let local = Local::of(scope);
         local.begin(shared, id, priority, None);
-        local.open(mailbox);
-        if let Some(arguments) = &shared.arguments {
-            host::program::install(scope, arguments)?;
-        }
-        let _ = begun.send(Ok(()));
+        local.open(mailbox.clone());
         let lived = serve(shared, scope, local);
         local.end(scope);
         lived
