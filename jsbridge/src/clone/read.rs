@@ -8,6 +8,7 @@ use super::kinds::Kinds;
 use super::message::{Beside, Message};
 use super::refusal;
 use crate::isolate::handle::{Handle, JsResult, Scope};
+use crate::isolate::pattern::Pattern;
 use rquickjs::qjs;
 
 /// After so many steps the script is asked whether it may go on.
@@ -31,10 +32,20 @@ pub(super) struct Reader<'a, 'm> {
     values: Vec<qjs::JSValue>,
     /// Keys of all shapes; each with a reference.
     atoms: Vec<qjs::JSAtom>,
-    /// Where the keys of a shape begin, and how many there are.
-    shapes: Vec<(usize, usize)>,
+    shapes: Vec<Keys<'a>>,
     frames: Vec<Frame>,
     steps: u32,
+}
+
+/// The keys of a shape.
+pub(super) struct Keys<'a> {
+    /// Where they begin.
+    first: usize,
+    count: usize,
+    /// How many objects were made of it.
+    pub(super) made: u32,
+    /// Of the second, for those that come after.
+    pub(super) pattern: Option<Pattern<'a>>,
 }
 
 /// An object that is not complete.
@@ -87,9 +98,9 @@ enum What {
 #[derive(Clone, Copy)]
 enum Made {
     Array,
-    /// An object with the keys from there on.
+    /// An object of that shape.
     Object {
-        keys: usize,
+        shape: usize,
     },
 }
 
@@ -196,16 +207,16 @@ impl<'a, 'm> Reader<'a, 'm> {
                 return self.begin(Made::Array, count, referred);
             }
             Tag::Shape => {
-                let (keys, count) = self.new_shape()?;
-                return self.begin(Made::Object { keys }, count, referred);
+                let (shape, count) = self.new_shape()?;
+                return self.begin(Made::Object { shape }, count, referred);
             }
             Tag::Shaped => {
-                let index = self.get.number(usize::MAX)?;
-                let (keys, count) = *self.shapes.get(index).ok_or(self.get.damaged())?;
+                let shape = self.get.number(usize::MAX)?;
+                let count = self.shapes.get(shape).ok_or(self.get.damaged())?.count;
                 if count > self.get.left() {
                     return Err(self.get.damaged().into());
                 }
-                return self.begin(Made::Object { keys }, count, referred);
+                return self.begin(Made::Object { shape }, count, referred);
             }
             _ => return self.rare_value(tag),
         }))
@@ -424,7 +435,9 @@ impl<'a, 'm> Reader<'a, 'm> {
                 self.change(What::Fill { as_what, count, next: next + 1 });
                 match as_what {
                     Made::Array => self.define_element(object, next as u32, value)?,
-                    Made::Object { keys } => self.define(object, self.atoms[keys + next], value, true)?,
+                    Made::Object { shape } => {
+                        self.define(object, self.shape_atom(shape, next), value, true)?
+                    }
                 }
             }
             What::Pairs { key, length } => {
@@ -483,8 +496,8 @@ impl<'a, 'm> Reader<'a, 'm> {
                 let array = self.new_array_from(base)?;
                 return self.made(array);
             }
-            What::Gather { as_what: Made::Object { keys }, base, .. } => {
-                let made = self.new_object_from(keys, base)?;
+            What::Gather { as_what: Made::Object { shape }, base, holes, .. } => {
+                let made = self.new_object_from(shape, base, !holes)?;
                 return self.made(made);
             }
             What::Gather { as_what: Made::Array, base, count, .. } => {
@@ -516,11 +529,15 @@ impl<'a, 'm> Reader<'a, 'm> {
         self.values.truncate(base);
     }
 
-    pub(super) fn shape_atom(&self, index: usize) -> qjs::JSAtom {
-        self.atoms[index]
+    pub(super) fn shape(&mut self, shape: usize) -> &mut Keys<'a> {
+        &mut self.shapes[shape]
     }
 
-    /// Reads the keys of a shape.
+    pub(super) fn shape_atom(&self, shape: usize, index: usize) -> qjs::JSAtom {
+        self.atoms[self.shapes[shape].first + index]
+    }
+
+    /// Reads the keys of a shape: its index, and how many.
     fn new_shape(&mut self) -> ReadResult<'a, (usize, usize)> {
         let count = self.get.count()?;
         let first = self.atoms.len();
@@ -533,8 +550,8 @@ impl<'a, 'm> Reader<'a, 'm> {
         if count > self.get.left() {
             return Err(self.get.damaged().into());
         }
-        self.shapes.push((first, count));
-        Ok((first, count))
+        self.shapes.push(Keys { first, count, made: 0, pattern: None });
+        Ok((self.shapes.len() - 1, count))
     }
 
     pub(super) fn is_absent(value: qjs::JSValue) -> bool {

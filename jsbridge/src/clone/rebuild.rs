@@ -8,6 +8,7 @@ use super::read::{ReadResult, Reader};
 use super::special::PROTOTYPES;
 use crate::isolate::handle::Handle;
 use crate::isolate::intrinsics::Intrinsic;
+use crate::isolate::pattern::Pattern;
 use rquickjs::qjs;
 use std::ffi::CStr;
 
@@ -42,11 +43,24 @@ impl<'a, 'm> Reader<'a, 'm> {
         Ok(array)
     }
 
-    /// An object of the values on the stack, with the keys from there on.
-    pub(super) fn new_object_from(&mut self, keys: usize, base: usize) -> ReadResult<'a, Handle<'a>> {
+    /// An object of the values on the stack, with the keys of a shape; `whole`: none of them is absent.
+    pub(super) fn new_object_from(
+        &mut self,
+        shape: usize,
+        base: usize,
+        whole: bool,
+    ) -> ReadResult<'a, Handle<'a>> {
+        if whole && let Some(pattern) = self.shape(shape).pattern.take() {
+            let made = pattern.make(self.stacked(base));
+            self.shape(shape).pattern = Some(pattern);
+            let made = made?;
+            self.forget_values(base);
+            return Ok(made);
+        }
         let object = self.scope.new_object()?;
         let context = self.scope.as_ptr();
-        for index in 0..self.stacked(base).len() {
+        let count = self.stacked(base).len();
+        for index in 0..count {
             let value = self.stacked(base)[index];
             if Reader::is_absent(value) {
                 continue;
@@ -54,7 +68,7 @@ impl<'a, 'm> Reader<'a, 'm> {
             // SAFETY: we are inside; the engine takes over a reference, also where it fails; the stack keeps its own.
             let done = unsafe {
                 let value = qjs::JS_DupValue(context, value);
-                let key = self.shape_atom(keys + index);
+                let key = self.shape_atom(shape, index);
                 qjs::JS_DefinePropertyValue(context, object.raw(), key, value, ENUMERABLE)
             };
             if done < 0 {
@@ -62,6 +76,11 @@ impl<'a, 'm> Reader<'a, 'm> {
             }
         }
         self.drop_values(base);
+        let keys = self.shape(shape);
+        keys.made += 1;
+        if whole && keys.made == 2 {
+            keys.pattern = Pattern::of(&object, count)?;
+        }
         Ok(object)
     }
 

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   object                          shape                              shared by objects with the same keys
-//!   | 16 | class id      u16 at 18 | 24 | hash mask        u32        |
-//!   |    | flags         u8 at 16  | 32 | count            i32        |
+//!   | 16 | class id      u16 at 18 | 16 | is it shared     u8         |
+//!   |    | flags         u8 at 16  | 24 | hash mask, room  u32 each   |
+//!   |    |                         | 32 | count            i32        |
 //!   | 24 | shape                   | 56 | mask + 1 hashes, u32 each   |
 //!   | 32 | properties, 16 B each   |    | count entries of            |
 //!   | 48 | array's size, or        |    |   | hash_next 26, flags 6   |
@@ -22,19 +23,21 @@ use rquickjs::qjs;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
 
-mod offset {
-    pub(super) const FLAGS: usize = 16;
-    pub(super) const SHAPE: usize = 24;
-    pub(super) const PROPERTIES: usize = 32;
-    pub(super) const PARTICULAR: usize = 48;
-    pub(super) const ARRAY_VALUES: usize = 56;
-    pub(super) const ARRAY_COUNT: usize = 64;
-    pub(super) const SHAPE_MASK: usize = 24;
-    pub(super) const SHAPE_COUNT: usize = 32;
-    pub(super) const SHAPE_HASHES: usize = 56;
-    pub(super) const BUFFER_LONGEST: usize = 4;
-    pub(super) const BUFFER_RESIZE: usize = 48;
-    pub(super) const VIEW_TRACKS: usize = 40;
+pub(super) mod offset {
+    pub(in crate::isolate) const FLAGS: usize = 16;
+    pub(in crate::isolate) const SHAPE: usize = 24;
+    pub(in crate::isolate) const PROPERTIES: usize = 32;
+    pub(in crate::isolate) const PARTICULAR: usize = 48;
+    pub(in crate::isolate) const ARRAY_VALUES: usize = 56;
+    pub(in crate::isolate) const ARRAY_COUNT: usize = 64;
+    pub(in crate::isolate) const SHAPE_SHARED: usize = 16;
+    pub(in crate::isolate) const SHAPE_MASK: usize = 24;
+    pub(in crate::isolate) const SHAPE_ROOM: usize = 28;
+    pub(in crate::isolate) const SHAPE_COUNT: usize = 32;
+    pub(in crate::isolate) const SHAPE_HASHES: usize = 56;
+    pub(in crate::isolate) const BUFFER_LONGEST: usize = 4;
+    pub(in crate::isolate) const BUFFER_RESIZE: usize = 48;
+    pub(in crate::isolate) const VIEW_TRACKS: usize = 40;
 }
 
 /// In an object's flags: its elements are in a plain array.
@@ -72,9 +75,42 @@ pub(crate) enum Text<'t> {
 
 /// # Safety
 /// There is a `T` so many bytes behind `base`.
-unsafe fn at<T: Copy>(base: NonNull<u8>, offset: usize) -> T {
+pub(super) unsafe fn at<T: Copy>(base: NonNull<u8>, offset: usize) -> T {
     // SAFETY: the caller's promise.
     unsafe { base.add(offset).cast::<T>().read() }
+}
+
+impl Shape {
+    /// Do other objects that get the same keys in the same order have it, too?
+    ///
+    /// # Safety
+    /// It is that of a living object.
+    pub(super) unsafe fn is_shared(self) -> bool {
+        // SAFETY: the picture above.
+        unsafe { at::<u8>(self.0, offset::SHAPE_SHARED) != 0 }
+    }
+
+    /// For how many properties an object of it has room.
+    ///
+    /// # Safety
+    /// As above.
+    pub(super) unsafe fn room(self) -> usize {
+        // SAFETY: the picture above.
+        unsafe { at::<u32>(self.0, offset::SHAPE_ROOM) as usize }
+    }
+
+    /// Counts objects that it belongs to.
+    ///
+    /// # Safety
+    /// As above, and one object is left that has it.
+    #[inline]
+    pub(super) unsafe fn count_owner(self, more: i32) {
+        // SAFETY: the count is before it, as before all that the engine collects.
+        unsafe {
+            let count = self.0.sub(4).cast::<i32>();
+            count.write(count.read() + more);
+        }
+    }
 }
 
 /// The address of an object or string.
@@ -273,7 +309,17 @@ mod samples {
         // SAFETY: these are objects; an entry is looked at only where the count is that of the names.
         unsafe {
             let shape = layout.shape(object.raw());
+            let owners = || at::<i32>(shape.0.sub(4), 0);
+            let before = owners();
+            let third = scope.new_object()?;
+            for name in names {
+                define(&third, name, 0)?;
+            }
             let good = shape == layout.shape(twin.raw())
+                && shape == layout.shape(third.raw())
+                && owners() == before + 1
+                && shape.is_shared()
+                && (names.len()..64).contains(&shape.room())
                 && shape != layout.shape(other.raw())
                 && layout.count(shape) == names.len() as u32
                 && layout.count(layout.shape(other.raw())) == 1;

@@ -16,6 +16,7 @@
 //! | [`notes`]      | what the modules above remember of an isolate                    |
 //! | [`intrinsics`] | the engine's own functions, safe from what scripts replace       |
 //! | [`layout`]     | where the engine keeps things, looked at before it is relied on  |
+//! | [`pattern`]    | objects with the same keys as one that was made before            |
 //! | [`block`]      | the memory of an `ArrayBuffer` on its way between isolates       |
 //! | [`pause`]      | long work of the host's, which gives way as scripts do           |
 //! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
@@ -54,6 +55,7 @@ mod notes;
 pub(crate) mod intrinsics;
 pub(crate) mod layout;
 pub(crate) mod frames;
+pub(crate) mod pattern;
 pub(crate) mod block;
 pub(crate) mod shared;
 mod pause;
