@@ -10,6 +10,7 @@ pub(crate) struct IoCounters {
     pub(crate) sleeps: Counter,
     pub(crate) events: Counter,
     pub(crate) waits: Counter,
+    pub(crate) put_off: Counter,
     pub(crate) registered: Counter,
     pub(crate) operations: Counter,
 }
@@ -26,6 +27,8 @@ pub struct IoStats {
     pub events: u64,
     /// How often a fiber waited for a descriptor.
     pub waits: u64,
+    /// How often one was not resumed at once when its descriptor had become ready, as others were served again first.
+    pub put_off: u64,
     /// Descriptors that pollers know, now. One that was closed on another thread than that on which it was waited for
     /// counts until its number is used again.
     pub registered: u64,
@@ -40,6 +43,7 @@ impl IoStats {
             sleeps: sum.sleeps + worker.sleeps.get(),
             events: sum.events + worker.events.get(),
             waits: sum.waits + worker.waits.get(),
+            put_off: sum.put_off + worker.put_off.get(),
             registered: sum.registered + worker.registered.get(),
             operations: sum.operations + worker.operations.get(),
         })
@@ -48,10 +52,10 @@ impl IoStats {
 
 impl fmt::Display for IoStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let IoStats { polls, sleeps, events, waits, registered, operations } = self;
+        let IoStats { polls, sleeps, events, waits, put_off, registered, operations } = self;
         write!(
             f,
-            "io: {registered} descriptors, {waits} waits, {events} events in {polls} looks, {sleeps} of them asleep, {operations} by rings"
+            "io: {registered} descriptors, {waits} waits, {put_off} of them put off, {events} events in {polls} looks, {sleeps} of them asleep, {operations} by rings"
         )
     }
 }

@@ -9,6 +9,7 @@ mod numbers;
 mod files;
 mod children;
 mod stress;
+mod crowds;
 
 use heddle_scheduler::io::net::{TcpListener, TcpStream};
 use std::net::SocketAddr;

@@ -197,13 +197,17 @@ impl<S: AsFd> Source<S> {
         let Registration { fd, id, .. } = self.registration;
         let outcome = worker.wait_for_source((fd, id), direction, |node| {
             let timer = due.map(|due| worker.timers.set(due, fiber));
-            let outcome = while_lending(&Waits { fd, direction }, || suspend_until(node, due));
+            let outcome = while_lending(&Waits { fd, id, direction }, || suspend_until(node, due));
             timer.into_iter().for_each(|key| worker.timers.clear(key));
             outcome
         })?;
         match outcome {
             None | Some(Ok(true)) => Ok(()),
-            Some(Ok(false)) => Err(timed_out()),
+            Some(Ok(false)) => {
+                // It may have come in time, and this worker has not looked, or has put us off.
+                worker.poll_io();
+                if worker.io.is_ready(fd, id, direction) { Ok(()) } else { Err(timed_out()) }
+            }
             Some(Err(Cancelled(()))) => Err(self.terms.cancel()),
         }
     }
@@ -212,11 +216,16 @@ impl<S: AsFd> Source<S> {
 /// Tells what a fiber waits for.
 struct Waits {
     fd: RawFd,
+    id: u64,
     direction: Direction,
 }
 
 impl Lender for Waits {
-    fn level_is(&self, _: usize) {}
+    fn level_is(&self, level: usize) {
+        if let Some(worker) = current::worker() {
+            worker.is_more_urgent((self.fd, self.id), self.direction, level);
+        }
+    }
 
     fn waits_for(&self) -> Awaited {
         let what = match self.direction {

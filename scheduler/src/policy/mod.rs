@@ -16,6 +16,7 @@
 //! | `queues`  | which queue of a level, and which end of it                                 |
 //! | `steal`   | whom to steal from, how far to go, whether to wait a little; whom to wake   |
 //! | `bounds`  | the two promises as formulas                                                |
+//! | `crowd`   | whom of many connections to serve                                           |
 //!
 //! # The order
 //!
@@ -46,6 +47,8 @@
 
 pub(crate) mod aside;
 pub(crate) mod bounds;
+#[cfg(any(target_os = "linux", test))]
+pub(crate) mod crowd;
 pub(crate) mod ledger;
 pub(crate) mod queues;
 pub(crate) mod quota;
@@ -99,6 +102,18 @@ pub(crate) const INBOX_INTERVAL: u64 = 16;
 /// A busy worker whose fibers wait for descriptors looks at its poller about so often. A look that finds nothing takes
 /// 0.2 to 0.5 us: 1 % of this.
 pub const POLL_INTERVAL: Duration = Duration::from_micros(50);
+
+/// Where more connections ask than a worker gets to, it serves so many for a while, and then the next. Their sockets,
+/// stacks and buffers, 15 to 20 KiB each, have to fit into a core's second cache, of 1 to 2 MiB.
+pub const CROWD: usize = 64;
+
+/// How long that while is: some ten answers for each of them, of which only the first waits for memory. It is what others
+/// wait longer than in turn, once for each [`CROWD`] of them.
+pub const TURN: Duration = Duration::from_millis(4);
+
+/// So many of the others come in each time when those have nothing to do. Few: else the crowd grows to all where
+/// the clients are as fast as the server.
+pub const MORE: usize = 2;
 
 /// A worker takes the newest of its own fibers that have not started, which keeps trees of fibers
 /// small and their memory in the cache. When it has had some for longer than this, every

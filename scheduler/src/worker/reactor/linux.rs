@@ -4,9 +4,12 @@ use super::ring::{Operation, Ring};
 use crate::fiber::FiberRef;
 use crate::machine::clock;
 use crate::machine::poll::{Event, Poller};
-use crate::policy::{INBOX_INTERVAL, POLL_INTERVAL};
+use crate::policy::crowd::Crowd;
+use crate::policy::{INBOX_INTERVAL, POLL_INTERVAL, TURN};
+use crate::priority::{LEVELS, Priority};
 use crate::worker::Worker;
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
@@ -15,6 +18,9 @@ use std::time::Duration;
 
 /// Entries in a page of the table: it has pages only where there are descriptors.
 const PAGE: usize = 64;
+
+/// Fibers of this level, and those below it, are [put off](Crowd) where they are too many.
+const PATIENT: usize = Priority::Normal.level();
 
 /// What one waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub(crate) enum Direction {
 
 const READY: u8 = 1;
 const FOR_GOOD: u8 = 2;
+/// Its fibers are put off: it is in line.
+const PUT_OFF: u8 = 4;
 
 /// What is known of one descriptor.
 #[derive(Default)]
@@ -33,14 +41,29 @@ struct Entry {
     id: Cell<u64>,
     /// By direction.
     state: [Cell<u8>; 2],
+    /// The last turn of its crowd in which its fibers were resumed.
+    mark: Cell<u64>,
     /// Who waits, by direction: the newest; null: nobody.
     waiting: [Cell<*const Node>; 2],
 }
 
 impl Entry {
     fn is_ready(&self, direction: Direction) -> bool {
-        self.state[direction as usize].get() != 0
+        self.state[direction as usize].get() & (READY | FOR_GOOD) != 0
     }
+
+    /// The level of whoever waits: the newest.
+    fn level(&self, direction: Direction) -> Option<usize> {
+        // SAFETY: a node in a list is alive.
+        Some(unsafe { self.waiting[direction as usize].get().as_ref() }?.fiber.state.level())
+    }
+}
+
+/// Something has come for its fibers, which are to wait for their turn.
+struct PutOff {
+    fd: RawFd,
+    id: u64,
+    direction: Direction,
 }
 
 /// One who waits, in its fiber's frame.
@@ -48,6 +71,8 @@ pub(crate) struct Node {
     fiber: FiberRef,
     /// It is in no list any more.
     is_over: Cell<bool>,
+    /// At which level its fiber was resumed.
+    level: Cell<usize>,
     newer: Cell<*const Node>,
     older: Cell<*const Node>,
 }
@@ -89,6 +114,10 @@ pub(crate) struct Reactor {
     pace: Cell<u64>,
     /// [`POLL_INTERVAL`] in ticks.
     interval: u64,
+    /// By level: who is served, and who is put off meanwhile.
+    crowds: [(Crowd, RefCell<VecDeque<PutOff>>); LEVELS],
+    /// [`TURN`] in ticks.
+    turn: u64,
 }
 
 impl Reactor {
@@ -101,6 +130,8 @@ impl Reactor {
             look_at: Cell::new(0),
             pace: Cell::new(INBOX_INTERVAL),
             interval: clock::ticks_in(POLL_INTERVAL),
+            crowds: Default::default(),
+            turn: clock::ticks_in(TURN),
         }
     }
 
@@ -141,19 +172,26 @@ impl Reactor {
         self.entry_of(fd, id).is_none_or(|entry| entry.is_ready(direction))
     }
 
+    /// Something has come, and no call has found otherwise.
+    pub(crate) fn is_ready(&self, fd: RawFd, id: u64, direction: Direction) -> bool {
+        self.entry_of(fd, id).is_some_and(|entry| entry.is_ready(direction))
+    }
+
     /// A call has found nothing, or less than it could take.
     pub(crate) fn found_nothing(&self, fd: RawFd, id: u64, direction: Direction) {
         if let Some(entry) = self.entry_of(fd, id) {
             let state = &entry.state[direction as usize];
-            state.set(state.get() & FOR_GOOD);
+            state.set(state.get() & !READY);
         }
     }
 
-    fn note(&self, event: Event, wake: impl Fn(FiberRef)) {
-        let Some(entry) = self.entry(event.fd) else { return };
+    /// Notes what has come. The result is how many were put off.
+    fn note(&self, event: Event, wake: impl Fn(FiberRef)) -> u64 {
+        let mut count = 0;
+        let Some(entry) = self.entry(event.fd) else { return count };
         let id = entry.id.get();
         if id == 0 || id as u32 != event.generation {
-            return;
+            return count;
         }
         for (direction, ready, for_good) in [
             (Direction::Read, event.read(), event.read_for_good()),
@@ -162,9 +200,44 @@ impl Reactor {
             if ready {
                 let state = &entry.state[direction as usize];
                 state.set(state.get() | READY | if for_good { FOR_GOOD } else { 0 });
-                self.wake_all(entry, direction, &wake);
+                let Some(level) = entry.level(direction) else { continue };
+                let (crowd, line) = &self.crowds[level];
+                if level < PATIENT || crowd.enter(&entry.mark) {
+                    self.wake_all(entry, direction, &wake);
+                } else if state.get() & PUT_OFF == 0 {
+                    state.set(state.get() | PUT_OFF);
+                    line.borrow_mut().push_back(PutOff { fd: event.fd, id, direction });
+                    count += 1;
+                }
             }
         }
+        count
+    }
+
+    /// Resumes those whose turn it is. After this, where somebody is in line of a level, a fiber of that level is ready.
+    fn let_in(&self, wake: impl Fn(FiberRef)) {
+        let now = clock::ticks();
+        for (crowd, line) in &self.crowds[PATIENT..] {
+            let mut room = crowd.let_in(now, self.turn);
+            while room > 0
+                && let Some(PutOff { fd, id, direction }) = { line.borrow_mut().pop_front() }
+            {
+                if let Some(entry) = self.entry_of(fd, id)
+                    && self.is_let_in(entry, direction)
+                {
+                    crowd.join(&entry.mark);
+                    self.wake_all(entry, direction, &wake);
+                    room -= 1;
+                }
+            }
+        }
+    }
+
+    /// Is put off no longer. `false`: it was not, or there is nobody to resume.
+    fn is_let_in(&self, entry: &Entry, direction: Direction) -> bool {
+        let state = &entry.state[direction as usize];
+        let before = state.replace(state.get() & !PUT_OFF);
+        before & PUT_OFF != 0 && !entry.waiting[direction as usize].get().is_null()
     }
 
     fn wake_all(&self, entry: &Entry, direction: Direction, wake: impl Fn(FiberRef)) {
@@ -178,6 +251,8 @@ impl Reactor {
         while let Some(this) = unsafe { node.as_ref() } {
             node = this.newer.get();
             this.is_over.set(true);
+            this.level.set(this.fiber.state.level());
+            self.crowds[this.level.get()].0.resumed();
             self.waiting.set(self.waiting.get() - 1);
             wake(this.fiber);
         }
@@ -197,7 +272,7 @@ impl Reactor {
     /// The entry is still the one that was entered: one that is taken over lets go of all first.
     fn leave(&self, entry: &Entry, direction: Direction, node: &Node) {
         if node.is_over.replace(true) {
-            return;
+            return self.crowds[node.level.get()].0.went_on();
         }
         // SAFETY: nodes in a list are alive.
         let (newer, older) = unsafe { (node.newer.get().as_ref(), node.older.get().as_ref()) };
@@ -318,6 +393,7 @@ impl Worker {
         let node = Node {
             fiber,
             is_over: Cell::new(false),
+            level: Cell::new(0),
             newer: Cell::new(ptr::null()),
             older: Cell::new(ptr::null()),
         };
@@ -327,6 +403,16 @@ impl Worker {
         let tick = self.remote().counters.dispatches.get();
         self.chores_at.set(self.chores_at.get().min(tick + self.io.pace.get()));
         Ok(Some(wait(&node)))
+    }
+
+    /// A fiber that waits for the source has another level now. If it was put off, that may be too late for it.
+    pub(crate) fn is_more_urgent(&self, (fd, id): (RawFd, u64), direction: Direction, level: usize) {
+        if level < PATIENT
+            && let Some(entry) = self.io.entry_of(fd, id)
+            && self.io.is_let_in(entry, direction)
+        {
+            self.io.wake_all(entry, direction, |fiber| self.resume_here(fiber));
+        }
     }
 
     /// Is it time to look?
@@ -377,9 +463,11 @@ impl Worker {
                 }
                 return;
             }
-            self.io.note(event, |fiber| self.resume_here(fiber));
+            let put_off = self.io.note(event, |fiber| self.resume_here(fiber));
+            counters.put_off.add(put_off);
         });
         counters.polls.add(1);
+        self.io.let_in(|fiber| self.resume_here(fiber));
         let next = if more { 0 } else { self.io.interval };
         self.io.look_at.set(clock::ticks() + next);
     }

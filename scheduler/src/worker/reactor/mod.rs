@@ -36,6 +36,14 @@
 //! An event resumes all fibers that wait for its direction, as one edge may stand for several connections or datagrams;
 //! who finds nothing waits again.
 //!
+//! # Turns
+//!
+//! Where more fibers are told of something than run, those of a [crowd](crate::policy::crowd) go first for a while, by
+//! level, and the others are put off (`PUT_OFF`): READY is set, a record is in the level's line, and they sleep on. Whoever
+//! looks lets in those whose turn it is, at least one where none of the others is left to run. So a worker that has
+//! nothing to do has nobody in line, and one that is about to sleep looks first. A record may be old: its source is gone, its
+//! fibers have gone on by themselves, as they were cancelled, became urgent or their time is up. It is passed over then.
+//!
 //! # Numbers that are used again
 //!
 //! Descriptors are small numbers, so the table is indexed by them. An entry says which source it is for, by an id that is
