@@ -1,7 +1,7 @@
 //! JavaScript Deferreds beside what Node offers for the same: piscina, tinypool, and bare messages between worker threads.
 //!
-//! Ours run in this process, each run with a scheduler, a bridge and a realm of its own; each of theirs is a process of
-//! its own. They take turns within a round; what is printed are medians, and ratios of medians.
+//! Each run is a process of its own, theirs and ours: so memory that one gave back is not there for the next. They take turns
+//! within a round; what is printed are medians, and ratios of medians.
 //!
 //! `cargo run --release -p heddle-benches --bin heddle-deferreds -- --help`
 
@@ -14,7 +14,7 @@ use cases::{CASES, Case};
 use node::Node;
 use std::error::Error;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 const HELP: &str = "\
 usage: heddle-deferreds [options]
@@ -24,6 +24,9 @@ usage: heddle-deferreds [options]
   --workers N   threads of each pool (default: as many as CPUs)
   --case TEXT   only the cases whose names contain it
   --quick       every case once, with small counts: for the answers, which are checked; not for the figures";
+
+/// The first word of a call of this program by itself.
+const ALONE: &str = "--alone";
 
 struct Order {
     node: Option<PathBuf>,
@@ -77,7 +80,7 @@ fn measure(case: &Case, order: &Order, node: &Node) -> Vec<(&'static str, Runs)>
             let (contender, runs) = &mut all[place];
             let Ok(figures) = runs else { continue };
             let run = match *contender {
-                "heddle" => (case.ours)(&ours::Run { case: case.name, count, workers: order.workers }),
+                "heddle" => apart(case.name, count, order.workers),
                 peer => node.run(peer, case.name, count, order.workers),
             };
             match run {
@@ -89,12 +92,40 @@ fn measure(case: &Case, order: &Order, node: &Node) -> Vec<(&'static str, Runs)>
     all
 }
 
+/// One run of ours in a process of its own: this program, called with what [`alone`] reads.
+fn apart(case: &str, count: usize, workers: usize) -> ours::Answer {
+    let run = Command::new(std::env::current_exe()?)
+        .args([ALONE, case, &count.to_string(), &workers.to_string()])
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !run.status.success() {
+        return Err(format!("it ended with {}", run.status).into());
+    }
+    Ok(String::from_utf8(run.stdout)?.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
+}
+
+/// Of a run that this program was called for: prints its figures.
+fn alone(words: &[String]) -> Result<bool, Box<dyn Error>> {
+    let [name, count, workers] = words else { return Err(HELP.into()) };
+    let case = CASES.iter().find(|case| case.name == name).ok_or("there is no such case")?;
+    let run = ours::Run { case: case.name, count: count.parse()?, workers: workers.parse()? };
+    for figure in (case.ours)(&run)? {
+        println!("{figure}");
+    }
+    Ok(true)
+}
+
 fn main() -> ExitCode {
     if std::env::args().any(|word| word == "--help") {
         println!("{HELP}");
         return ExitCode::SUCCESS;
     }
-    match compare() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = match words.first() {
+        Some(word) if word == ALONE => alone(&words[1..]),
+        _ => compare(),
+    };
+    match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
