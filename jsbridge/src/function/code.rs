@@ -16,8 +16,8 @@ use super::refusal::{Origin, Problem, refuse};
 use super::text::{Form, Text, TextKey};
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
 
 /// Compiled code of one function text: immutable, shared by all isolates of a bridge.
 pub(crate) struct Code {
@@ -93,7 +93,11 @@ const BYTES_MOST: usize = 32 << 20;
 /// Sets of captured variables for one text; more than a handful is a sign of a text that is made anew each time.
 const VARIANTS_MOST: usize = 16;
 
-/// The code of one bridge.
+/// So often is asked for the cache where somebody else has it, which takes a few microseconds. Who has it may be a Background
+/// thread that the kernel has stopped: then a text is compiled as if it were not there.
+const ASKS_MOST: u32 = 100;
+
+/// The code of one bridge. Nobody waits for it: where another thread has it for long, nothing is found, and nothing kept.
 pub(crate) struct CodeCache {
     /// In this process.
     pub(super) id: u64,
@@ -104,6 +108,9 @@ pub(crate) struct CodeCache {
     texts: Mutex<Texts>,
     texts_most: usize,
     bytes_most: usize,
+    /// Of `texts`, as they were when it was changed last.
+    texts_count: AtomicUsize,
+    texts_bytes: AtomicUsize,
     pub(super) sent: AtomicU64,
     compiled: AtomicU64,
     evicted: AtomicU64,
@@ -158,6 +165,8 @@ impl CodeCache {
             texts: Mutex::default(),
             texts_most,
             bytes_most,
+            texts_count: AtomicUsize::new(0),
+            texts_bytes: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             compiled: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
@@ -166,15 +175,11 @@ impl CodeCache {
 
     /// Counts, for people.
     pub(crate) fn stats(&self) -> CodeStats {
-        let (texts, bytes) = {
-            let texts = self.lock();
-            (texts.map.len(), texts.bytes)
-        };
         CodeStats {
             sent: self.sent.load(Ordering::Relaxed),
             compiled: self.compiled.load(Ordering::Relaxed),
-            texts,
-            bytes,
+            texts: self.texts_count.load(Ordering::Relaxed),
+            bytes: self.texts_bytes.load(Ordering::Relaxed),
             evicted: self.evicted.load(Ordering::Relaxed),
         }
     }
@@ -230,19 +235,17 @@ impl CodeCache {
         key: TextKey,
         within: Option<&str>,
     ) -> JsResult<'a, Arc<Text>> {
-        if let Some(entry) = self.lock().find(&key) {
-            return Ok(entry.text.clone());
+        if let Some(text) = self.with(|texts| texts.find(&key).map(|entry| entry.text.clone())).flatten() {
+            return Ok(text);
         }
         let text = Arc::new(Text::new(scope, facts, key, within)?);
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        let (text, old) = {
-            let mut texts = self.lock();
-            let text = texts.insert(text);
-            (text, texts.make_room(self.texts_most, self.bytes_most))
-        };
-        // Dropped outside the lock.
-        self.evicted.fetch_add(old.len() as u64, Ordering::Relaxed);
-        Ok(text)
+        let kept = self.with(|texts| {
+            let text = texts.insert(text.clone());
+            (text, self.make_room(texts))
+        });
+        // What had to make room is dropped outside of the lock.
+        Ok(kept.map_or(text, |(text, _)| text))
     }
 
     /// The code of a text with these captures: from the cache, or now.
@@ -257,42 +260,57 @@ impl CodeCache {
         let find = |entry: &Entry| {
             entry.variants.iter().find(|(known, _)| known == variant).map(|(_, code)| code.clone())
         };
-        if let Some(code) = self.lock().find(&text.key).and_then(|entry| find(entry)) {
+        if let Some(code) = self.with(|texts| texts.find(&text.key).and_then(|entry| find(entry))).flatten() {
             return Ok(code);
         }
         let names: Vec<&str> = variant.captures.iter().map(|name| &**name).collect();
         let bytes = text.compile_with(scope, &names, variant.is_cyclic, within)?;
         let code = Arc::new(Code::new(text, name, variant, bytes));
-        let old = {
-            let mut texts = self.lock();
+        let kept = self.with(|texts| {
             let size = code.size();
-            let kept = texts.find(&text.key).map(|entry| {
-                if let Some(code) = find(entry) {
-                    return (code, 0);
-                }
-                if entry.variants.len() < VARIANTS_MOST {
-                    entry.variants.push((variant.clone(), code.clone()));
-                    entry.bytes += size;
-                    return (code.clone(), size);
-                }
-                (code.clone(), 0)
-            });
-            match kept {
-                Some((known, 0)) if !Arc::ptr_eq(&known, &code) => return Ok(known),
-                Some((_, more)) => {
-                    texts.bytes += more;
-                    texts.make_room(self.texts_most, self.bytes_most)
-                }
-                None => Vec::new(),
+            let entry = texts.find(&text.key)?;
+            if let Some(known) = find(entry) {
+                return Some((known, Vec::new()));
             }
-        };
-        self.evicted.fetch_add(old.len() as u64, Ordering::Relaxed);
-        Ok(code)
+            if entry.variants.len() >= VARIANTS_MOST {
+                return None;
+            }
+            entry.variants.push((variant.clone(), code.clone()));
+            entry.bytes += size;
+            texts.bytes += size;
+            Some((code.clone(), self.make_room(texts)))
+        });
+        Ok(kept.flatten().map_or(code, |(code, _)| code))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Texts> {
-        // What a panic could leave behind is a count that is a little off.
-        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Drops what is too much; what that was.
+    fn make_room(&self, texts: &mut Texts) -> Vec<Entry> {
+        let old = texts.make_room(self.texts_most, self.bytes_most);
+        self.evicted.fetch_add(old.len() as u64, Ordering::Relaxed);
+        self.texts_count.store(texts.map.len(), Ordering::Relaxed);
+        self.texts_bytes.store(texts.bytes, Ordering::Relaxed);
+        old
+    }
+
+    /// Calls with the texts; `None`: another thread has them.
+    fn with<R>(&self, work: impl FnOnce(&mut Texts) -> R) -> Option<R> {
+        let mut texts = (0..ASKS_MOST).find_map(|_| match self.texts.try_lock() {
+            Ok(texts) => Some(texts),
+            // What a panic could leave behind is a count that is a little off.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => {
+                std::hint::spin_loop();
+                None
+            }
+        })?;
+        Some(work(&mut texts))
+    }
+
+    /// Does something while somebody else has the texts.
+    #[cfg(test)]
+    pub(super) fn while_held<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _held = self.texts.lock();
+        work()
     }
 }
 

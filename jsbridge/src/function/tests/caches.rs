@@ -67,6 +67,25 @@ fn a_function_that_nobody_can_get_at_is_not_made_anew() {
 }
 
 #[test]
+fn a_cache_that_another_thread_has_holds_up_nobody() {
+    let mut journey = Journey::new();
+    let cache = &journey.cache;
+    let sent = cache.while_held(|| {
+        // A thread that the kernel has stopped there never gives it back.
+        enter(&mut journey.home, |scope| {
+            let value = eval(scope, "const k = 41; (() => k + 1)")?;
+            assert_eq!(cache.stats().texts, 0);
+            cache.ship(&value, None)
+        })
+    });
+    assert_eq!(journey.call(sent.unwrap(), "f => f()").unwrap(), "42");
+    let stats = journey.stats();
+    assert_eq!((stats.sent, stats.compiled, stats.texts), (1, 1, 0));
+    assert_eq!(journey.go("() => 1", "f => f()"), "1");
+    assert_eq!(journey.stats().texts, 1);
+}
+
+#[test]
 fn code_of_a_host_is_compiled_once_and_runs() {
     let mut journey = Journey::new();
     let cache = &journey.cache;
