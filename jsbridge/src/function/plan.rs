@@ -21,6 +21,7 @@ use super::table::Table;
 use super::text::{Text, TextKey};
 use super::tokens;
 use crate::isolate::handle::{Handle, JsResult, Scope};
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 /// See the module's documentation.
@@ -203,9 +204,15 @@ impl<'a> Planner<'_, 'a> {
             }
         }
         if uses.has_eval {
-            let is_name = |captured: &&scan::Captured| !captured.name.starts_with('<');
-            let around = live.captured.iter().filter(is_name).map(|captured| captured.name.clone());
-            plan.eval_reach = Some(around.filter(|name| *name != live.name).collect());
+            // `this`, `new.target` and parts of the engine's are no variables.
+            let is_variable = |name: &&str| {
+                !name.starts_with('<')
+                    && !name.contains('.')
+                    && !["this", "arguments", &live.name].contains(name)
+            };
+            let own = live.captured.iter().map(|captured| captured.name.as_str());
+            let all: BTreeSet<&str> = own.chain(members.names()).filter(is_variable).collect();
+            plan.eval_reach = Some(all.into_iter().map(str::to_owned).collect());
         }
         if !live.name.is_empty() && !uses.names.contains_key(&live.name) {
             let captured = live.captured.iter().position(|captured| captured.name == live.name);
@@ -232,15 +239,23 @@ impl<'a> Planner<'_, 'a> {
     fn check_surroundings(&self, live: &Live, origin: &Origin) -> Result<(), Problem> {
         let place = |name: &str| origin.of_name(&live.source, name);
         let has = |name: &str| live.captured.iter().any(|captured| captured.name == name);
-        if live.has_eval && has("this") {
+        let is_arrow = live.has_eval && tokens::is_arrow(&live.source);
+        let is_method = live.has_eval && !live.is_class && tokens::looks_like_method(&live.source);
+        if is_arrow && has("this") {
             return Err(Problem::EvalInArrow);
         }
+        if is_method && (has("<home_object>") || live.has_super) {
+            return Err(Problem::EvalInMethod);
+        }
+        // A call of `eval` captures all that is around it, also what a function has of its own.
+        let has_own = live.has_eval && !is_arrow;
         // `super` looks at `this` too, and says more.
-        if has("this.active_func") || has("<home_object>") {
+        if !has_own && (has("this.active_func") || has("<home_object>")) {
             return Err(Problem::Lexical("super", place("super")));
         }
         for captured in &live.captured {
             return Err(match captured.name.as_str() {
+                "this" | "arguments" | "new.target" if has_own => continue,
                 "this" => Problem::Lexical("this", place("this")),
                 "arguments" => Problem::Lexical("arguments", place("arguments")),
                 "new.target" => Problem::Lexical("new.target", place("new")),
@@ -442,6 +457,10 @@ impl<'a> Members<'a> {
         let function = function.clone();
         let name = name.to_owned();
         self.0.push(Member { name, is_const, cell, _function: function, is_ambiguous: false });
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|member| member.name.as_str())
     }
 
     pub(super) fn find(&self, name: &str) -> Option<&Member<'a>> {

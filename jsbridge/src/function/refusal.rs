@@ -53,6 +53,7 @@ pub(super) enum Problem {
     /// It calls `eval`, and these variables are around it.
     Eval(Vec<String>),
     EvalInArrow,
+    EvalInMethod,
     /// A variable before its declaration.
     Uninitialized(String, String),
     AssignsConstant(String, String),
@@ -146,6 +147,9 @@ impl Problem {
             Problem::EvalInArrow => {
                 "it is an arrow function that calls `eval`, which may use the `this` around it; make it a `function`"
                     .to_owned()
+            }
+            Problem::EvalInMethod => {
+                "it is a method that calls `eval`, which may use the `super` of its object; make it a `function`".to_owned()
             }
             Problem::Uninitialized(name, place) => {
                 format!("'{name}'{place} is not initialized yet; make the Deferred after its declaration")

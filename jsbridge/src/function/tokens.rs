@@ -295,6 +295,34 @@ pub(super) fn looks_like_method(text: &str) -> bool {
     }
 }
 
+/// Is it an arrow function? Those have `this` and the like from around them.
+pub(super) fn is_arrow(text: &str) -> bool {
+    let mut tokens = Tokens::new(text).peekable();
+    let is_async = tokens.peek().is_some_and(|token| token.text == "async");
+    if is_async {
+        tokens.next();
+    }
+    match tokens.next() {
+        Some(open) if open.text == "(" => {
+            let mut depth = 1;
+            while depth > 0 {
+                match tokens.next() {
+                    Some(Token { kind: Kind::Sign, text: "(", .. }) => depth += 1,
+                    Some(Token { kind: Kind::Sign, text: ")", .. }) => depth -= 1,
+                    Some(_) => {}
+                    None => return false,
+                }
+            }
+        }
+        // The parameter; or one that is called `async`.
+        Some(token) if token.kind == Kind::Word => {}
+        Some(token) if token.text == "=" && is_async => return true,
+        _ => return false,
+    }
+    tokens.next().is_some_and(|token| token.text == "=")
+        && tokens.next().is_some_and(|token| token.text == ">")
+}
+
 /// Is it a class, and not a method of that name?
 pub(super) fn is_class(text: &str) -> bool {
     let mut tokens = Tokens::new(text);
@@ -346,6 +374,7 @@ mod tests {
             without_computed_key(text);
             heritage(text);
             without_static(text);
+            assert!(!is_arrow(text));
         }
     }
 
@@ -366,6 +395,30 @@ mod tests {
         assert_eq!(fixed("async m() {}"), None);
         assert_eq!(without_static("static async m() {}"), "       async m() {}");
         assert_eq!(without_static("static() {}"), "static() {}");
+    }
+
+    #[test]
+    fn arrow_functions_are_told_from_all_others() {
+        for arrow in
+            ["() => 1", "a => 1", "async a => 1", "async (a = (1), [b]) => 1", "async => 1", "(a = ')') => 1"]
+        {
+            assert!(is_arrow(arrow), "{arrow}");
+        }
+        for other in [
+            "function () { return () => 1 }",
+            "async function f() {}",
+            "m() { a => 1 }",
+            "async m() {}",
+            "async() {}",
+            "get x() {}",
+            "*g() {}",
+            "class A { f = () => 1 }",
+            "[a => 1]() {}",
+            "(",
+            "",
+        ] {
+            assert!(!is_arrow(other), "{other}");
+        }
     }
 
     #[test]

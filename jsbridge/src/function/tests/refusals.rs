@@ -89,6 +89,26 @@ fn names_that_may_mean_anything_are_refused() {
         "() => eval('this')",
         "it is an arrow function that calls `eval`, which may use the `this` around it; make it a `function`",
     );
+    expect(
+        "({ m() { return eval('1') } }).m",
+        "it is a method that calls `eval`, which may use the `super` of its object; make it a `function`",
+    );
+    // A function has a `this` of its own, wherever it is written.
+    expect(
+        "(() => { const k = 1; return function () { return eval('k') } })()",
+        "it calls `eval`, which may use the variables around it ('k'); name those that it uses in `capture`, and move \
+         it out of the reach of others",
+    );
+    expect(
+        "new (class { m() { const k = 1; return function () { return (() => eval('k'))() } } })().m()",
+        "it calls `eval`, which may use the variables around it ('k'); name those that it uses in `capture`, and move \
+         it out of the reach of others",
+    );
+    expect(
+        "(() => { const k = 1; return class { m() { return eval('k') } } })()",
+        "it calls `eval`, which may use the variables around it ('k'); name those that it uses in `capture`, and move \
+         it out of the reach of others",
+    );
 }
 
 #[test]
