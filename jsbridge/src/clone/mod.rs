@@ -7,6 +7,7 @@
 //! | `kinds`     | what an object is                                                                 |
 //! | `memo`      | which objects have been seen                                                      |
 //! | `frame`     | what is half written, and the path to it                                          |
+//! | `hosts`     | objects of the host's classes, which are refused                                  |
 //! | `write`     | values to bytes: the walk                                                         |
 //! | `special`   | values to bytes: what is more than its properties                                 |
 //! | `transfer`  | buffers that move instead of being copied                                         |
@@ -36,6 +37,7 @@ mod message;
 mod kinds;
 mod memo;
 mod frame;
+mod hosts;
 mod write;
 mod special;
 mod transfer;
@@ -52,6 +54,7 @@ mod measure;
 mod tests;
 
 use crate::isolate::handle::{Handle, JsResult, Scope};
+pub(crate) use hosts::refuse_what;
 #[doc(hidden)]
 pub use measure::{Cost, clone_costs};
 pub(crate) use message::Message;

@@ -2,6 +2,7 @@
 
 use super::format::{Put, REFERRED, TEXT_KEPT, Tag};
 use super::frame::{self, Frame, Keys, Parts};
+use super::hosts;
 use super::kinds::{Kind, Kinds, class_name};
 use super::memo::Memo;
 use super::message::{Beside, Message};
@@ -428,7 +429,7 @@ impl<'a, 'n> Writer<'a, 'n> {
 
     /// Begins an object like `{...}`.
     fn plain(&mut self, object: qjs::JSValue) -> JsResult<'a, ()> {
-        let Some(layout) = self.layout else { return self.named(object, Tag::Object) };
+        let Some(layout) = self.layout else { return self.odd(object) };
         // SAFETY: it is an object.
         let (shape, count) = unsafe {
             let shape = layout.shape(object);
@@ -443,7 +444,7 @@ impl<'a, 'n> Writer<'a, 'n> {
             None => {
                 if !self.new_shape(layout, shape, count)? {
                     self.out.truncate(start);
-                    return self.named(object, Tag::Object);
+                    return self.odd(object);
                 }
             }
         }
@@ -494,6 +495,23 @@ impl<'a, 'n> Writer<'a, 'n> {
             return Ok(());
         }
         self.named(array, Tag::Sparse)
+    }
+
+    /// Begins an object with other properties than values with names. Only such a one may be of a host's class: those
+    /// have private fields.
+    fn odd(&mut self, object: qjs::JSValue) -> JsResult<'a, ()> {
+        match hosts::class_of(self.scope, object)?.as_deref() {
+            None => self.named(object, Tag::Object),
+            Some("AbortSignal") => Err(refusal(
+                self.scope,
+                &format!(
+                    "{} is an AbortSignal and cannot be cloned; pass it as the option `signal`, which is \
+                     `Deferred.current.signal` inside",
+                    self.path()
+                ),
+            )),
+            Some(name) => Err(self.refuse_named(name)),
+        }
     }
 
     /// Begins an object by its keys.
@@ -624,11 +642,13 @@ impl<'a, 'n> Writer<'a, 'n> {
         match name.as_deref() {
             // A module's namespace; the name says nothing.
             Some("Object") | None => self.refuse("is an object of the engine's own"),
-            Some(name) => {
-                let article = if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-                self.refuse(&format!("is {article} {name}"))
-            }
+            Some(name) => self.refuse_named(name),
         }
+    }
+
+    fn refuse_named(&self, class: &str) -> Handle<'a> {
+        let article = if class.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+        self.refuse(&format!("is {article} {class}"))
     }
 }
 

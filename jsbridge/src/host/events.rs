@@ -2,6 +2,7 @@
 
 use super::lazy::{self, Globals, lazy};
 use super::prelude::Prelude;
+use crate::clone;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
 use crate::isolate::native::{Call, Native};
@@ -50,6 +51,7 @@ fn exports(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     let now = scope.new_function::<Now>(c"now", 0)?;
     let call = scope.new_function::<CallOn>(c"call", 0)?;
     let made = PRELUDE.instantiate(scope, &[&make, &timer, &now, &call])?;
+    clone::refuse_what(scope, made.get(c"classOf")?);
     *exports.0.borrow_mut() = Some(scope.keep(made.clone()));
     Ok(made)
 }

@@ -2,6 +2,7 @@
 
 use super::lazy::{Globals, lazy};
 use super::prelude::Prelude;
+use crate::clone;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
 use crate::isolate::native::{Call, Native};
@@ -32,6 +33,7 @@ impl Globals for Text {
                         &scope.new_function::<IsUtf8>(c"isUtf8", 0)?,
                     ],
                 )?;
+                clone::refuse_what(scope, made.get(c"classOf")?);
                 *exports.0.borrow_mut() = Some(scope.keep(made.clone()));
                 made
             }

@@ -14,7 +14,7 @@
     return value;
   };
 
-  let begin, end, isStopped, isEvent;
+  let begin, end, isStopped, isEvent, isTarget, isController;
 
   class Event {
     #type; #bubbles; #cancelable; #composed;
@@ -99,7 +99,10 @@
     // Told the number of listeners of a type when that changes.
     #watcher = null;
 
-    static { watch = (target, watcher) => { target.#watcher = watcher; }; }
+    static {
+      watch = (target, watcher) => { target.#watcher = watcher; };
+      isTarget = (value) => #lists in value;
+    }
 
     addEventListener(type, callback, options = undefined) {
       if (arguments.length < 2) throw new TypeError('addEventListener: a type and a listener are needed');
@@ -319,10 +322,15 @@
 
   class AbortController {
     #signal = make();
+    static { isController = (value) => #signal in value; }
     get signal() { return this.#signal; }
     abort(reason = undefined) { abort(this.#signal, reason); }
     get [tag]() { return 'AbortController'; }
   }
 
-  return { Event, CustomEvent, EventTarget, AbortSignal, AbortController };
+  // Which of these classes has made an object; for who cannot clone them.
+  const classOf = (value) => isTarget(value) ? (isSignal(value) ? 'AbortSignal' : 'EventTarget')
+    : isController(value) ? 'AbortController' : isEvent(value) ? 'Event' : undefined;
+
+  return { Event, CustomEvent, EventTarget, AbortSignal, AbortController, classOf };
 })

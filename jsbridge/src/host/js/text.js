@@ -7,8 +7,11 @@
   const tag = Symbol.toStringTag;
   const FATAL = 1, STREAM = 2, KEEP_MARK = 4, BEGUN = 8;
 
+  let isEncoder, isDecoder;
+
   class TextEncoder {
     #brand;
+    static { isEncoder = (value) => #brand in value; }
     get encoding() { return 'utf-8'; }
     encode(text = '') { this.#brand; return encode(`${text}`); }
     encodeInto(text, bytes) {
@@ -23,6 +26,7 @@
     #fatal; #ignoreBOM;
     // Of a stream: bytes that wait for more, and whether the beginning is behind.
     #kept = 0; #begun = false;
+    static { isDecoder = (value) => #kept in value; }
     constructor(label = 'utf-8', options = undefined) {
       if (!isUtf8(`${label}`)) throw new RangeError(`TextDecoder: the encoding '${label}' is not supported; there is utf-8`);
       const { fatal = false, ignoreBOM = false } = options ?? {};
@@ -50,5 +54,8 @@
     get [tag]() { return 'TextDecoder'; }
   }
 
-  return { TextEncoder, TextDecoder };
+  // Which of these classes has made an object; for who cannot clone them.
+  const classOf = (value) => isEncoder(value) ? 'TextEncoder' : isDecoder(value) ? 'TextDecoder' : undefined;
+
+  return { TextEncoder, TextDecoder, classOf };
 })
