@@ -267,6 +267,54 @@ fn stats_are_printed_aside() {
 }
 
 #[test]
+fn stats_are_printed_whichever_way_the_program_ends() {
+    for (code, expected) in [
+        ("throw new Error('x')", 1),
+        ("Promise.reject(new Error('x')); await new Promise(done => setTimeout(done, 1e6))", 1),
+        (
+            "setTimeout(() => { throw new Error('x') }, 1); await new Promise(done => setTimeout(done, 1e6))",
+            1,
+        ),
+        ("heddle.exit(3)", 3),
+        ("setTimeout(() => heddle.exit(3), 1); setInterval(() => {}, 1)", 3),
+        ("await new Promise(() => {})", 13),
+    ] {
+        let output = heddle(&["run", "-e", code, "--stats"]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{code}: {said}");
+        assert_eq!(said.matches("deferreds         made").count(), 1, "{code}: {said}");
+        assert_eq!(said.matches("Uncaught").count(), usize::from(expected == 1), "{code}: {said}");
+    }
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let code = "console.log({ a: 1 }, [new String('s')]); console.warn('w', null)";
+    let coloured = "{ a: \x1b[33m1\x1b[39m } [ \x1b[32m[String: 's']\x1b[39m ]";
+    let on_terminal = |variable: (&str, &str)| {
+        // `script`, of util-linux, gives it a terminal.
+        let command = format!("exec {} run -e \"{code}\"", env!("CARGO_BIN_EXE_heddle"));
+        let output = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env_remove("NO_COLOR")
+            .env("TERM", "xterm")
+            .env(variable.0, variable.1)
+            .stdin(std::process::Stdio::null())
+            .output();
+        output.ok().map(|output| text(&output.stdout).replace('\r', ""))
+    };
+    let plain = "{ a: 1 } [ [String: 's'] ]\nw null\n";
+    assert_eq!(run(code).1 + &run(code).2, plain);
+    let Some(shown) = on_terminal(("NO_COLOR", "")) else {
+        println!("SKIPPED: there is no `script` to make a terminal");
+        return;
+    };
+    assert_eq!(shown, format!("{coloured}\nw \x1b[1mnull\x1b[22m\n"));
+    assert_eq!(on_terminal(("NO_COLOR", "1")).unwrap(), plain);
+    assert_eq!(on_terminal(("TERM", "dumb")).unwrap(), plain);
+}
+
+#[test]
 fn a_command_line_that_makes_no_sense_is_explained() {
     let wrong: [&[&str]; 11] = [
         &["run", "x.js", "--workers", "0"],

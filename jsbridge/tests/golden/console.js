@@ -110,6 +110,7 @@ console.dir({ a: { b: { c: { d: { e: 1 } } } } }, { depth: 0 });
 console.dir({ a: { b: { c: { d: { e: 1 } } } } }, { depth: null });
 console.dir([1, 2, 3, 4], { maxArrayLength: 2 }); console.dir('x'.repeat(20), { maxStringLength: 5 });
 console.dir({ a: 1, b: 2 }, { breakLength: 5 }); console.dir(Object.defineProperty({}, 'h', { value: 1 }), { showHidden: true });
+console.dir([new Number(1), new String('s'), Object(Symbol('w')), Object(1n), new Boolean(true), { a: [null, undefined, /x/, new Date(0)] }], { colors: true });
 show('x'.repeat(10010).length, ['x'.repeat(10001)].length);
 show({ abcdefghij: 'abcdefghij', klmnopqrst: 'klmnopqrst', uvwxyz: 'uvwxyz', more: 1234 });
 show({ abcdefghij: 'abcdefghij', klmnopqrst: 'klmnopqrst', uvwxyz: 'uvwxyz', more: 12345678901 });

@@ -7,7 +7,7 @@ use crate::{print, tell};
 use heddle_jsbridge::{Bridge, Error, Script, Value};
 use heddle_scheduler::Scheduler;
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// JavaScript recurses deeply; what is not touched costs nothing. 8 MiB is what a thread has.
 const STACK_SIZE: usize = 8 << 20;
@@ -67,20 +67,21 @@ pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Se
         scheduler = scheduler.workers(workers);
     }
     let scheduler = scheduler.build()?;
+    let end = Arc::new(End::default());
     let main = Arc::new(Text { name: program.name, source: program.source });
     let mut bridge = Bridge::builder(&scheduler)
         .time(command.time)
         .modules(files)
         .arguments(command.arguments)
         .on_uncaught({
-            let main = main.clone();
+            let (main, end) = (main.clone(), end.clone());
             // As in Node: what nothing catches ends the program.
             move |error| {
                 let code = error.exit_code().unwrap_or_else(|| {
                     tell(&report(error, &main));
                     i32::from(FAILED)
                 });
-                std::process::exit(code);
+                end.early(code)
             }
         });
     if let Some(memory) = command.memory {
@@ -88,19 +89,82 @@ pub(crate) fn run(command: Command) -> Result<u8, Box<dyn std::error::Error + Se
     }
     let bridge = bridge.build()?;
     let realm = bridge.realm_with(command.priority)?;
-    let result = realm.eval(program.script);
-    let end = realm.close();
-    let show = matches!(command.source, Source::Expression(_));
-    let mut code = finish(&result.join(), show, &main);
-    if code == DONE
-        && let Err(error) = end.join()
-    {
-        code = finish(&Err(error), false, &main);
+    let stats = || {
+        if command.stats {
+            tell(&format!("{}\n{}\n", bridge.stats(), scheduler.stats()));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            if let Some(code) = end.wait() {
+                stats();
+                std::process::exit(code);
+            }
+        });
+        let result = realm.eval(program.script);
+        let closed = realm.close();
+        let show = matches!(command.source, Source::Expression(_));
+        let mut code = finish(&result.join(), show, &main);
+        if code == DONE
+            && let Err(error) = closed.join()
+        {
+            code = finish(&Err(error), false, &main);
+        }
+        end.regular();
+        stats();
+        Ok(code)
+    })
+}
+
+/// How the program ends: early, where nothing catches an error or the script says so, or when all is done. Whichever is
+/// first, for good.
+#[derive(Default)]
+struct End {
+    how: Mutex<Option<Ended>>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Early(i32),
+    Regular,
+}
+
+impl End {
+    /// Called where a script runs, which does not go on. Whoever waits prints what is to be printed, and ends the process.
+    fn early(&self, code: i32) -> ! {
+        if self.set(Ended::Early(code)) == Ended::Regular {
+            std::process::exit(code);
+        }
+        loop {
+            std::thread::park();
+        }
     }
-    if command.stats {
-        tell(&format!("{}\n{}\n", bridge.stats(), scheduler.stats()));
+
+    /// Does not return if it ends early.
+    fn regular(&self) {
+        while self.set(Ended::Regular) != Ended::Regular {
+            std::thread::park();
+        }
     }
-    Ok(code)
+
+    /// The first one counts, and is returned.
+    fn set(&self, ended: Ended) -> Ended {
+        let mut how = self.how.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = *how.get_or_insert(ended);
+        self.changed.notify_all();
+        first
+    }
+
+    /// The exit code, if it ends early.
+    fn wait(&self) -> Option<i32> {
+        let how = self.how.lock().unwrap_or_else(PoisonError::into_inner);
+        let how = self.changed.wait_while(how, |how| how.is_none()).unwrap_or_else(PoisonError::into_inner);
+        match *how {
+            Some(Ended::Early(code)) => Some(code),
+            _ => None,
+        }
+    }
 }
 
 /// Prints a result or an error; the exit code.

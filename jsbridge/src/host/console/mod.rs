@@ -55,7 +55,7 @@ impl Console {
     }
 
     /// Warnings and errors to standard error, the others to standard output. In colours where that is a terminal and
-    /// the environment has no `NO_COLOR`.
+    /// the environment has no `NO_COLOR`, and the terminal is not a dumb one.
     pub(crate) fn standard() -> Console {
         // A closed pipe is no reason to fail.
         let console = Console::new(|level, line| {
@@ -64,7 +64,8 @@ impl Console {
                 _ => writeln!(std::io::stdout(), "{line}"),
             };
         });
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            && std::env::var_os("TERM").is_none_or(|value| value != "dumb");
         let colors = (wanted && std::io::stdout().is_terminal(), wanted && std::io::stderr().is_terminal());
         Console { colors, ..console }
     }

@@ -366,7 +366,11 @@ impl<'a> Inspector<'a, '_> {
             Class::Module => braces(named("Module"), Inside::Nothing),
             Class::Number | Class::String | Class::Boolean | Class::Symbol | Class::BigInt => {
                 let base = self.boxed_text(value, class, title, keys)?;
-                based(keys, base, Some(Style::Number), self)
+                let style = match class {
+                    Class::String | Class::Symbol => Style::Text,
+                    _ => Style::Number,
+                };
+                based(keys, base, Some(style), self)
             }
             Class::WeakRef | Class::Arguments | Class::Proxy | Class::Other => {
                 let open = match class {
