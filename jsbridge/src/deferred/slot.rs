@@ -21,9 +21,11 @@ impl<T> Slot<T> {
         self.swap(Box::into_raw(Box::new(value)))
     }
 
-    /// Takes what is there.
+    /// Takes what is there. It may overlook what is being put there meanwhile; what was put there before something that the
+    /// caller has seen, it sees.
     pub(crate) fn take(&self) -> Option<T> {
-        self.swap(ptr::null_mut())
+        // Most are empty, and a swap would fetch the line from whoever had it last.
+        if self.0.load(Ordering::Relaxed).is_null() { None } else { self.swap(ptr::null_mut()) }
     }
 
     fn swap(&self, new: *mut T) -> Option<T> {

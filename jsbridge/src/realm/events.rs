@@ -292,7 +292,9 @@ impl Local {
     fn deliver(&self, scope: Scope<'_>, letter: Letter) -> Result<(), Error> {
         match letter {
             Letter::Settled { ticket, outcome } => self.settled(scope, ticket, outcome),
-            Letter::Progress { ticket, work } => self.progress(scope, ticket, &work),
+            Letter::Progress { ticket, work } => {
+                work.take_progress().map_or(Ok(()), |said| self.progress(scope, ticket, said))
+            }
             Letter::Task(task) => {
                 task(scope);
                 Ok(())
@@ -302,11 +304,13 @@ impl Local {
 
     /// A Deferred has its outcome: its promise is settled.
     fn settled(&self, scope: Scope<'_>, ticket: Ticket, outcome: Outcome) -> Result<(), Error> {
-        let Some(work) = self.pending.borrow().get(ticket).map(|pending| pending.work.clone()) else {
+        let Some(said) = self.pending.borrow().get(ticket).map(|pending| pending.work.take_progress()) else {
             return Ok(());
         };
         // What it had to say before goes before.
-        self.progress(scope, ticket, &work)?;
+        if let Some(said) = said {
+            self.progress(scope, ticket, said)?;
+        }
         let value = match outcome {
             Ok(message) => clone::read_one(scope, message),
             Err(Failure::Thrown(message, _)) => Err(match clone::read_one(scope, message) {
@@ -379,8 +383,7 @@ impl Local {
         done.map(drop)
     }
 
-    fn progress(&self, scope: Scope<'_>, ticket: Ticket, work: &Work) -> Result<(), Error> {
-        let Some(message) = work.take_progress() else { return Ok(()) };
+    fn progress(&self, scope: Scope<'_>, ticket: Ticket, message: clone::Message) -> Result<(), Error> {
         let object = match self.pending.borrow().get(ticket) {
             Some(pending) => scope.kept(&pending.object),
             // It is settled, and says nothing any more.

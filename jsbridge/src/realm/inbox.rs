@@ -14,10 +14,9 @@
 //! that the owner sleeps.
 //!
 //! A level is a list that is pushed to by compare-and-swap and taken as a whole by a swap: newest first, so what was
-//! taken is turned around into a queue that only the owner sees.
+//! taken is turned around, in place, and is the owner's alone then.
 
 use crate::primitive::{AtomicBool, AtomicPtr, Ordering, fence};
-use std::collections::VecDeque;
 use std::ptr;
 
 /// The five levels.
@@ -39,12 +38,24 @@ unsafe impl<T: Send> Send for Inbox<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for Inbox<T> {}
 
-/// What the owner has taken and not read yet.
-pub(crate) struct Opened<T>([VecDeque<T>; LEVELS]);
+/// What the owner has taken and not read yet: lists, the oldest first.
+pub(crate) struct Opened<T>([*mut Node<T>; LEVELS]);
+
+// SAFETY: the letters in it are its own.
+unsafe impl<T: Send> Send for Opened<T> {}
 
 impl<T> Default for Opened<T> {
     fn default() -> Self {
-        Opened([const { VecDeque::new() }; LEVELS])
+        Opened([ptr::null_mut(); LEVELS])
+    }
+}
+
+impl<T> Drop for Opened<T> {
+    fn drop(&mut self) {
+        for list in self.0 {
+            // SAFETY: the lists are ours alone.
+            unsafe { free(list) };
+        }
     }
 }
 
@@ -79,34 +90,39 @@ impl<T: Send> Inbox<T> {
     /// The most urgent letter and its level. Only the owner calls this.
     pub(crate) fn take(&self, opened: &mut Opened<T>) -> Option<(usize, T)> {
         (0..LEVELS).find_map(|level| {
-            if opened.0[level].is_empty() {
-                self.open(level, &mut opened.0[level]);
+            let first = &mut opened.0[level];
+            if first.is_null() {
+                *first = self.open(level);
             }
-            opened.0[level].pop_front().map(|letter| (level, letter))
+            // SAFETY: it came from `Box::into_raw`, and nobody else has the list.
+            let Node { letter, next } = (!first.is_null()).then(|| *unsafe { Box::from_raw(*first) })?;
+            *first = next;
+            Some((level, letter))
         })
     }
 
     /// The level of the most urgent letter.
     pub(crate) fn most_urgent(&self, opened: &Opened<T>) -> Option<usize> {
-        (0..LEVELS).find(|&level| !opened.0[level].is_empty() || self.has(level))
+        (0..LEVELS).find(|&level| !opened.0[level].is_null() || self.has(level))
     }
 
     fn has(&self, level: usize) -> bool {
         !self.heads[level].load(Ordering::Relaxed).is_null()
     }
 
-    fn open(&self, level: usize, queue: &mut VecDeque<T>) {
-        if !self.has(level) {
-            return;
+    /// All of a level, the oldest first.
+    fn open(&self, level: usize) -> *mut Node<T> {
+        let mut oldest = ptr::null_mut();
+        if self.has(level) {
+            // ORDERING: Acquire pairs with the release of every `post` in the list.
+            let mut node = self.heads[level].swap(ptr::null_mut(), Ordering::Acquire);
+            while !node.is_null() {
+                // SAFETY: the swap gave the list to us alone.
+                let next = unsafe { std::mem::replace(&mut (*node).next, oldest) };
+                oldest = std::mem::replace(&mut node, next);
+            }
         }
-        // ORDERING: Acquire pairs with the release of every `post` in the list.
-        let mut node = self.heads[level].swap(ptr::null_mut(), Ordering::Acquire);
-        while !node.is_null() {
-            // SAFETY: it came from `Box::into_raw`, and the swap gave it to us alone.
-            let boxed = unsafe { Box::from_raw(node) };
-            node = boxed.next;
-            queue.push_front(boxed.letter);
-        }
+        oldest
     }
 
     /// Drops all letters that are there. Anybody may call this.
