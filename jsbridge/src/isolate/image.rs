@@ -19,14 +19,19 @@
 //!   a copy:       the same, one block of the allocator's, plus the address of its beginning
 //! ```
 //!
+//! Pages of small blocks are shorter in the picture: see [`blocks`](super::blocks).
+//!
 //! A copy's blocks are known to its [`Memory`] like all others; the engine gives them back one by one, and the
 //! memory that they are in goes with the isolate.
 //!
 //! What time it was is no part of it: `performance` is made in each isolate.
 
 use super::Isolate;
+use super::blocks::{
+    SHAPE_BITS, SHAPE_NEXT, SHAPE_PROPERTIES, SHAPE_PROTOTYPE, SHAPE_STATE, STACK, Side, WORD, read,
+};
 use super::intrinsics::Taken;
-use super::memory::{HEADER, Memory};
+use super::memory::{ALIGNMENT, HEADER, Memory};
 use super::population::Population;
 use super::state::State;
 use super::structures;
@@ -38,38 +43,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::ptr::NonNull;
 use std::sync::{Arc, OnceLock};
 
-const WORD: usize = size_of::<u64>();
-/// Of each block in a picture; the allocator's is no greater.
-const ALIGNMENT: usize = 16;
-
-/// Of a runtime: the list of all that it collects; where the stack was at the last entry; and the table of shapes.
-const COLLECTED: usize = 1152;
-const STACK: std::ops::Range<usize> = 1240..1256;
-const SHAPE_BITS: usize = 1452;
-const SHAPE_SIZE: usize = 1456;
-const SHAPE_COUNT: usize = 1460;
-const SHAPE_TABLE: usize = 1464;
 /// Of a context: what random numbers begin with, and in half a word what hashes of scripts' values begin with. The other
 /// half is the counter of [`tune`](super::tune).
 const RANDOM: usize = 536;
 const SEED: usize = 544;
-/// Of a shape: is it in the table, with its hash in the upper half; the next of its row; its prototype.
-const SHAPE_STATE: usize = 16;
-const SHAPE_PROPERTIES: usize = 32;
-const SHAPE_NEXT: usize = 40;
-const SHAPE_PROTOTYPE: usize = 48;
-/// Before each thing that the engine collects: what kind it is, beside a mark.
-const KIND: usize = 5;
-const MARK: u8 = 1 << 7;
-/// The engine's pages of small blocks: a page's header; in it the size of its blocks, how many are taken, how many there
-/// are, and the first that is free. A free one has the number of the next.
-const PAGE_HEADER: usize = 40;
-const PAGE_KIND: usize = 32;
-const PAGE_TAKEN: usize = 34;
-const PAGE_BLOCKS: usize = 36;
-const PAGE_FREE: usize = 38;
-const PAGE_SIZE: usize = 4096;
-const NO_MORE: u16 = u16::MAX;
 
 /// See the module.
 pub(super) struct Image {
@@ -143,7 +120,9 @@ impl Image {
         let [first, second] = [(); 2].map(|()| Isolate::pristine(Limits::DEFAULT, population.house()));
         let (first, second) = (first?, second?);
         // SAFETY: both are alive, whole, and nobody is inside.
-        Ok(unsafe { compare(&Side::of(&first), &Side::of(&second)) })
+        let sides = unsafe { Side::of(&first).zip(Side::of(&second)) };
+        // SAFETY: as above.
+        Ok(sides.and_then(|(first, second)| unsafe { compare(&first, &second) }))
     }
 
     /// A copy, in this memory, for this state.
@@ -228,185 +207,6 @@ fn value_kind(value: qjs::JSValue) -> Pointed {
     }
 }
 
-/// A block of an engine that is looked at.
-struct Block {
-    address: usize,
-    size: usize,
-    /// In the picture.
-    offset: usize,
-}
-
-/// One of the two engines.
-struct Side {
-    /// In the order in which they are in the ring.
-    blocks: Vec<Block>,
-    /// Indices of them, by address.
-    by_address: Vec<usize>,
-    runtime: usize,
-    context: usize,
-    state: usize,
-    intrinsics: Taken,
-    used: usize,
-}
-
-/// # Safety
-/// There are so many bytes of a living block.
-unsafe fn read<T: Copy>(address: usize) -> T {
-    // SAFETY: the caller's promise.
-    unsafe { std::ptr::with_exposed_provenance::<T>(address).read() }
-}
-
-impl Side {
-    /// # Safety
-    /// The isolate is alive, and nobody is inside.
-    unsafe fn of(isolate: &Isolate) -> Side {
-        let memory = &isolate.state().memory;
-        let mut end = 0;
-        // SAFETY: the caller's promise.
-        let blocks: Vec<Block> = unsafe { memory.blocks() }
-            .into_iter()
-            .map(|(address, size)| {
-                let block = Block { address, size, offset: end };
-                end = (end + size).next_multiple_of(ALIGNMENT);
-                block
-            })
-            .collect();
-        let mut by_address: Vec<usize> = (0..blocks.len()).collect();
-        by_address.sort_unstable_by_key(|index| blocks[*index].address);
-        Side {
-            blocks,
-            by_address,
-            runtime: isolate.runtime.as_ptr().expose_provenance(),
-            context: isolate.context.as_ptr().expose_provenance(),
-            state: isolate.state.as_ptr().expose_provenance(),
-            intrinsics: isolate.state().intrinsics.all().copied().unwrap_or([qjs::JS_UNDEFINED; _]),
-            used: memory.used(),
-        }
-    }
-
-    /// Where in the picture that address is.
-    fn offset(&self, address: usize) -> Option<usize> {
-        let after = self.by_address.partition_point(|index| self.blocks[*index].address <= address);
-        let block = &self.blocks[self.by_address[after.checked_sub(1)?]];
-        // Just behind a block is an end of it; the next block begins later, with a header of the allocator's.
-        (address <= block.address + block.size).then(|| block.offset + (address - block.address))
-    }
-
-    /// The same, of a place in the state.
-    fn offset_in_state(&self, address: usize) -> Option<usize> {
-        address.checked_sub(self.state).filter(|offset| *offset < size_of::<State>())
-    }
-
-    /// Addresses of all shapes in the engine's table; `None`: it does not look like one.
-    ///
-    /// # Safety
-    /// As for [`of`](Self::of).
-    unsafe fn shapes(&self) -> Option<Vec<usize>> {
-        // SAFETY: the caller's promise; nothing is read that is not in a block.
-        unsafe {
-            let (table, size) = self.shape_table()?;
-            let count: u32 = read(self.runtime + SHAPE_COUNT);
-            let mut shapes = Vec::new();
-            for row in 0..size {
-                let mut shape: usize = read(table + WORD * row);
-                while shape != 0 {
-                    self.offset(shape)?;
-                    if shapes.len() as u32 == count {
-                        return None;
-                    }
-                    shapes.push(shape);
-                    shape = read(shape + SHAPE_NEXT);
-                }
-            }
-            (shapes.len() as u32 == count).then_some(shapes)
-        }
-    }
-
-    /// The shapes that are not in the table. What they have for a hash was never written, or is that of a shape that they
-    /// were copied from.
-    ///
-    /// # Safety
-    /// As for [`of`](Self::of).
-    unsafe fn shapes_apart(&self) -> Option<Vec<usize>> {
-        // SAFETY: the caller's promise; nothing is read that is not in a block.
-        unsafe {
-            let hashed = self.shapes()?;
-            let kind = |thing: usize| read::<u8>(thing - KIND) & !MARK;
-            let kind_of_shapes = kind(*hashed.first()?);
-            if hashed.iter().any(|shape| kind(*shape) != kind_of_shapes) {
-                return None;
-            }
-            let (head, mut apart, mut in_table) = (self.runtime + COLLECTED, Vec::new(), 0);
-            let mut thing: usize = read(head);
-            while thing != head {
-                self.offset(thing)?;
-                if kind(thing) == kind_of_shapes {
-                    match read::<u8>(thing + SHAPE_STATE) {
-                        0 => apart.push(thing),
-                        _ => in_table += 1,
-                    }
-                }
-                thing = read(thing);
-            }
-            (in_table == hashed.len()).then_some(apart)
-        }
-    }
-
-    /// The table's address, and how many rows it has.
-    ///
-    /// # Safety
-    /// As for [`of`](Self::of).
-    unsafe fn shape_table(&self) -> Option<(usize, usize)> {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let (bits, size): (u32, u32) = (read(self.runtime + SHAPE_BITS), read(self.runtime + SHAPE_SIZE));
-            let table: usize = read(self.runtime + SHAPE_TABLE);
-            let last = self.offset(table + WORD * (size as usize - 1))?;
-            let is_one =
-                bits < 32 && 1 << bits == size && last - self.offset(table)? == WORD * (size as usize - 1);
-            is_one.then_some((table, size as usize))
-        }
-    }
-
-    /// What nobody has of a page of small blocks: addresses, and how many bytes. Nothing if the block is no page; `None` if
-    /// it looks like one and is not.
-    ///
-    /// # Safety
-    /// As for [`of`](Self::of).
-    unsafe fn free_small(&self, block: &Block, free: &mut Vec<(usize, usize)>) -> Option<()> {
-        let page = block.address + HEADER;
-        let size = block.size - HEADER;
-        if !(PAGE_SIZE - 512..=PAGE_SIZE).contains(&size) {
-            return Some(());
-        }
-        // SAFETY: the caller's promise; nothing is read that is not in the block.
-        unsafe {
-            let [taken, blocks, mut next]: [u16; 3] =
-                [read(page + PAGE_TAKEN), read(page + PAGE_BLOCKS), read(page + PAGE_FREE)];
-            let kind: u8 = read(page + PAGE_KIND);
-            if blocks == 0 || !(size - PAGE_HEADER).is_multiple_of(usize::from(blocks)) || taken > blocks {
-                return None;
-            }
-            let each = (size - PAGE_HEADER) / usize::from(blocks);
-            if each < 2 * WORD || (PAGE_SIZE - PAGE_HEADER) / each != usize::from(blocks) {
-                return None;
-            }
-            for _ in taken..blocks {
-                if next >= blocks {
-                    return None;
-                }
-                let small = page + PAGE_HEADER + each * usize::from(next);
-                if read::<u8>(small + 2) != kind {
-                    return None;
-                }
-                free.push((small + 4, each - 4));
-                next = read(small);
-            }
-            (next == NO_MORE).then_some(())
-        }
-    }
-}
-
 /// Which words are none of the picture's.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Apart {
@@ -426,7 +226,6 @@ unsafe fn compare(first: &Side, second: &Side) -> Option<Image> {
     // SAFETY: the caller's promise; nothing is read that is not in a block.
     unsafe {
         let alike = first.blocks.len() == second.blocks.len()
-            && first.used == second.used
             && first.blocks.iter().zip(&second.blocks).all(|(one, other)| one.size == other.size)
             && first.offset(first.runtime) == second.offset(second.runtime)
             && first.offset(first.context) == second.offset(second.context);
@@ -446,11 +245,12 @@ unsafe fn compare(first: &Side, second: &Side) -> Option<Image> {
             runtime: first.offset(first.runtime)?,
             context: first.offset(first.context)?,
             intrinsics: first.intrinsics,
-            used: first.used,
+            used: first.blocks.iter().map(|block| block.size).sum(),
         };
         let (mut pointers, mut owners) = (Vec::new(), Vec::new());
         for (one, other) in first.blocks.iter().zip(&second.blocks) {
-            for inside in (0..one.size).step_by(WORD) {
+            image.words[one.offset / WORD] = one.size as u64;
+            for inside in (WORD..one.size).step_by(WORD) {
                 let index = (one.offset + inside) / WORD;
                 let [mut a, mut b] =
                     [one, other].map(|block| read_word(block.address + inside, block.size - inside));
@@ -531,23 +331,20 @@ unsafe fn apart(first: &Side, second: &Side) -> Option<HashMap<usize, Apart>> {
                 apart.insert(word(shape + at)?, Apart::All);
             }
         }
-        let [mut free, mut other] = [Vec::new(), Vec::new()];
-        for (one, two) in first.blocks.iter().zip(&second.blocks) {
-            apart.insert((one.offset + HEADER) / WORD - 1, Apart::All);
-            first.free_small(one, &mut free)?;
-            second.free_small(two, &mut other)?;
+        for block in &first.blocks {
+            apart.insert((block.offset + HEADER) / WORD - 1, Apart::All);
         }
-        let places = |side: &Side, free: &[(usize, usize)]| -> Option<Vec<(usize, usize)>> {
-            free.iter().map(|(address, size)| Some((side.offset(*address)?, *size))).collect()
+        let places = |side: &Side| -> Option<Vec<(usize, usize)>> {
+            side.free.iter().map(|(address, size)| Some((side.offset(*address)?, *size))).collect()
         };
-        let free = places(first, &free)?;
-        if free != places(second, &other)? {
+        let free = places(first)?;
+        if free != places(second)? {
             return None;
         }
         for (offset, size) in free {
-            // The number of the next and the size are in the lower half of the first word.
+            // The number of the next and the kind are in the lower half of the first word.
             apart.insert(offset / WORD, Apart::Upper);
-            for inside in (4..size).step_by(WORD) {
+            for inside in (WORD..size).step_by(WORD) {
                 apart.insert((offset + inside) / WORD, Apart::All);
             }
         }
@@ -623,8 +420,8 @@ mod tests {
         let copies = [copy(image), copy(image)];
         // SAFETY: all are alive, and nobody is inside.
         unsafe {
-            let [first, second] = [&copies[0], &copies[1]].map(|copy| Side::of(copy));
-            assert!(compare(&Side::of(&made), &first).is_some());
+            let [first, second] = [&copies[0], &copies[1]].map(|copy| Side::of(copy).unwrap());
+            assert!(compare(&Side::of(&made).unwrap(), &first).is_some());
             let again = compare(&first, &second).unwrap();
             assert!(again.words == image.words);
             for at in [RANDOM, SEED] {
@@ -635,13 +432,20 @@ mod tests {
 
     #[test]
     fn an_engine_that_has_changed_makes_no_picture() {
-        let [one, mut other] =
-            [(); 2].map(|()| Isolate::pristine(Limits::DEFAULT, population().house()).unwrap());
-        // SAFETY: both are alive, and nobody is inside.
-        let has_picture = |other: &Isolate| unsafe { compare(&Side::of(&one), &Side::of(other)).is_some() };
-        assert_eq!(has_picture(&other), Image::get().is_some());
-        other.furnish(|scope| Ok(scope.global().set(c"more", scope.number(1.0))?)).unwrap();
-        assert!(!has_picture(&other));
+        let has_picture = |more: bool| {
+            let [one, mut other] =
+                [(); 2].map(|()| Isolate::pristine(Limits::DEFAULT, population().house()).unwrap());
+            if more {
+                other.furnish(|scope| Ok(scope.global().set(c"more", scope.number(1.0))?)).unwrap();
+            }
+            // SAFETY: both are alive, and nobody is inside.
+            unsafe {
+                let sides = Side::of(&one).zip(Side::of(&other));
+                sides.is_some_and(|(one, other)| compare(&one, &other).is_some())
+            }
+        };
+        assert_eq!(has_picture(false), Image::get().is_some());
+        assert!(!has_picture(true));
     }
 
     #[test]

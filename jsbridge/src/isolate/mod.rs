@@ -29,6 +29,7 @@
 //! | `mod.rs`       | [`Isolate`]: making one and ending it                            |
 //! | [`enter`]      | the one door: stack limits, the watch, and what is done on leaving |
 //! | [`tune`]       | how often the engine asks                                        |
+//! | [`blocks`]     | the blocks of a new engine                                       |
 //! | [`image`]      | a picture of a new engine, of which isolates are copied          |
 //! | [`structures`] | where things are inside the engine's structures, and a test of that |
 //! | [`shapes`]     | the engine's table of shapes, into which some are put back      |
@@ -71,6 +72,7 @@ pub(crate) mod enter;
 mod tune;
 mod structures;
 mod shapes;
+mod blocks;
 mod image;
 mod compiler;
 mod protect;
@@ -223,12 +225,12 @@ impl Isolate {
             qjs::JS_SetMaxStackSize(self.runtime.as_ptr(), 0);
             Scope::new(self.context, self.state())
         };
-        let made = make(scope)?;
-        // The host, too, may have overlooked something.
+        let made = make(scope);
+        // What was thrown then may be anything; and the host, too, may have overlooked something.
         if self.state().memory.was_refused() {
             Err(Error::no_isolate(self.state().limits.memory))
         } else {
-            Ok(made)
+            made
         }
     }
 
