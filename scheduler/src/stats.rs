@@ -190,6 +190,8 @@ pub(crate) struct Counters {
     pub(crate) aside_ticks: Counter,
     /// The part of that in which the lanes above did not have the CPU.
     pub(crate) left_ticks: Counter,
+    /// When it last stood aside.
+    pub(crate) aside_at: Counter,
     /// Live fibers that this worker has.
     pub(crate) live: Counter,
     /// Started fibers that left this worker to go on wherever they are taken, and that it took; of these, from others.
@@ -223,6 +225,7 @@ impl Counters {
             asides: Counter::default(),
             aside_ticks: Counter::default(),
             left_ticks: Counter::default(),
+            aside_at: Counter::default(),
             live: Counter::default(),
             departed: Counter::default(),
             arrived: Counter::default(),

@@ -301,6 +301,31 @@ fn who_reaches_checkpoints_makes_way_for_a_background_fiber_that_an_urgent_one_w
     });
 }
 
+/// Alone on its worker, which then dispatches nothing: it is in its checkpoints that the worker stands aside.
+#[test]
+fn a_fiber_that_only_reaches_checkpoints_leaves_the_background_its_share() {
+    with_lanes(3, &[1], &|builder| builder.hog_after(Duration::ZERO), &|rig| {
+        let enough = Arc::new(AtomicBool::new(false));
+        let endless = |priority| {
+            let over = enough.clone();
+            rig.go_with_priority(priority, move || {
+                while !over.load(Ordering::Relaxed) {
+                    checkpoint();
+                }
+            })
+        };
+        let fibers = [Priority::Normal, Priority::Background].map(endless);
+        let asides = || rig.stats().workers[0].asides;
+        // More than one, so not for what happens at the start.
+        for _ in 0..3 {
+            let before = asides();
+            eventually(|| asides() > before);
+        }
+        enough.store(true, Ordering::Relaxed);
+        fibers.into_iter().for_each(|fiber| fiber.join().unwrap());
+    });
+}
+
 /// The monitor sends them off a CPU, and they may use all of them as before.
 #[cfg(target_os = "linux")]
 #[test]

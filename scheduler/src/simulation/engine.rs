@@ -261,6 +261,7 @@ impl World<'_> {
             below: (lane + 1..3).map(since).sum(),
             above: (0..lane).map(since).sum(),
             aside: own.stood,
+            was_last: false,
         };
         own.asked = used;
         own.stood = 0;

@@ -27,7 +27,15 @@ pub(super) struct Patience {
     before: Cell<[u64; 3]>,
     /// After how many dispatches to look again.
     pace: Cell<u64>,
+    /// After how many checkpoints to look again, of so many; and when that was last, in ticks.
+    checks: Cell<u32>,
+    check_pace: Cell<u32>,
+    checked: Cell<u64>,
 }
+
+/// A worker whose fiber runs on looks at the lanes at least after so many checkpoints. It adapts to about once in the longest
+/// time for which it stands aside.
+const CHECKS_MAX: u32 = 64;
 
 impl Patience {
     pub(super) fn new() -> Patience {
@@ -36,11 +44,43 @@ impl Patience {
             looked: Cell::new(0),
             before: Cell::new([0; 3]),
             pace: Cell::new(1),
+            checks: Cell::new(CHECKS_MAX),
+            check_pace: Cell::new(CHECKS_MAX),
+            checked: Cell::new(0),
         }
+    }
+
+    /// In a checkpoint: is it time to look at the lanes?
+    #[inline]
+    pub(super) fn is_due(&self) -> bool {
+        let left = self.checks.get();
+        self.checks.set(left.saturating_sub(1));
+        left == 0
     }
 }
 
 impl Worker {
+    /// In a checkpoint: the fiber may run for long without a dispatch.
+    pub(super) fn look_at_lanes(&self) {
+        let patience = &self.aside;
+        if patience.checks.get() != 0 {
+            return;
+        }
+        if self.shared.crews.iter().all(|crew| crew.lane <= self.lane || crew.seats.is_empty()) {
+            return patience.checks.set(u32::MAX);
+        }
+        let now = clock::ticks();
+        let early = now.saturating_sub(patience.checked.get()) < self.shared.config.terms.aside_max;
+        let pace = patience.check_pace.get();
+        let pace = if early { 2 * pace } else { pace / 2 }.clamp(1, CHECKS_MAX);
+        patience.check_pace.set(pace);
+        patience.checks.set(pace);
+        if !early {
+            patience.checked.set(now);
+            self.stand_aside_if_owed(self.remote().counters.dispatches.get());
+        }
+    }
+
     /// Every few dispatches. Sets when to do the next chores.
     pub(super) fn stand_aside_if_owed(&self, tick: u64) {
         let below = self.levels_below();
@@ -71,8 +111,10 @@ impl Worker {
         }
         let busy = self.busy_here();
         let [mine, used, left] = std::array::from_fn(|k| clocks[k].saturating_sub(before[k]) / busy);
-        let own = self.ready_mask.get() | self.fresh_mask.get() | self.beacon().levels();
-        let window = Window { mine, below: used, above: 0, aside: left };
+        let here = self.ready_mask.get() | self.fresh_mask.get() | self.running_mask();
+        let own = here | self.beacon().levels();
+        let window =
+            Window { mine, below: used, above: 0, aside: left, was_last: busy > 1 && self.was_last() };
         let mut account = patience.account.get();
         let time = account.ask(terms, window, own, below, now);
         patience.account.set(account);
@@ -82,6 +124,9 @@ impl Worker {
     }
 
     fn stand_aside(&self, time: u64) {
+        if let Some(below) = self.who_waits_below() {
+            self.shared.bring_here(below);
+        }
         let away = self.park_aside(time, || true);
         self.turns.was_away(away);
     }
@@ -89,18 +134,20 @@ impl Worker {
     /// Parks for `time`, if `still` there is reason to when others can see it. How long it was.
     pub(super) fn park_aside(&self, time: u64, still: impl FnOnce() -> bool) -> u64 {
         self.shared.before_sleep();
-        let (start, above) = (clock::ticks(), self.time_of(|lane| lane < self.lane));
+        let (start, taken) = (clock::ticks(), self.time_of(|lane| lane <= self.lane));
         let counters = &self.remote().counters;
         self.beacon().step_aside(self.seat);
         if still() && !self.remote().has_mail() && !self.shared.is_stopping() {
             counters.asides.add(1);
+            counters.aside_at.set(start);
             self.rest_aside(start + time);
         }
         self.beacon().step_back(self.seat);
         let away = clock::ticks() - start;
         counters.aside_ticks.add(away);
-        let above = self.time_of(|lane| lane < self.lane).saturating_sub(above) / self.busy_here();
-        counters.left_ticks.add(away.saturating_sub(above));
+        // What our equals use was not left to those below either, if they are where we were.
+        let taken = self.time_of(|lane| lane <= self.lane).saturating_sub(taken);
+        counters.left_ticks.add(away.min((self.cpus_here() * away).saturating_sub(taken)));
         away
     }
 
@@ -121,6 +168,20 @@ impl Worker {
                 return;
             }
         }
+    }
+
+    /// A worker that can use our CPU: of the next lane below that has one with something to run.
+    fn who_waits_below(&self) -> Option<usize> {
+        let first = self.seat - self.seat % NEIGHBOURS;
+        self.shared.crews.iter().filter(|crew| crew.lane > self.lane).find_map(|crew| {
+            let worker = |seat: usize| crew.worker(first + seat);
+            let wants = |seat: usize| {
+                !crew.beacon.stands_aside(first + seat)
+                    && self.shared.remotes[worker(seat)].counters.busy_level().is_some()
+            };
+            let seats = crew.seats.len().saturating_sub(first).min(NEIGHBOURS);
+            policy::aside::whom_to_bring(self.seat - first, seats, wants).map(worker)
+        })
     }
 
     /// The levels that have work in the lanes below, as far as our neighbours show.
@@ -156,6 +217,19 @@ impl Worker {
         let lanes = Lane::ALL.into_iter().filter(|&lane| which(lane));
         let time = lanes.flat_map(|lane| self.neighbours(lane)).map(Remote::cpu_time).sum();
         clock::ticks_in(Duration::from_nanos(time))
+    }
+
+    /// Of our lane's neighbours that are busy, have we stood aside last?
+    fn was_last(&self) -> bool {
+        let busy = self.neighbours(self.lane).filter(|remote| remote.counters.busy_level().is_some());
+        let latest = busy.map(|remote| remote.counters.aside_at.get()).max().unwrap_or(0);
+        latest != 0 && latest == self.remote().counters.aside_at.get()
+    }
+
+    /// How many CPUs our neighbours have, about: with few workers more than there are of these.
+    fn cpus_here(&self) -> u64 {
+        let (workers, cpus) = (self.crew().seats.len(), self.shared.config.cpus.len().max(1));
+        (workers.min(NEIGHBOURS) * cpus).div_ceil(workers) as u64
     }
 
     /// How many of our lane's neighbours are busy, and share what is owed.

@@ -95,7 +95,7 @@ impl Worker {
     }
 
     /// The level of the fiber that runs, as a mask.
-    fn running_mask(&self) -> u32 {
+    pub(super) fn running_mask(&self) -> u32 {
         self.current().and_then(|carrier| carrier.fiber()).map_or(0, |fiber| 1 << fiber.state.level())
     }
 

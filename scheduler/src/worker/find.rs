@@ -431,6 +431,7 @@ impl Worker {
         if self.unannounced.get() != 0 {
             self.announce_late();
         }
+        self.look_at_lanes();
         if self.timers.may_be_due() {
             self.fire_timers();
         }

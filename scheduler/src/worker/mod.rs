@@ -597,6 +597,7 @@ impl Worker {
             || self.remote().has_mail()
             || self.timers.may_be_due()
             || self.polls_now()
+            || self.aside.is_due()
     }
 
     // ---- small things --------------------------------------------------------------------------
