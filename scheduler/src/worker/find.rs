@@ -526,7 +526,7 @@ impl Worker {
         let seats = crew.reach();
         let first = self.random.below(seats);
         for victim in (first..seats).chain(0..first) {
-            if victim == self.seat || self.shared.remotes[crew.worker(victim)].mask() & 1 << level == 0 {
+            if victim == self.seat || !self.may_have(victim, level) {
                 continue;
             }
             if let Some(fiber) = self.steal_from(victim, level) {
@@ -541,10 +541,16 @@ impl Worker {
         if self.piled & 1 << level != 0 {
             return self.steal_piled_from(victim, level);
         }
-        match self.shared.remotes[self.crew().worker(victim)].mask() & 1 << level {
-            0 => None,
-            _ => self.steal_from(victim, level),
-        }
+        if self.may_have(victim, level) { self.steal_from(victim, level) } else { None }
+    }
+
+    /// May another worker have fibers of `level` for us? Of one that does not come back also those of which nobody was
+    /// told.
+    #[inline]
+    fn may_have(&self, victim: usize, level: usize) -> bool {
+        let crew = self.crew();
+        self.shared.remotes[crew.worker(victim)].mask() & 1 << level != 0
+            || (crew.has_hogs() && crew.is_hogged(victim))
     }
 
     /// Is it worth while to take from a worker that has `waiting` fibers? One that does not dispatch will
@@ -615,7 +621,8 @@ impl Worker {
         let crew = self.crew();
         let queues = crew.workers().flat_map(|index| {
             let remote = &self.shared.remotes[index];
-            let mask = remote.mask();
+            let kept = index != self.index && crew.has_hogs() && crew.is_hogged(crew.seat(index));
+            let mask = if kept { LEVEL_BITS } else { remote.mask() };
             (0..LEVELS).filter(move |&level| match self.piled & 1 << level {
                 0 => mask & 1 << level != 0 && (index == self.index || !remote.stealers[level].is_empty()),
                 _ => remote.piles(level).into_iter().any(|list| !list.looks_empty()),

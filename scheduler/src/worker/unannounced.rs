@@ -16,7 +16,7 @@
 //! [`Worker::next`], which runs it at once or tells the others, before anything that could keep this thread.
 //!
 //! `unannounced` is the worker's alone. While a level's bit is set, the deque of that level may have the fiber without being in
-//! the mask that others see; the monitor and those who rescue look into deques themselves.
+//! the mask that others see; the monitor looks into deques themselves, and so do others into those of who does not come back.
 
 use super::beacon::{Beacon, LEVEL_BITS};
 use super::{Work, Worker};
