@@ -277,6 +277,12 @@ unsafe fn compare(first: &Side, second: &Side) -> Option<Image> {
                 *one = qjs::JS_MKPTR(tag, std::ptr::without_provenance_mut(offset as usize));
             }
         }
+        // Shapes that are not in the table may be put there ([`shapes`](super::shapes)), whatever their hash; but not all into one row.
+        for shape in first.shapes_apart()? {
+            let offset = first.offset(shape)?;
+            let hash = (offset as u32).wrapping_mul(GOLDEN);
+            image.words[(offset + SHAPE_STATE) / WORD] = u64::from(hash) << 32;
+        }
         image.pointers = pointers.into_boxed_slice();
         image.owners = owners.into_boxed_slice();
         Some(image)
