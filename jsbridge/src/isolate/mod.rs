@@ -71,6 +71,7 @@ pub(crate) mod table;
 pub(crate) mod enter;
 mod tune;
 mod structures;
+mod arrays;
 mod shapes;
 mod blocks;
 mod image;
@@ -122,6 +123,8 @@ unsafe impl Send for Isolate {}
 impl Isolate {
     /// A new isolate: a copy of the process's picture of one, in some 10 us; if there is no such picture, the engine makes it, in 80.
     pub(crate) fn new(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
+        // Found out before, as what is made while it is found out does without.
+        structures::hold();
         match Image::get() {
             Some(image) => Isolate::copied(image, limits, resident)?.tuned(),
             None => Isolate::untuned(limits, resident)?.tuned(),
@@ -193,7 +196,12 @@ impl Isolate {
             shared::install(runtime);
             let isolate = Isolate { runtime, context, state, seal: None };
             let scope = handle::Scope::new(context, isolate.state());
-            if scope.take_intrinsics().and_then(|()| scope.install_atomics()).is_err() {
+            if scope
+                .take_intrinsics()
+                .and_then(|()| scope.install_atomics())
+                .and_then(|()| scope.guard_arrays())
+                .is_err()
+            {
                 return Err(Error::no_isolate(limits.memory));
             }
             layout::Layout::get(scope);
