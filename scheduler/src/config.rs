@@ -115,6 +115,8 @@ pub(crate) struct Config {
     pub(crate) hooks: Hooks,
     /// The threads for blocking calls: how many at most, and how long one is idle before it ends.
     pub(crate) blocking: (usize, Duration),
+    /// Files go through the kernel's rings, where it has them.
+    pub(crate) rings: bool,
 }
 
 impl Config {

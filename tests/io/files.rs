@@ -3,7 +3,7 @@
 use crate::WORKERS;
 use heddle_scheduler::io::{fs, is_cancelled, pipe};
 use heddle_scheduler::{go, yield_now};
-use heddle_tests::{Rig, eventually, on_workers};
+use heddle_tests::{Rig, eventually, on_workers, with_options};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,47 +28,60 @@ impl Drop for Folder {
 
 #[test]
 fn what_is_written_is_read() {
-    on_workers(&WORKERS, |rig| {
-        let folder = Folder::new(rig, "files");
-        let fibers = (0..20_u8).map(|n| {
-            let path = folder.0.join(n.to_string());
-            rig.go(move || {
-                let bytes = vec![n; 100_000];
-                fs::write(&path, &bytes).unwrap();
-                assert_eq!(fs::read(&path).unwrap(), bytes);
-                let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
-                file.write_all_at(b"middle", 50_000).unwrap();
-                file.sync_data().unwrap();
-                file.sync_all().unwrap();
-                let mut six = [0; 6];
-                file.read_exact_at(&mut six, 50_000).unwrap();
-                assert_eq!(&six, b"middle");
-                // Where the file is has not changed, and then it has.
-                file.read_exact(&mut six).unwrap();
-                assert_eq!(six, [n; 6]);
-                assert_eq!(file.seek(SeekFrom::End(-3)).unwrap(), 99_997);
-                let mut rest = Vec::new();
-                file.read_to_end(&mut rest).unwrap();
-                assert_eq!(rest, [n; 3]);
-                assert_eq!(
-                    file.read_exact_at(&mut six, 99_999).unwrap_err().kind(),
-                    ErrorKind::UnexpectedEof
-                );
-                file.set_len(10).unwrap();
-                assert_eq!(file.metadata().unwrap().len(), 10);
-                assert_eq!(
-                    fs::File::open(&path).unwrap().write(b"no").unwrap_err().raw_os_error(),
-                    Some(libc::EBADF)
-                );
-            })
-        });
-        fibers.collect::<Vec<_>>().into_iter().for_each(|fiber| fiber.join().unwrap());
-        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 20);
-        // From this thread, which has no ring.
-        assert_eq!(fs::read_to_string(folder.0.join("65")).unwrap_err().kind(), ErrorKind::NotFound);
-        assert_eq!(fs::read(folder.0.join("0")).unwrap(), [0; 10]);
-        println!("{}", rig.stats().io);
+    on_workers(&WORKERS, |rig| what_is_written_is_read_in(rig, "files"));
+}
+
+/// As where the kernel has no rings, or a container forbids them.
+#[test]
+fn what_is_written_is_read_without_rings() {
+    with_options(
+        &WORKERS,
+        |builder| builder.rings(false),
+        |rig| {
+            what_is_written_is_read_in(rig, "files-without-rings");
+            assert_eq!(rig.stats().io.operations, 0);
+            assert!(rig.stats().blocking.threads > 0);
+        },
+    );
+}
+
+fn what_is_written_is_read_in(rig: &Rig, name: &str) {
+    let folder = Folder::new(rig, name);
+    let fibers = (0..20_u8).map(|n| {
+        let path = folder.0.join(n.to_string());
+        rig.go(move || {
+            let bytes = vec![n; 100_000];
+            fs::write(&path, &bytes).unwrap();
+            assert!(fs::read(&path).unwrap() == bytes);
+            let mut file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+            file.write_all_at(b"middle", 50_000).unwrap();
+            file.sync_data().unwrap();
+            file.sync_all().unwrap();
+            let mut six = [0; 6];
+            file.read_exact_at(&mut six, 50_000).unwrap();
+            assert_eq!(&six, b"middle");
+            // Where the file is has not changed, and then it has.
+            file.read_exact(&mut six).unwrap();
+            assert_eq!(six, [n; 6]);
+            assert_eq!(file.seek(SeekFrom::End(-3)).unwrap(), 99_997);
+            let mut rest = Vec::new();
+            file.read_to_end(&mut rest).unwrap();
+            assert_eq!(rest, [n; 3]);
+            assert_eq!(file.read_exact_at(&mut six, 99_999).unwrap_err().kind(), ErrorKind::UnexpectedEof);
+            file.set_len(10).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), 10);
+            assert_eq!(
+                fs::File::open(&path).unwrap().write(b"no").unwrap_err().raw_os_error(),
+                Some(libc::EBADF)
+            );
+        })
     });
+    fibers.collect::<Vec<_>>().into_iter().for_each(|fiber| fiber.join().unwrap());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 20);
+    // From this thread, which has no ring.
+    assert_eq!(fs::read_to_string(folder.0.join("65")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read(folder.0.join("0")).unwrap(), [0; 10]);
+    println!("{}", rig.stats().io);
 }
 
 /// A read that lasts until somebody writes: of a pipe that is opened as a file.

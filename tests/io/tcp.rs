@@ -4,8 +4,8 @@ use crate::{WORKERS, connected, listen};
 use heddle_scheduler::io::net::{TcpStream, UnixListener, UnixStream, lookup};
 use heddle_scheduler::{Priority, go, go_with_priority};
 use heddle_tests::on_workers;
-use std::io::{BufRead, BufReader, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::io::{BufRead, BufReader, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr};
 
 /// Answers each line with itself until there are no more.
 fn echo(stream: TcpStream) -> std::io::Result<()> {
@@ -356,5 +356,40 @@ fn fibers_made_while_a_socket_is_waited_for_run_at_once() {
         }
         drop(near);
         assert_eq!(reader.join().unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_name_is_connected_to_by_way_of_the_pool() {
+    on_workers(&[1], |rig| {
+        let (_listener, address) = listen();
+        assert_eq!(rig.stats().blocking.threads, 0);
+        let connected = rig.run(move || TcpStream::connect(("localhost", address.port())).is_ok());
+        assert!(connected, "localhost has an address");
+        assert_eq!(rig.stats().blocking.threads, 1);
+    });
+}
+
+#[test]
+fn what_is_an_address_already_is_looked_up_nowhere() {
+    on_workers(&[1], |rig| {
+        rig.run(|| {
+            let (_listener, address) = listen();
+            for result in [
+                TcpStream::connect(address),
+                TcpStream::connect(&[address][..]),
+                TcpStream::connect(address.to_string()),
+                TcpStream::connect((address.ip(), address.port())),
+                TcpStream::connect(("127.0.0.1", address.port())),
+            ] {
+                result.unwrap();
+            }
+            for wrong in ["", "localhost", "localhost:", "localhost:70000"] {
+                assert_eq!(TcpStream::connect(wrong).unwrap_err().kind(), ErrorKind::InvalidInput, "{wrong}");
+            }
+            let none: &[SocketAddr] = &[];
+            assert_eq!(TcpStream::connect(none).unwrap_err().kind(), ErrorKind::InvalidInput);
+        });
+        assert_eq!(rig.stats().blocking.threads, 0);
     });
 }

@@ -80,6 +80,7 @@ pub struct Builder {
     spin: Option<Duration>,
     hooks: Hooks,
     blocking: (usize, Duration),
+    rings: bool,
 }
 
 impl Builder {
@@ -103,6 +104,7 @@ impl Builder {
             spin: None,
             hooks: Hooks::default(),
             blocking: (BLOCKING_DEFAULT, BLOCKING_IDLE_DEFAULT),
+            rings: true,
         }
     }
 
@@ -301,6 +303,22 @@ impl Builder {
         self
     }
 
+    /// Whether files are read and written by rings of the kernel (io_uring), where it has them. Without, and where it has
+    /// none, such calls are made on the threads for [`blocking`](crate::blocking()) calls. Default true.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Scheduler, io::fs};
+    /// let scheduler = Scheduler::builder().workers(1).rings(false).build()?;
+    /// assert!(scheduler.run(|| fs::read("/proc/self/stat")).is_ok());
+    /// assert_eq!(scheduler.stats().io.operations, 0);
+    /// # Ok::<(), heddle_scheduler::Error>(())
+    /// ```
+    #[cfg(target_os = "linux")]
+    pub fn rings(mut self, yes: bool) -> Builder {
+        self.rings = yes;
+        self
+    }
+
     /// Below which directory the monitor looks for the control group's quota, for tests. Default `/`.
     #[doc(hidden)]
     pub fn quota_root(mut self, root: impl Into<PathBuf>) -> Builder {
@@ -397,6 +415,7 @@ impl Builder {
             far_ticks: clock::ticks_in(policy::FAR_BACKOFF),
             hooks: self.hooks,
             blocking: self.blocking,
+            rings: self.rings,
         })
     }
 }

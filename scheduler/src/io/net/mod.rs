@@ -33,21 +33,23 @@
 //! * A time-out ends by the kind `TimedOut`. Listeners have one for `accept`, and `connect_timeout` is there for each
 //!   kind of stream.
 //! * `bind` makes listeners with a backlog of [`BACKLOG`].
-//! * [`ToSocketAddrs`] is asked on this thread, which is fine for addresses; for names, which the system looks up by
-//!   blocking calls, there is [`lookup`].
+//! * [`ToSocketAddrs`] is a trait of this module, for the same types: names, which the system looks up by blocking calls,
+//!   suspend the fiber.
 //! * Conversions from and to `std`'s types set whether the socket blocks, and so can fail.
 
+mod addresses;
 mod tcp;
 mod udp;
 mod unix;
 
+pub use addresses::ToSocketAddrs;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{UnixDatagram, UnixIncoming, UnixListener, UnixStream};
 
 use crate::blocking::blocking;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// How many connections wait to be accepted, at most; the system may have a lower limit (`net.core.somaxconn`). As a
@@ -70,7 +72,7 @@ pub fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    blocking(|| (host, port).to_socket_addrs().map(Vec::from_iter))
+    blocking(|| std::net::ToSocketAddrs::to_socket_addrs(&(host, port)).map(Vec::from_iter))
 }
 
 /// Calls `f` for each address until one succeeds.

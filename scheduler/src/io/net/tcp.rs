@@ -1,12 +1,12 @@
 //! TCP.
 
-use super::{accept, for_each, socket, stream, timeouts, widen};
+use super::{ToSocketAddrs, accept, for_each, socket, stream, timeouts, widen};
 use crate::io::source::Source;
 use crate::worker::reactor::Direction;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
-use std::net::{self, Shutdown, SocketAddr, ToSocketAddrs};
+use std::net::{self, Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -143,7 +143,7 @@ impl TcpListener {
     /// # Errors
     /// None can be; the error is the last one's.
     pub fn bind<A: ToSocketAddrs>(addresses: A) -> io::Result<TcpListener> {
-        let listener = net::TcpListener::bind(addresses)?;
+        let listener = for_each(addresses, net::TcpListener::bind)?;
         widen(listener.as_fd())?;
         listener.try_into()
     }

@@ -1,11 +1,11 @@
 //! UDP.
 
-use super::{for_each, socket, timeouts};
+use super::{ToSocketAddrs, for_each, socket, timeouts};
 use crate::io::source::Source;
 use crate::worker::reactor::Direction;
 use std::fmt;
 use std::io;
-use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{self, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl UdpSocket {
     /// # Errors
     /// None can be; the error is the last one's.
     pub fn bind<A: ToSocketAddrs>(addresses: A) -> io::Result<UdpSocket> {
-        net::UdpSocket::bind(addresses)?.try_into()
+        for_each(addresses, net::UdpSocket::bind)?.try_into()
     }
 
     /// From now on it sends there, and receives from there only.
@@ -91,7 +91,7 @@ impl UdpSocket {
     /// As for [`send`](Self::send).
     pub fn send_to<A: ToSocketAddrs>(&self, bytes: &[u8], addresses: A) -> io::Result<usize> {
         let no_address = || io::Error::new(io::ErrorKind::InvalidInput, "there is no address to send to");
-        let address = addresses.to_socket_addrs()?.next().ok_or_else(no_address)?;
+        let address = *addresses.to_socket_addrs()?.first().ok_or_else(no_address)?;
         self.0.call(Direction::Write, |socket| socket.send_to(bytes, address))
     }
 

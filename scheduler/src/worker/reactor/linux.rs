@@ -297,6 +297,9 @@ impl Worker {
     }
 
     fn ring(&self) -> Option<&Ring> {
+        if !self.shared.config.rings {
+            return None;
+        }
         if let Some(ring) = self.io.ring.get() {
             return ring.as_ref();
         }
