@@ -50,15 +50,15 @@ unsafe extern "C" fn on_rejection(
 impl<'a> Scope<'a> {
     /// Runs jobs until there are none, or the script must end.
     pub(crate) fn run_jobs(self) -> Result<(), Error> {
-        loop {
+        // Not asked behind the last one: then the fiber is about to wait, and what it has made may begin here.
+        while self.has_jobs() {
             // A job may be over before the engine has asked once, and make the next.
             if !self.state.watch.may_go_on(self.state.resident.population()) {
                 return self.check_stopped();
             }
-            if !self.run_job()? {
-                return Ok(());
-            }
+            self.run_job()?;
         }
+        Ok(())
     }
 
     /// Runs the next job; false: there is none.
