@@ -173,6 +173,8 @@ pub(crate) struct LevelCounters {
     pub(crate) alive: Counter,
     /// How many started fibers wait for a token, now, by the level they had when they began to.
     pub(crate) suspended: Counter,
+    /// Started fibers that had left another worker and went on here.
+    pub(crate) adopted: Counter,
     pub(crate) waits: Histogram,
 }
 
@@ -194,10 +196,9 @@ pub(crate) struct Counters {
     pub(crate) aside_at: Counter,
     /// Live fibers that this worker has.
     pub(crate) live: Counter,
-    /// Started fibers that left this worker to go on wherever they are taken, and that it took; of these, from others.
+    /// Started fibers that left this worker to go on wherever they are taken, and that it took.
     pub(crate) departed: Counter,
     pub(crate) arrived: Counter,
-    pub(crate) adopted: Counter,
     /// Stacks kept warm by this worker.
     pub(crate) warm: Counter,
     /// The fiber that runs now, as a word of [`Shown`].
@@ -229,7 +230,6 @@ impl Counters {
             live: Counter::default(),
             departed: Counter::default(),
             arrived: Counter::default(),
-            adopted: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
             checkpoints: Counter::default(),
@@ -416,6 +416,8 @@ pub struct LevelStats {
     pub suspended: u64,
     /// Ended, by returning, panic, cancellation or error.
     pub finished: u64,
+    /// Times that a started fiber went on at another worker than before, as some [may](crate::movable).
+    pub moved: u64,
     /// How long fibers waited for a CPU.
     pub waits: Waits,
 }
@@ -532,7 +534,7 @@ fn worker_stats(seen: &Seen<'_>) -> WorkerStats {
         started: sum(|l| &l.started),
         finished: sum(|l| &l.finished),
         live: counters.live.get(),
-        adopted: counters.adopted.get(),
+        adopted: counters.levels.iter().map(|level| level.adopted.get()).sum(),
         stolen: stolen_from.iter().sum(),
         stolen_from,
         parks: counters.parks.get(),
@@ -568,6 +570,7 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
         ready: alive.saturating_sub(running + suspended),
         suspended,
         finished: sum(|l| &l.finished) + shared.finished_outside[level].get(),
+        moved: sum(|l| &l.adopted),
         waits,
     }
 }
@@ -576,19 +579,29 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}{:>11}",
-            "priority", "queued", "running", "ready", "suspended", "finished", "wait p50", "p99", "p99.9"
+            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>9}{:>11}{:>11}{:>11}",
+            "priority",
+            "queued",
+            "running",
+            "ready",
+            "suspended",
+            "finished",
+            "moved",
+            "wait p50",
+            "p99",
+            "p99.9"
         )?;
         for level in &self.levels {
             writeln!(
                 f,
-                "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>11}{:>11}{:>11}",
+                "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>9}{:>11}{:>11}{:>11}",
                 level.priority,
                 level.queued,
                 level.running,
                 level.ready,
                 level.suspended,
                 level.finished,
+                level.moved,
                 Short(level.waits.quantile(0.5)),
                 Short(level.waits.quantile(0.99)),
                 Short(level.waits.quantile(0.999)),

@@ -67,7 +67,10 @@ fn a_fiber_that_moves_goes_on_on_other_threads_with_all_that_is_on_its_stack() {
             let (workers, threads) = fiber.join().unwrap();
             assert!(workers >= 2 && threads >= 2);
         }
-        assert!(rig.stats().workers.iter().map(|worker| worker.adopted).sum::<u64>() > 0);
+        let stats = rig.stats();
+        let adopted = stats.workers.iter().map(|worker| worker.adopted).sum::<u64>();
+        assert!(adopted > 0);
+        assert_eq!(stats.levels.iter().map(|level| level.moved).sum::<u64>(), adopted);
     });
 }
 

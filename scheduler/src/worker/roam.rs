@@ -246,7 +246,7 @@ impl Worker {
         carrier_ref.is_foreign.set(usize::from(carrier_ref.site) != self.site.get());
         let counters = &self.remote().counters;
         if carrier_ref.left.get() != self.index {
-            counters.adopted.add(1);
+            counters.levels[level].adopted.add(1);
         }
         counters.arrived.publish_one();
         if fiber.state.take_token() {
