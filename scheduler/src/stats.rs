@@ -577,20 +577,8 @@ fn level_stats(level: usize, counters: &[&Counters], shared: &SharedCounters) ->
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:<11}{:>9}{:>9}{:>9}{:>11}{:>12}{:>9}{:>11}{:>11}{:>11}",
-            "priority",
-            "queued",
-            "running",
-            "ready",
-            "suspended",
-            "finished",
-            "moved",
-            "wait p50",
-            "p99",
-            "p99.9"
-        )?;
+        let head = "priority      queued  running    ready  suspended    finished    moved   wait p50        p99      p99.9";
+        writeln!(f, "{head}")?;
         for level in &self.levels {
             writeln!(
                 f,

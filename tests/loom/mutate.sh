@@ -11,15 +11,16 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 ROOT=$PWD
 WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-# All that the models compile of the scheduler. What has no ordering of its own has no mutants.
-mapfile -t FILES < <(grep -rhoE 'path = "[./]*scheduler/src/[^"]+' tests/loom --include='*.rs' | grep -oE 'scheduler/src/.*' | sort -u)
+# All that the models compile of the product. What has no ordering of its own has no mutants.
+mapfile -t FILES < <(grep -rhoE 'path = "[./]*(scheduler|jsbridge)/src/[^"]+' tests/loom --include='*.rs' |
+    grep -oE '(scheduler|jsbridge)/src/.*' | sort -u)
 
 # What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
 EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
 
 mkdir -p "$WORK/crate"
 lock=$ROOT/Cargo.lock
-rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler"
+rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler" "$WORK/crate/jsbridge"
 mkdir -p "$WORK/crate/tests" "$WORK/crate/src"
 cp -r tests/loom "$WORK/crate/tests/loom"
 for file in "${FILES[@]}"; do install -D "$file" "$WORK/crate/$file"; done
@@ -59,6 +60,8 @@ mutate() { # file, line, kind, sed expression
     local verdict
     local models=()
     case "$file" in
+        jsbridge/*/inbox.rs) models=(isolate_inboxes) ;;
+        jsbridge/*) models=(isolate_) ;;
         */state.rs) models=(lives letters lending roamers) ;;
         */loans.rs) models=(lending) ;;
         */latch.rs | */line.rs | */once.rs) models=(sync::) ;;

@@ -15,8 +15,8 @@
 //!   out of memory is discarded.
 //! * **Nobody waits for a thread that the kernel has stopped.** The isolates are in a table without locks
 //!   ([`slots`](super::slots)). Work that waits is in a lot per level with a lock, which is taken only by threads of
-//!   fibers at least as urgent as the level: others let a fiber of the level do it. (`unpark` and `relevel` take it
-//!   from wherever they are called.)
+//!   fibers at least as urgent as the level: others let a fiber of the level do it, and `relevel`, which is called from
+//!   anywhere, gives up soon.
 //! * **Making and freeing are done elsewhere** where that is possible: by the keeper ([`keeper`](super::keeper)).
 //!
 //! *No wake-up is lost*: who parks counts itself in `parked` and then asks for a place once more; who leaves gives its
@@ -37,6 +37,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 const LEVELS: usize = Priority::ALL.len();
+/// Who holds a lot in the ordinary way has it for less than so many looks.
+const ASKS_MOST: usize = 1_000;
 
 /// A border of trust: what is made for one realm is never shown to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -335,6 +337,13 @@ impl<W: Send + 'static> Pool<W> {
         }
     }
 
+    /// As a thread that was stopped while it had a lot.
+    #[cfg(test)]
+    pub(super) fn with_lot<R>(&self, level: Priority, f: impl FnOnce() -> R) -> R {
+        let _lot = self.lots[level as usize].lock();
+        f()
+    }
+
     /// Takes work out that waits, in no particular order: what was cancelled, or all of it at the end.
     #[cfg(test)]
     pub(crate) fn unpark(&self, mut pred: impl FnMut(&W) -> bool) -> Vec<W> {
@@ -356,23 +365,39 @@ impl<W: Send + 'static> Pool<W> {
         out
     }
 
-    /// Gives work that waits another priority: it goes to the end of that line. False: it does not wait.
+    /// Gives work that waits another priority: it goes to the end of that line. False: it does not wait, or stays where it is
+    /// as a lot was taken for long; then it keeps its place, and begins with its new priority.
     pub(crate) fn relevel(self: &Arc<Self>, level: Priority, mut pred: impl FnMut(&W) -> bool) -> bool {
         if self.parked.iter().all(|parked| parked.load(Ordering::Relaxed) == 0) {
             return false;
         }
-        let found = (0..LEVELS).find_map(|from| {
-            let mut lot = self.lots[from].lock();
+        let moved = Priority::ALL.into_iter().filter(|from| *from != level).any(|from| {
+            let (Some(mut lot), Some(mut other)) = (self.lot_soon(from), self.lot_soon(level)) else {
+                return false;
+            };
             let found = lot.lines().find_map(|line| {
                 let index = line.iter().position(|(_, work)| pred(work))?;
                 line.remove(index)
-            })?;
-            self.count_unparked(&found.0);
-            Some(found)
+            });
+            let Some((want, work)) = found else { return false };
+            self.count_unparked(&want);
+            let want = Want { level, ..want };
+            other.line(want.depth).push_back((want, work));
+            self.count_parked(&want);
+            true
         });
-        let Some((want, work)) = found else { return false };
-        self.park(&Want { level, ..want }, work);
-        true
+        if moved {
+            self.let_in();
+        }
+        moved
+    }
+
+    /// The lot of a level, from wherever that is. `None`: somebody has it, maybe a thread that the kernel has stopped.
+    fn lot_soon(&self, level: Priority) -> Option<MutexGuard<'_, Lot<W>>> {
+        (0..ASKS_MOST).find_map(|_| {
+            std::hint::spin_loop();
+            self.lots[level as usize].try_lock()
+        })
     }
 
     fn park(self: &Arc<Self>, want: &Want, work: W) -> Option<(Lease<W>, W)> {

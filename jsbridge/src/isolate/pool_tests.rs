@@ -150,6 +150,27 @@ fn a_realm_that_is_gone_gets_nothing_back_to_it() {
 }
 
 #[test]
+fn a_lot_that_another_thread_has_holds_up_nobody_who_changes_a_priority() {
+    let fixture = fixture(1, Stock { fresh: 0, idle: 1 });
+    let realm = RealmId::new();
+    let held = fixture.lease(want(realm, Priority::Normal), 0);
+    assert!(lease(&fixture.pool, &want(realm, Priority::Normal), 1).is_none());
+    assert!(lease(&fixture.pool, &want(realm, Priority::Background), 2).is_none());
+    let relevel = |level, which| fixture.inside(move |pool, _| pool.relevel(level, |work| *work == which));
+    fixture.pool.with_lot(Priority::Background, || {
+        // From there, and to there: both stay where they are.
+        assert!(!relevel(Priority::Critical, 2));
+        assert!(!relevel(Priority::Background, 1));
+        assert!(relevel(Priority::High, 1));
+    });
+    assert_eq!(fixture.pool.stats().parked, 2);
+    assert!(relevel(Priority::Critical, 2));
+    assert!(!relevel(Priority::Critical, 2), "it is there");
+    assert_eq!(fixture.pool.unpark(|_| true), [2, 1]);
+    drop(held);
+}
+
+#[test]
 fn work_waits_at_the_bound_and_goes_on_most_urgent_first() {
     let fixture = fixture(2, Stock { fresh: 0, idle: 1 });
     let realm = RealmId::new();
