@@ -190,7 +190,7 @@ pub(crate) struct Call {
 impl Call {
     pub(crate) fn start(bridge: &Arc<Shared>, priority: Priority, about: About, task: Task) -> Call {
         let work = Arc::new(Work::new(priority, about, task, Reply::Host(Answer::new()), &bridge.counters));
-        run::spawn(bridge, &work);
+        run::spawn(bridge, &work, false);
         Call { bridge: bridge.clone(), work }
     }
 

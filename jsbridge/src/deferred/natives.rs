@@ -155,7 +155,7 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         timer,
         detached: options.detached,
     });
-    run::spawn(&bridge, &work);
+    run::spawn(&bridge, &work, options.detached);
     Ok(scope.number(ticket.to_number(level as u8)))
 }
 

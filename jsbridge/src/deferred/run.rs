@@ -15,19 +15,23 @@ use crate::realm::events::write_one;
 use heddle_scheduler::FiberBuilder;
 use std::sync::Arc;
 
-/// Makes a fiber for it.
-pub(crate) fn spawn(bridge: &Arc<Shared>, work: &Arc<Work>) {
+/// Makes a fiber for it. A detached one goes on when its maker's time is up.
+pub(crate) fn spawn(bridge: &Arc<Shared>, work: &Arc<Work>, detached: bool) {
     let mut fiber = bridge.spawner.fiber();
     // Most scripts wait for what they make; one that goes on is asked by the engine soon, and others learn of the fiber then.
     if work.is_scripts() {
         fiber = fiber.unannounced();
     }
+    if detached {
+        fiber = fiber.independent();
+    }
     start(bridge, work, None, fiber);
 }
 
-/// The same, for work that had to wait for an isolate, and has a place now.
+/// The same, for work that had to wait for an isolate, and has a place now. Who makes that fiber has nothing to do with the
+/// work but that it gave its place back.
 pub(crate) fn spawn_with(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>>) {
-    start(bridge, work, place, bridge.spawner.fiber());
+    start(bridge, work, place, bridge.spawner.fiber().independent());
 }
 
 fn start(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>>, fiber: FiberBuilder<'_>) {

@@ -92,7 +92,13 @@ impl Keeper {
         if !self.running.swap(true, Ordering::SeqCst) {
             let shift = Shift { pool: pool.clone(), began: false };
             // Where there is no fiber to be had, what the shift has is dropped, and somebody else wakes the next one.
-            drop(pool.spawner.fiber().priority(Priority::Background).try_go(move || shift.work()));
+            drop(
+                pool.spawner
+                    .fiber()
+                    .independent()
+                    .priority(Priority::Background)
+                    .try_go(move || shift.work()),
+            );
         }
     }
 }

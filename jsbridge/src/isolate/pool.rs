@@ -432,7 +432,9 @@ impl<W: Send + 'static> Pool<W> {
         let Some(guard) = guard else {
             let pool = self.clone();
             let serve = move || pool.serve(level, pool.lots[level as usize].lock());
-            if self.spawner.fiber().priority(level).try_go(serve).is_err() && self.spawner.is_running() {
+            if self.spawner.fiber().independent().priority(level).try_go(serve).is_err()
+                && self.spawner.is_running()
+            {
                 // No fiber is to be had, so it is done here, whoever we are.
                 self.serve(level, lot.lock());
             }

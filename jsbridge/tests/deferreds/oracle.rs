@@ -318,3 +318,34 @@ fn one_of_the_host(bridge: &Bridge<'_>, id: u64, random: &mut Random) {
     };
     assert!(right, "Deferred {id} of kind {kind}");
 }
+
+/// A place is given back by whoever had it, and its time may be up: what gets the place is not that fiber's child.
+#[test]
+fn who_gets_the_place_of_one_that_took_too_long_has_its_own_time() {
+    for workers in [1, 2] {
+        watched("places", || {
+            let scheduler = Scheduler::builder().workers(workers).build().unwrap();
+            let bridge = Bridge::builder(&scheduler).max_isolates(4).build().unwrap();
+            let realm = bridge.realm().unwrap();
+            let script = "
+                const hogs = Array.from({ length: 6 }, () => new Deferred(() => { while (true); }, { timeout: 3 }).catch((e) => e.name));
+                const rest = Array.from({ length: 40 }, (_, i) => new Deferred((i) => i, { args: [i] }));
+                const shared = new Int32Array(new SharedArrayBuffer(4));
+                const outlives = (shared) => {
+                    const end = performance.now() + 10;
+                    while (performance.now() < end);
+                    Atomics.add(shared, 0, 1);
+                };
+                const made = new Deferred((shared) => {
+                    new Deferred(outlives, { args: [shared], detached: true });
+                    while (true);
+                }, { args: [shared], timeout: 5 });
+                const names = new Set([...await Promise.all(hogs), await made.catch((e) => e.name)]);
+                const sum = (await Promise.all(rest)).reduce((a, b) => a + b);
+                while (Atomics.load(shared, 0) === 0) await new Promise((done) => setTimeout(done, 1));
+                [...names] + ' ' + sum";
+            assert_eq!(realm.eval(script).join_as::<String>().unwrap(), "TimeoutError 780");
+            realm.finish().unwrap();
+        });
+    }
+}

@@ -34,11 +34,21 @@ pub(crate) struct Origin {
     pub(crate) placed: u8,
     /// Its maker is about to wait for it.
     pub(crate) unannounced: bool,
+    /// It has nothing of its maker's.
+    pub(crate) independent: bool,
 }
 
 impl Origin {
     pub(crate) fn plain(priority: Option<Priority>) -> Origin {
-        Origin { priority, scope: ptr::null(), kept: false, extras: None, placed: 0, unannounced: false }
+        Origin {
+            priority,
+            scope: ptr::null(),
+            kept: false,
+            extras: None,
+            placed: 0,
+            unannounced: false,
+            independent: false,
+        }
     }
 }
 
@@ -92,7 +102,8 @@ where
 {
     let level = origin.priority.map_or_else(|| inherited(worker), Priority::level);
     let (placed, unannounced) = (origin.placed, origin.unannounced);
-    let extras = combine(origin.extras, worker.current().and_then(|carrier| carrier.heritage.get()));
+    let maker = worker.current().filter(|_| !origin.independent);
+    let extras = combine(origin.extras, maker.and_then(|carrier| carrier.heritage.get()));
     let making = Making { scope: origin.scope, kept: origin.kept, extras, placed, ..worker.making(level) };
     // SAFETY: the caller's promise.
     let fiber = unsafe { fiber::make(f, making) };
@@ -143,7 +154,7 @@ fn making_outside(shared: &Arc<Shared>, origin: Origin) -> (Making, usize) {
         kept: origin.kept,
         id,
         stamp: if timed { clock::ticks() } else { 0 },
-        extras: combine(origin.extras, heritage_outside().as_ref()),
+        extras: combine(origin.extras, heritage_outside().filter(|_| !origin.independent).as_ref()),
         placed: origin.placed,
     };
     (making, level)
@@ -390,6 +401,29 @@ impl<'a> FiberBuilder<'a> {
     /// ```
     pub fn unannounced(mut self) -> Self {
         self.origin.unannounced = true;
+        self
+    }
+
+    /// It is not its maker's: it has neither the deadlines that its maker is under nor what that has
+    /// [along](crate::context_local). For work that a fiber does for all, and that goes on when its maker's time is up.
+    ///
+    /// ```
+    /// use heddle_scheduler::{Scheduler, sleep};
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let spawner = scheduler.spawner();
+    /// let maker = scheduler.fiber().deadline(Instant::now() + Duration::from_millis(1)).go(move || {
+    ///     spawner.fiber().independent().go(|| {
+    ///         sleep(Duration::from_millis(5));
+    ///         "done"
+    ///     })
+    /// });
+    /// assert_eq!(maker.join()?.join()?, "done");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn independent(mut self) -> Self {
+        self.origin.independent = true;
         self
     }
 
