@@ -48,8 +48,8 @@ pub(crate) struct Memory {
     used: Cell<usize>,
     most: Cell<usize>,
     limit: usize,
-    /// An allocation was refused.
-    refused: Cell<bool>,
+    /// How many allocations were refused.
+    refusals: Cell<u32>,
     /// None may be, now.
     lifted: Cell<bool>,
     /// A block that the engine is about to free, and that is to be kept: see [`Memory::keep_next`].
@@ -74,7 +74,7 @@ impl Memory {
             used: Cell::new(0),
             most: Cell::new(0),
             limit,
-            refused: Cell::new(false),
+            refusals: Cell::new(0),
             lifted: Cell::new(false),
             keep: Cell::new(ptr::null_mut()),
             #[cfg(test)]
@@ -117,7 +117,7 @@ impl Memory {
         debug_assert!(self.chunk.get().is_null(), "an isolate begins once");
         let layout = layout_of(size)?;
         if failing::is_turn(size) || !self.account(0, used) {
-            self.refused.set(true);
+            self.refuse();
             return None;
         }
         // SAFETY: the layout has a size.
@@ -129,7 +129,7 @@ impl Memory {
             }
             None => {
                 self.account(used, 0);
-                self.refused.set(true);
+                self.refuse();
             }
         }
         chunk
@@ -185,7 +185,16 @@ impl Memory {
 
     /// Was an allocation refused?
     pub(crate) fn was_refused(&self) -> bool {
-        self.refused.get()
+        self.refusals() > 0
+    }
+
+    /// How many were?
+    pub(crate) fn refusals(&self) -> u32 {
+        self.refusals.get()
+    }
+
+    fn refuse(&self) {
+        self.refusals.set(self.refusals.get().saturating_add(1));
     }
 
     /// Runs `run`, in which no allocation is refused: for parts of the engine that go on when one is, with code that
@@ -251,7 +260,7 @@ impl Memory {
     pub(super) fn begin_compiling(&self, length: usize) -> bool {
         let upto = |times: usize| self.used.get().saturating_add(length.saturating_mul(times));
         if upto(40) > self.limit {
-            self.refused.set(true);
+            self.refuse();
             return false;
         }
         self.lenient.set(upto(160).saturating_add(COMPILER_AT_LEAST));
@@ -268,12 +277,12 @@ impl Memory {
     fn account(&self, old: usize, new: usize) -> bool {
         #[cfg(test)]
         if new > old && self.lenient.get() == 0 && !self.lifted.get() && self.fails_now() {
-            self.refused.set(true);
+            self.refuse();
             return false;
         }
         let used = self.used.get() - old + new;
         if used > self.limit.max(self.lenient.get()) && new > old && !self.lifted.get() {
-            self.refused.set(true);
+            self.refuse();
             return false;
         }
         self.used.set(used);
@@ -283,11 +292,11 @@ impl Memory {
 
     fn allocate(&self, size: usize, with: unsafe fn(Layout) -> *mut u8) -> *mut c_void {
         let Some(layout) = size.checked_add(HEADER).and_then(layout_of) else {
-            self.refused.set(true);
+            self.refuse();
             return ptr::null_mut();
         };
         if (self.lenient.get() == 0 && failing::is_turn(layout.size())) || !self.account(0, layout.size()) {
-            self.refused.set(true);
+            self.refuse();
             return ptr::null_mut();
         }
         let with = if self.zeroes.get() { alloc_zeroed } else { with };
@@ -304,7 +313,7 @@ impl Memory {
                 handle_alloc_error(layout_of(size).unwrap_or(Layout::new::<usize>()));
             }
             self.used.set(self.used.get() - size);
-            self.refused.set(true);
+            self.refuse();
             return ptr::null_mut();
         }
         // SAFETY: the block has room for a header and is aligned.
@@ -466,11 +475,11 @@ pub(super) unsafe extern "C" fn js_realloc(
         };
     }
     let Some(layout) = (size as usize).checked_add(HEADER).and_then(layout_of) else {
-        memory.refused.set(true);
+        memory.refuse();
         return ptr::null_mut();
     };
     if (memory.lenient.get() == 0 && failing::is_turn(layout.size())) || !memory.account(old, layout.size()) {
-        memory.refused.set(true);
+        memory.refuse();
         return ptr::null_mut();
     }
     // SAFETY: the block has this layout, and the new size is one that a layout can have. It is in no ring while it moves.

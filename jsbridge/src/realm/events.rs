@@ -49,6 +49,8 @@ pub(crate) struct Local {
     pub(crate) class: OnceCell<Class>,
     /// Of a main realm: the scripts whose results somebody waits for.
     asked: RefCell<Vec<Asked>>,
+    /// How many allocations had been refused before the first of these.
+    refusals_before: Cell<u32>,
     /// The controller of `Deferred.current.signal`, once a script has asked for that.
     controller: RefCell<Option<Kept>>,
     /// What was done last was a timer's function: a letter goes before the next one, so that timers which are always due
@@ -179,6 +181,13 @@ impl Local {
         &self.asked
     }
 
+    /// A script is about to be evaluated, and somebody will wait for its result.
+    pub(crate) fn about_to_ask(&self, scope: Scope<'_>) {
+        if self.asked.borrow().is_empty() {
+            self.refusals_before.set(scope.memory().refusals());
+        }
+    }
+
     pub(crate) fn timers(&self) -> &RefCell<Timers> {
         &self.timers
     }
@@ -241,6 +250,15 @@ impl Local {
         }
         if !self.open.get() && self.pending.borrow().len() == 0 && !self.timers.borrow().any_calls() {
             return Ok(false);
+        }
+        let waits_for_nothing = self.pending.borrow().len() == 0 && !self.timers.borrow().any_calls();
+        let memory = scope.memory();
+        if waits_for_nothing
+            && !self.asked.borrow().is_empty()
+            && memory.refusals() != self.refusals_before.get()
+        {
+            // The engine forgets a function that waits, where it has no memory to go on with it.
+            return Err(Error::out_of_memory(memory.limit()));
         }
         let mailbox = self.mailbox();
         mailbox.settle_down(&self.opened.borrow(), self.base.get());

@@ -142,6 +142,7 @@ fn serve(shared: &Shared, scope: Scope<'_>, local: &Local) -> Result<(), Error> 
                 return Ok(());
             }
             Err(error) if error.is_cancelled() => return Err(error),
+            Err(error) if error.is_out_of_memory() && local.give_up(scope, &error) => {}
             // A job or a timer's function took too long, and was ended.
             Err(error) => shared.uncaught_error(error),
         }
@@ -166,6 +167,7 @@ impl Realm {
     ) -> RealmEval {
         let (tell, outcome) = channel::oneshot();
         let task = Box::new(move |scope: Scope<'_>| {
+            Local::of(scope).about_to_ask(scope);
             match evaluate(scope).and_then(|value| scope.promise_of(value)) {
                 Ok(value) => {
                     let value = scope.keep(value);

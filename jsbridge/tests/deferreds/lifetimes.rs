@@ -212,6 +212,36 @@ fn a_realm_without_memory_says_so_and_goes_on() {
     });
 }
 
+/// Memory may end at any allocation: whichever it is, whoever waits for the script learns how it went.
+#[test]
+fn wherever_memory_ends_who_waits_is_told() {
+    watched("where memory ends", || {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        for more in 0..48 {
+            let memory = (1 << 20) + 40 * more;
+            let bridge = Bridge::builder(&scheduler).memory(memory).on_uncaught(|_| {}).build().unwrap();
+            let realm = bridge.realm().unwrap();
+            let made = realm.eval(
+                "const all = []; let refused;
+                 try { for (;;) all.push(new Deferred(() => 1)); } catch (error) { refused = error; }
+                 all.length = 20;
+                 (await Promise.allSettled(all)).length",
+            );
+            match made.join() {
+                Ok(value) => assert_eq!(value, Value::Number(20.0)),
+                Err(error) => assert!(error.is_out_of_memory(), "{error}"),
+            }
+            // One that waits for what another will do is not told that of the one before.
+            let waits = realm.eval("await new Promise(done => { globalThis.go = done; })");
+            let goes = realm.eval("go(7)");
+            if goes.join().is_ok() {
+                assert_eq!(waits.join(), Ok(Value::Number(7.0)));
+            }
+            realm.finish().unwrap();
+        }
+    });
+}
+
 #[test]
 fn a_hundred_thousand_timers_are_called_once_each_or_cleared() {
     let timers = if cfg!(debug_assertions) { 20_000 } else { 100_000 };

@@ -155,8 +155,9 @@
 
     static async map(items, fn, options) {
       if (typeof fn !== 'function') throw new TypeError('Deferred.map: the second argument must be a function');
-      if (items === null || (typeof items !== 'object' && typeof items !== 'string')) {
-        throw new TypeError(`Deferred.map: the first argument must be something to go through, not ${items === null ? 'null' : typeof items}`);
+      if (typeof items !== 'string' && (items === null || typeof items !== 'object'
+          || (typeof items[Symbol.iterator] !== 'function' && typeof items.length !== 'number'))) {
+        throw new TypeError(`Deferred.map: the first argument must be something to go through, not ${kindOf(items)}`);
       }
       const { chunk, capture, ...rest } = options ?? {};
       const all = isArray(items) ? items : Array.from(items);
