@@ -14,13 +14,12 @@ use super::compiled::Compiled;
 use super::handle::{CStrSource, Handle, JsResult, Scope};
 use super::kept::Kept;
 use super::layout::Layout;
-use super::state::State;
+use super::native::called;
 use super::structures::{self, Native, Object};
 use rquickjs::qjs;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 /// So many places take the engine's methods some 7 ms (17 to 27 ns each, measured on empty ones).
@@ -188,13 +187,9 @@ unsafe extern "C" fn guarded(
     arguments: *mut qjs::JSValue,
     which: c_int,
 ) -> qjs::JSValue {
-    // SAFETY: the engine calls this from inside, with its context and `count` borrowed arguments; the state is the
-    // runtime's opaque pointer.
-    let (scope, borrowed) = unsafe {
-        let state = &*qjs::JS_GetRuntimeOpaque(qjs::JS_GetRuntime(context)).cast::<State>();
-        let Some(context) = NonNull::new(context) else { return qjs::JS_UNDEFINED };
-        let borrowed = if count > 0 { std::slice::from_raw_parts(arguments, count as usize) } else { &[] };
-        (Scope::new(context, state), borrowed)
+    // SAFETY: the engine calls this, and passes on what it was called with.
+    let Some((scope, borrowed)) = (unsafe { called(context, count, arguments) }) else {
+        return qjs::JS_UNDEFINED;
     };
     let which = which as usize;
     let slow = catch_unwind(AssertUnwindSafe(|| {

@@ -10,7 +10,7 @@
 //! that call leaves a note for errors of `load`, which follows at once.
 
 use super::handle::{CStrSource, Handle, JsResult, Scope};
-use super::state::State;
+use super::native::scope_of;
 use crate::loader::ModuleLoader;
 use rquickjs::qjs;
 use std::cell::RefCell;
@@ -161,17 +161,6 @@ impl<'a> Scope<'a> {
             let length = (bytes.len() - 1) as qjs::size_t;
             self.check(qjs::JS_ParseJSON(self.as_ptr(), bytes.as_ptr().cast(), length, name.as_ptr()))
         }
-    }
-}
-
-/// # Safety
-/// The engine calls from inside, with its context.
-unsafe fn scope_of<'a>(context: *mut qjs::JSContext) -> Option<Scope<'a>> {
-    let context = NonNull::new(context)?;
-    // SAFETY: the state is the runtime's opaque pointer, and outlives the visit.
-    unsafe {
-        let state = &*qjs::JS_GetRuntimeOpaque(qjs::JS_GetRuntime(context.as_ptr())).cast::<State>();
-        Some(Scope::new(context, state))
     }
 }
 

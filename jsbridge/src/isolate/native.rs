@@ -71,6 +71,35 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// Where a C function is that the engine calls, and its arguments.
+///
+/// # Safety
+/// The engine called with this context and these arguments, and the call has not ended.
+pub(super) unsafe fn called<'a, 'c>(
+    context: *mut qjs::JSContext,
+    count: c_int,
+    arguments: *mut qjs::JSValue,
+) -> Option<(Scope<'a>, &'c [qjs::JSValue])> {
+    // SAFETY: by the contract; `count` arguments are borrowed for the call.
+    unsafe {
+        let borrowed = if count > 0 { std::slice::from_raw_parts(arguments, count as usize) } else { &[] };
+        Some((scope_of(context)?, borrowed))
+    }
+}
+
+/// Where the host's code is that the engine calls.
+///
+/// # Safety
+/// The engine calls from inside, with this context, and the call has not ended.
+pub(super) unsafe fn scope_of<'a>(context: *mut qjs::JSContext) -> Option<Scope<'a>> {
+    let context = NonNull::new(context)?;
+    // SAFETY: the state is the runtime's opaque pointer, and outlives the visit.
+    unsafe {
+        let state = &*qjs::JS_GetRuntimeOpaque(qjs::JS_GetRuntime(context.as_ptr())).cast::<State>();
+        Some(Scope::new(context, state))
+    }
+}
+
 /// What the engine calls. A panic must not unwind through it.
 pub(super) unsafe extern "C" fn trampoline<N: Native>(
     context: *mut qjs::JSContext,
@@ -79,13 +108,9 @@ pub(super) unsafe extern "C" fn trampoline<N: Native>(
     arguments: *mut qjs::JSValue,
     variant: c_int,
 ) -> qjs::JSValue {
-    // SAFETY: the engine calls this from inside, with its context and `count` borrowed arguments; the
-    // state is the runtime's opaque pointer.
-    let (scope, arguments) = unsafe {
-        let state = &*qjs::JS_GetRuntimeOpaque(qjs::JS_GetRuntime(context)).cast::<State>();
-        let Some(context) = NonNull::new(context) else { return qjs::JS_UNDEFINED };
-        let borrowed = if count > 0 { std::slice::from_raw_parts(arguments, count as usize) } else { &[] };
-        (Scope::new(context, state), borrowed)
+    // SAFETY: the engine calls this, and passes on what it was called with.
+    let Some((scope, arguments)) = (unsafe { called(context, count, arguments) }) else {
+        return qjs::JS_UNDEFINED;
     };
     let call = Call { scope, variant: variant as u8, this, arguments };
     match catch_unwind(AssertUnwindSafe(|| {
