@@ -28,6 +28,8 @@ const SAMPLES: [(&str, &str); 9] = [
     ("an ArrayBuffer of 8 MiB", "new ArrayBuffer(8 << 20)"),
 ];
 
+const TRANSFER: &str = "64 MiB transferred";
+
 /// Nanoseconds to write and to read one value, and the same for the engine's own writer (`None`: it cannot).
 #[derive(Clone, Debug)]
 pub struct Cost {
@@ -48,18 +50,20 @@ fn least(mut round: impl FnMut(u32) -> Duration) -> f64 {
     (0..7).map(|_| round(count).as_nanos() as f64 / f64::from(count)).fold(f64::INFINITY, f64::min)
 }
 
-/// Measures all samples.
+/// Measures all samples with this in their names.
 #[doc(hidden)]
-pub fn clone_costs() -> Result<Vec<Cost>, Error> {
+pub fn clone_costs(named: &str) -> Result<Vec<Cost>, Error> {
     let stack = 512 << 10;
     let limits = Limits { memory: 1 << 30, stack, time: Duration::MAX, slice: SLICE, eval: true };
     let mut isolate = Isolate::new(limits, Arc::new(Population::new(1)).enter()?)?;
     isolate.enter(StackTop::here(stack + (64 << 10)), |scope| {
         let mut costs = Vec::new();
-        for (what, source) in SAMPLES {
+        for (what, source) in SAMPLES.into_iter().filter(|(what, _)| what.contains(named)) {
             costs.push(cost(scope, what, source)?);
         }
-        costs.push(transfer_cost(scope)?);
+        if TRANSFER.contains(named) {
+            costs.push(transfer_cost(scope)?);
+        }
         Ok(costs)
     })
 }
@@ -146,5 +150,5 @@ fn transfer_cost(scope: Scope<'_>) -> Result<Cost, Error> {
         best_write = best_write.min((written - start).as_nanos() as f64);
         buffer = values.pop().ok_or_else(|| Error::conversion("the buffer is lost"))?;
     }
-    Ok(Cost { what: "64 MiB transferred", ours: (best_write, best_read), engine: None })
+    Ok(Cost { what: TRANSFER, ours: (best_write, best_read), engine: None })
 }
