@@ -42,10 +42,15 @@ const PAGE_TAKEN: usize = 34;
 const PAGE_BLOCKS: usize = 36;
 const PAGE_FREE: usize = 38;
 const PAGE_HEADER: usize = 40;
-/// Blocks that are left free in a page, where they are small and where they are not. What a simple script takes; otherwise picked
-/// from thin air.
-const SPARE: [usize; 2] = [6, 3];
-const SMALL: usize = 128;
+/// So many blocks of a size are left free in each of its pages, if it has them. What [furnishing](super::Isolate::furnish) and
+/// sealing take (a test sees to it that they need no page more), some for every script, and one of those sizes that scripts
+/// seldom need: each is memory of every isolate.
+const SPARE: [usize; SIZES] = {
+    let mut spare = [1; SIZES];
+    (spare[3], spare[4], spare[5], spare[6], spare[7], spare[8]) = (30, 6, 22, 40, 6, 32);
+    (spare[9], spare[10], spare[13], spare[25]) = (4, 4, 3, 3);
+    spare
+};
 const NO_MORE: u16 = u16::MAX;
 
 /// A block of an engine that is looked at.
@@ -212,7 +217,7 @@ impl Side {
     /// # Safety
     /// As for [`of`](Self::of).
     unsafe fn cut_pages(&mut self) -> Option<()> {
-        for size in 0..SIZES {
+        for (size, spare) in SPARE.into_iter().enumerate() {
             let head = self.runtime + PAGES + 2 * WORD * size;
             // SAFETY: the caller's promise; nothing is read that is not in a block.
             unsafe {
@@ -222,7 +227,7 @@ impl Side {
                     if inside != HEADER {
                         return None;
                     }
-                    self.cut_page(index)?;
+                    self.cut_page(index, spare)?;
                     link = read(link);
                 }
             }
@@ -232,7 +237,7 @@ impl Side {
 
     /// # Safety
     /// As for [`of`](Self::of); the block is a page, if the engine's pages are what we think.
-    unsafe fn cut_page(&mut self, index: usize) -> Option<()> {
+    unsafe fn cut_page(&mut self, index: usize, spare: usize) -> Option<()> {
         let page = self.blocks[index].address + HEADER;
         let size = self.blocks[index].size - HEADER;
         // SAFETY: the caller's promise; nothing is read and written that is not in the block.
@@ -260,7 +265,7 @@ impl Side {
             }
             let mut end = (0..blocks).rev().find(|number| !free.contains(number))? + 1;
             let mut left = free.iter().filter(|number| **number < end).count();
-            while left < SPARE[usize::from(each > SMALL)] && end < blocks {
+            while left < spare && end < blocks {
                 (left, end) = (left + 1, end + 1);
             }
             free.retain(|number| *number < end);
@@ -274,5 +279,66 @@ impl Side {
             self.free.extend(free.iter().map(|number| (small(*number), each)));
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::console::Console;
+    use crate::isolate::image::Image;
+    use crate::isolate::population::Population;
+    use crate::limits::Limits;
+    use std::sync::Arc;
+
+    /// For whoever changes what every isolate has, or takes another engine: `cargo test measure_room -- --nocapture` shows of
+    /// each size how many are free in the picture, and how many then.
+    #[test]
+    fn measure_room_for_what_every_isolate_has() {
+        let limits = Limits { stack: 128 << 10, ..Limits::DEFAULT };
+        let mut isolate = Isolate::new(limits, Arc::new(Population::new(1)).house()).unwrap();
+        // SAFETY: it is alive, and nobody is inside.
+        let rooms = |isolate: &Isolate| unsafe { rooms(isolate) };
+        let picture = rooms(&isolate);
+        isolate.furnish(|scope| Ok(crate::host::furnish(scope, &Console::new(|_, _| {}))?)).unwrap();
+        isolate.seal().unwrap();
+        for (size, (before, now)) in picture.iter().zip(rooms(&isolate)).enumerate() {
+            println!("size {size}: {before:?}; furnished and sealed: {now:?}");
+            assert_eq!(
+                before.pages, now.pages,
+                "{} of the size {size} are not enough: see `SPARE`",
+                before.free
+            );
+        }
+    }
+
+    /// Of one size.
+    #[derive(Debug, Default)]
+    struct Room {
+        taken: u16,
+        free: u16,
+        pages: usize,
+    }
+
+    /// # Safety
+    /// As for [`Side::of`].
+    unsafe fn rooms(isolate: &Isolate) -> Vec<Room> {
+        let runtime = isolate.runtime.as_ptr().expose_provenance();
+        let of_size = |size: usize| {
+            let (head, mut room) = (runtime + PAGES + 2 * WORD * size, Room::default());
+            // SAFETY: the caller's promise. Where there is a picture, the engine's pages are what we think.
+            unsafe {
+                let mut link: usize = if Image::get().is_some() { read(head) } else { head };
+                while link != head {
+                    let [taken, blocks]: [u16; 2] = read(link - PAGE_LINK + PAGE_TAKEN);
+                    room.taken += taken;
+                    room.free += blocks - taken;
+                    room.pages += 1;
+                    link = read(link);
+                }
+            }
+            room
+        };
+        (0..SIZES).map(of_size).collect()
     }
 }

@@ -1,7 +1,8 @@
 //! A picture of a new engine, of which isolates are copied.
 //!
-//! The engine takes a million instructions to make its 1,100 built-ins, and each isolate's are the same. So two engines
-//! are made once in a process, and compared word by word:
+//! The engine takes a million instructions to make its 1,100 built-ins, and each isolate's are the same; so are the objects
+//! that it makes when they are first used, and that are made to be sealed. So two engines are made once in a process,
+//! and compared word by word:
 //!
 //! | a word of the two                                 | in the picture                                         |
 //! |---------------------------------------------------|--------------------------------------------------------|

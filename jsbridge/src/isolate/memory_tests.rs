@@ -76,7 +76,8 @@ fn an_isolate_is_made_whole_or_not_at_all() {
                 break;
             }
         }
-        assert!(refused > if copied { 2 } else { 20 }, "{refused}");
+        // One that is copied takes a single block: all that it is furnished with has room in that.
+        assert!(refused > if copied { 0 } else { 20 }, "{refused}");
     }
 }
 

@@ -171,7 +171,9 @@ impl Isolate {
     fn pristine(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
         let state = Box::new(State::new(limits, resident));
         state.memory.give_zeroes();
-        Isolate::made(state)
+        let mut isolate = Isolate::made(state)?;
+        isolate.furnish(protect::prepare)?;
+        Ok(isolate)
     }
 
     fn made(state: Box<State>) -> Result<Isolate, Error> {

@@ -104,10 +104,9 @@ impl Seal {
             return Ok(None);
         }
         let Some(runtime) = NonNull::new(scope.runtime()) else { return Ok(None) };
-        let watched = watched_objects(scope)?;
         // SAFETY: we are inside, and what is reached from the global object stays alive: nobody runs meanwhile.
         unsafe {
-            let all = reachable(scope, runtime)?;
+            let (watched, all) = (watched_objects(scope)?, reachable(scope, runtime)?);
             let pattern = new_function(scope)?;
             let plain = pattern.shape();
             let (mut shapes, mut unfinished) = (Vec::new(), Vec::new());
@@ -477,6 +476,17 @@ fn prototype_of(scope: Scope<'_>, constructor: &CStr) -> Result<Option<Object>, 
         return Ok(None);
     }
     Ok(Object::of(constructor.get(c"prototype")?.raw()))
+}
+
+/// Makes the objects that the engine makes when they are first used, and that a seal needs: so a [picture](super::image) has
+/// them.
+pub(super) fn prepare(scope: Scope<'_>) -> Result<(), Error> {
+    if let Some(runtime) = NonNull::new(scope.runtime()).filter(|_| structures::hold()) {
+        watched_objects(scope)?;
+        // SAFETY: we are inside, and what is reached from the global object stays alive: nobody runs meanwhile.
+        unsafe { reachable(scope, runtime)? };
+    }
+    Ok(())
 }
 
 /// The global object first: what others are in is compared before them.
