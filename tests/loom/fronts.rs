@@ -1,5 +1,5 @@
-//! A scope whose owner waits while fibers are made in it and lowered: the owner sees them, or is woken
-//! to look again.
+//! A scope whose owner waits, or cancels all, while fibers are made in it and lowered: the owner sees them, or is woken
+//! to look again; or their maker sees that they are to be cancelled.
 
 use crate::explore;
 use crate::front::Front;
@@ -37,6 +37,28 @@ fn one_that_arrives_while_the_owner_begins_to_wait_is_seen_or_wakes_it() {
         let seen = taken.map(free).count();
         let woken = maker.join().unwrap();
         assert!(woken || (seen == 1 && least == 3));
+        assert_eq!(seen + front.take_all().map(free).count(), 1);
+    });
+}
+
+#[test]
+fn one_that_arrives_while_all_are_cancelled_is_cancelled_by_the_owner_or_its_maker() {
+    explore(3, || {
+        let front = Arc::new(Front::<Made>::new());
+        let maker = thread::spawn({
+            let front = front.clone();
+            move || {
+                let made = Box::new(Made { link: AtomicPtr::new(ptr::null_mut()) });
+                // SAFETY: a new node, which is taken back below.
+                let wakes = unsafe { front.arrive(NonNull::from(Box::leak(made)), 3) };
+                assert!(!wakes, "the owner does not wait");
+                front.is_cancelled()
+            }
+        });
+        assert!(front.cancel());
+        let seen = front.take_all().map(free).count();
+        assert!(maker.join().unwrap() || seen == 1);
+        assert!(!front.cancel());
         assert_eq!(seen + front.take_all().map(free).count(), 1);
     });
 }

@@ -6,7 +6,7 @@ use super::kin::Kin;
 use super::loan;
 use super::resumer::Resumer;
 use crate::fiber::FiberRef;
-use crate::primitive::{AtomicBool, AtomicUsize, Ordering, fence};
+use crate::primitive::{AtomicBool, AtomicUsize, Ordering};
 use crate::priority::Priority;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -21,8 +21,6 @@ pub(crate) struct ScopeState {
     panicked: AtomicBool,
     /// A fiber of it has failed, so that the others are in vain.
     failed: AtomicBool,
-    /// Its fibers are cancelled, also those that are still to be made.
-    cancelled: AtomicBool,
     owner: Resumer,
     kin: Kin,
 }
@@ -36,7 +34,6 @@ impl ScopeState {
             done: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
             failed: AtomicBool::new(false),
-            cancelled: AtomicBool::new(false),
             owner: Resumer::current(),
             kin: Kin::new(current::in_fiber().map(|(_, owner)| owner)),
         });
@@ -52,8 +49,8 @@ impl ScopeState {
     #[inline]
     pub(crate) fn keep(&self, fiber: FiberRef) {
         self.kin.made(fiber, &self.owner);
-        // After it was made known: see `cancel_all`.
-        if self.cancelled.load(Ordering::Relaxed) {
+        // After it was made known: see `front`.
+        if self.kin.is_cancelled() {
             cancel(fiber);
         }
     }
@@ -96,17 +93,12 @@ impl ScopeState {
     /// Cancels all fibers that it has, and that it will have. Only for the owner.
     #[cold]
     pub(crate) fn cancel_all(&self) {
-        if !self.cancelled.swap(true, Ordering::Relaxed) {
-            // ORDERING: SeqCst pairs with the fence in `Front::lowered`, between a fiber's arrival and the look of its
-            // maker at `cancelled`: either we see the fiber, or its maker sees this.
-            fence(Ordering::SeqCst);
-            self.kin.cancel_all();
-        }
+        self.kin.cancel_all();
     }
 
     /// Were its fibers cancelled, all together?
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.kin.is_cancelled()
     }
 
     /// A fiber of it has failed: its owner is to cancel the others. Called by the fiber.

@@ -143,13 +143,22 @@ impl Kin {
         self.know_all(self.front.take_all());
     }
 
-    /// Asks all to end. Only for the owner, while it does not lend.
+    /// Asks all to end, once. Only for the owner, while it does not lend.
     pub(crate) fn cancel_all(&self) {
+        if !self.front.cancel() {
+            return;
+        }
         self.gather();
         // Destructors of what never starts run here, and may make more; so nothing is borrowed meanwhile.
         let known = self.with_known(std::mem::take);
         known.iter().for_each(|&fiber| cancel(fiber));
         self.with_known(|new| new.extend(known));
+    }
+
+    /// Were all asked to end?
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.front.is_cancelled()
     }
 
     #[inline]
