@@ -41,10 +41,14 @@ fn all_that_a_program_writes_is_taken_though_it_writes_much_to_both() {
 #[test]
 fn other_fibers_run_while_one_waits_for_a_program() {
     on_workers(&[1], |rig| {
-        let waits = rig.go(|| Command::new("sleep").arg("0.2").status().unwrap().success());
+        // It ends when nobody has the other end of its input any more.
+        let (input, end) = std::io::pipe().unwrap();
+        let waits =
+            rig.go(|| Command::new("cat").stdin(input).stdout(Stdio::null()).status().unwrap().success());
         eventually(|| rig.stats().levels.iter().any(|level| level.suspended == 1));
         assert_eq!(rig.go(|| 7).join().unwrap(), 7);
         assert!(!waits.is_finished());
+        drop(end);
         assert!(waits.join().unwrap());
     });
 }
