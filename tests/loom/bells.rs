@@ -10,12 +10,18 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 /// The thread that waits, as a `Resumer` has it.
-struct Sleeper(Thread);
+struct Sleeper {
+    thread: Thread,
+    /// Touched by who has rung and is about to wake, and by who has heard it. loom's `unpark` makes all visible that was done
+    /// before it, and without this nobody would be seen to hear a ring before that.
+    between: Arc<AtomicU32>,
+}
 
 impl Wakes for Sleeper {
     fn wake(&self) {
         step();
-        self.0.unpark();
+        self.between.fetch_add(1, Ordering::Relaxed);
+        self.thread.unpark();
     }
 }
 
@@ -23,26 +29,28 @@ impl Wakes for Sleeper {
 /// ends a `join`, too.
 fn with_bell<const N: usize>(
     rings: [impl FnOnce(&Bell<Sleeper>) + 'static; N],
-    waits: impl FnOnce(&Bell<Sleeper>) + 'static,
+    waits: impl FnOnce(&Bell<Sleeper>, &AtomicU32) + 'static,
 ) {
     let waiter = thread::spawn(move || {
-        let bell = Arc::new(Bell::new(Sleeper(thread::current())));
+        let between = Arc::new(AtomicU32::new(0));
+        let bell = Arc::new(Bell::new(Sleeper { thread: thread::current(), between: between.clone() }));
         let ringers = rings.map(|rings| {
             let bell = bell.clone();
             thread::spawn(move || rings(&bell))
         });
-        waits(&bell);
+        waits(&bell, &between);
         ringers
     });
     waiter.join().unwrap().into_iter().for_each(|ringer| ringer.join().unwrap());
 }
 
-fn wait(bell: &Bell<Sleeper>) {
+fn wait(bell: &Bell<Sleeper>, between: &AtomicU32) {
     let awake: Result<(), Infallible> = bell.wait(|| {
         thread::park();
         Ok(())
     });
     let Ok(()) = awake;
+    between.load(Ordering::Relaxed);
 }
 
 #[test]
@@ -55,8 +63,8 @@ fn a_poll_after_a_ring_sees_what_was_done_before() {
             done.with_mut(|done| unsafe { *done = 7 });
             bell.ring();
         };
-        with_bell([does], move |bell| {
-            wait(bell);
+        with_bell([does], move |bell, between| {
+            wait(bell, between);
             // SAFETY: nobody else any more, which loom checks.
             assert_eq!(seen.with(|done| unsafe { *done }), 7);
         });
@@ -79,9 +87,9 @@ fn one_that_stops_in_the_middle_of_ringing_takes_no_other_ring_along() {
 #[test]
 fn a_ring_whose_token_a_poll_has_taken_is_heard() {
     explore(3, || {
-        with_bell([Bell::ring], |bell| {
+        with_bell([Bell::ring], |bell, between| {
             thread::park();
-            wait(bell);
+            wait(bell, between);
         });
     });
 }
@@ -97,9 +105,9 @@ fn the_last_of_two_rings_is_heard_after_the_first() {
                 bell.ring();
             }
         });
-        with_bell(rings, move |bell| {
+        with_bell(rings, move |bell, between| {
             while parts.iter().any(|part| part.load(Ordering::Relaxed) == 0) {
-                wait(bell);
+                wait(bell, between);
             }
         });
     });

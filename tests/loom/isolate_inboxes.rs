@@ -3,6 +3,7 @@
 use crate::explore;
 use crate::isolate_inbox::{Inbox, Opened};
 use loom::cell::UnsafeCell;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 use std::sync::Arc;
@@ -23,6 +24,17 @@ fn letter(value: u32) -> Letter {
 fn read(letter: Letter) -> u32 {
     // SAFETY: it was handed to us.
     letter.0.with(|cell| unsafe { *cell })
+}
+
+/// A letter that is looked into when it is dropped, and counted.
+struct Dropped(Letter, Arc<AtomicU32>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        // SAFETY: it was handed to whoever drops it.
+        self.0.0.with(|cell| assert_ne!(unsafe { *cell }, 0));
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A token, as a fiber's.
@@ -136,5 +148,24 @@ fn of_two_posters_one_wakes_the_sleeper_and_both_are_read() {
         for poster in posters {
             poster.join().unwrap();
         }
+    });
+}
+
+/// As when the isolate is gone: what is dropped with a letter was written by its poster.
+#[test]
+fn letters_that_are_cleared_are_dropped_with_what_was_written() {
+    explore(3, || {
+        let inbox = Arc::new(Inbox::new());
+        let cleaner = {
+            let inbox = inbox.clone();
+            thread::spawn(move || inbox.clear())
+        };
+        let dropped = Arc::new(AtomicU32::new(0));
+        for level in [2, 2, 4] {
+            let _ = inbox.post(level, Dropped(letter(level as u32), dropped.clone()));
+        }
+        cleaner.join().unwrap();
+        inbox.clear();
+        assert_eq!(dropped.load(Ordering::Relaxed), 3, "each once");
     });
 }

@@ -1,31 +1,36 @@
 #!/usr/bin/env bash
-# Checks the checker: weakens each ordering of the lock-free protocols in turn, and expects a model to
-# fail. Usage: bash tests/loom/mutate.sh [--quick | FILE:LINE]
+# Checks the checker: weakens each ordering of the lock-free protocols in turn, and expects a model to fail.
 #
-# A mutant is the models and the production files with one change on one line:
-#   Acquire, Release -> Relaxed;  AcqRel -> Acquire and -> Release (with --quick: -> Relaxed)
-#   a SeqCst fence, light_barrier() or heavy_barrier() -> nothing
-# "caught" is what should be. A survivor fails the script unless survivors.txt has it with its reason,
-# and so does a reason without a survivor.
+#     tests/loom/mutate.sh [FILE[:LINE]]     all, or those of one file or line; JOBS=n at a time, else one a CPU
+#
+# A mutant is the models and the production files with one change in one place:
+#   Acquire, Release -> Relaxed;  AcqRel, SeqCst -> Acquire and -> Release
+#   a fence, light_barrier() or heavy_barrier() -> nothing
+# "caught" is what should be. Whatever else becomes of one fails the script, unless survivors.txt has it with its
+# reason; and so does a reason without a survivor.
+#
+# All mutants are in one program, built once: each place asks mutant.rs, which knows from the environment which of
+# them this process is. Each model is run once as it is, with one preemption, and says which places it reaches. For
+# the mutants of those it is run again until one fails: all with one preemption, the quickest first, then all with as
+# many as they are written for. A model that does not end within its seconds of CPU time decides nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-ROOT=$PWD
-WORK=${CARGO_TARGET_DIR:-$ROOT/target}/mutants
-# All that the models compile of the product. What has no ordering of its own has no mutants.
+export WORK=${CARGO_TARGET_DIR:-$PWD/target}/mutants
+export LOOM_MAX_BRANCHES=20000 RUST_BACKTRACE=0
+ONLY=${1:-}
+JOBS=${JOBS:-$(nproc)}
+# All that the models compile of the other crates.
 mapfile -t FILES < <(grep -rhoE 'path = "[./]*(scheduler|jsbridge)/src/[^"]+' tests/loom --include='*.rs' |
     grep -oE '(scheduler|jsbridge)/src/.*' | sort -u)
 
-# What the models cannot see, and why: see the file. Lines are named by their text, as numbers move.
-EXCUSES=$(cat "$ROOT/tests/loom/survivors.txt")
+# ---- the program ---------------------------------------------------------------------------------------------------
 
-mkdir -p "$WORK/crate"
-lock=$ROOT/Cargo.lock
-rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler" "$WORK/crate/jsbridge"
-mkdir -p "$WORK/crate/tests" "$WORK/crate/src"
+rm -rf "$WORK/crate/tests" "$WORK/crate/scheduler" "$WORK/crate/jsbridge" "$WORK/reach" "$WORK/took"
+mkdir -p "$WORK/crate/tests" "$WORK/crate/src" "$WORK/reach" "$WORK/took"
 cp -r tests/loom "$WORK/crate/tests/loom"
-for file in "${FILES[@]}"; do install -D "$file" "$WORK/crate/$file"; done
-cp "$lock" "$WORK/crate/Cargo.lock"
+cp Cargo.lock "$WORK/crate/Cargo.lock"
 : >"$WORK/crate/src/lib.rs"
+printf '\nmod mutant;\n' >>"$WORK/crate/tests/loom/main.rs"
 cat >"$WORK/crate/Cargo.toml" <<TOML
 [package]
 name = "mutants"
@@ -42,97 +47,129 @@ debug = false
 [workspace]
 TOML
 
-run() { # runs the models whose names have one of the arguments in them; true if they pass
-    (cd "$WORK/crate" && RUST_BACKTRACE=0 RUSTFLAGS="-Awarnings" CARGO_TARGET_DIR="$WORK/target" LOOM_MAX_BRANCHES=20000 \
-        timeout 300 cargo test -q --test loom -- "$@" >"$WORK/last.log" 2>&1)
+# Writes each file with a question in each place, and appends to the list: number|file|line|kind|text. Comments, and
+# tests at the end of a file, have no places.
+: >"$WORK/list"
+for file in "${FILES[@]}"; do
+    mkdir -p "$(dirname "$WORK/crate/$file")"
+    awk -v file="$file" -v list="$WORK/list" -v id="$(wc -l <"$WORK/list")" '
+        function note(kind) { id++; print id "|" file "|" FNR "|" kind "|" text >>list; return id }
+        /^#\[cfg\(test\)\]/ { tests = 1 }
+        tests || /^ *(\/\/|use |pub\(crate\) use )/ { print; next }
+        {
+            text = $0; sub(/^ */, "", text)
+            if (match($0, /(self\.)?(light|heavy)_barrier\(\);/) || match($0, /fence\(Ordering::[A-Za-z]+\);/)) {
+                call = substr($0, RSTART, RLENGTH)
+                kind = call ~ /light/ ? "no light barrier" : call ~ /heavy/ ? "no heavy barrier" : "no fence"
+                print substr($0, 1, RSTART - 1) "if !crate::mutant::is(" note(kind) ") { " call " }" substr($0, RSTART + RLENGTH)
+                next
+            }
+            rest = $0; out = ""
+            while (match(rest, /Ordering::(AcqRel|Acquire|Release|SeqCst)/)) {
+                is = substr(rest, RSTART, RLENGTH)
+                out = out substr(rest, 1, RSTART - 1)
+                rest = substr(rest, RSTART + RLENGTH)
+                name = substr(is, 11)
+                if (name == "AcqRel" || name == "SeqCst") {
+                    a = note(name "->Acquire"); r = note(name "->Release")
+                    out = out "crate::mutant::or(" a ", Ordering::Acquire, crate::mutant::or(" r ", Ordering::Release, " is "))"
+                } else {
+                    out = out "crate::mutant::or(" note(name "->Relaxed") ", Ordering::Relaxed, " is ")"
+                }
+            }
+            print out rest
+        }' "$file" >"$WORK/crate/$file"
+done
+echo "$(wc -l <"$WORK/list") mutants of ${#FILES[@]} files"
+
+BINARY=$(cd "$WORK/crate" && RUSTFLAGS="-Awarnings" CARGO_TARGET_DIR="$WORK/target" \
+    cargo test --no-run --test loom --message-format=json 2>"$WORK/build.log" |
+    grep -oE '"executable":"[^"]+"' | cut -d'"' -f4) || { tail -40 "$WORK/build.log"; exit 1; }
+export BINARY
+echo "built after $SECONDS s"
+
+# ---- the models as they are ----------------------------------------------------------------------------------------
+
+# Runs one model as it is: what it reaches, and how many ms it takes.
+model() {
+    local begin end
+    begin=$(date +%s%N)
+    if ! MUTANT_REACH="$WORK/reach/$1" LOOM_MAX_PREEMPTIONS=1 "$BINARY" --exact "$1" --test-threads 1 >"$WORK/model.$1" 2>&1; then
+        tail -20 "$WORK/model.$1"
+        echo "fails without a mutation: $1"
+        exit 255
+    fi
+    rm "$WORK/model.$1"
+    end=$(date +%s%N)
+    echo $(((end - begin) / 1000000)) >"$WORK/took/$1"
+    touch "$WORK/reach/$1"
 }
+export -f model
+"$BINARY" --list --format terse | sed -n 's/: test$//p' | xargs -P "$JOBS" -I{} bash -c 'model "$1"' _ {}
+echo "$(find "$WORK/took" -type f | wc -l) models pass, after $SECONDS s"
 
-echo "unchanged: the models must pass"
-if ! run; then tail -40 "$WORK/last.log"; echo "the models fail without a mutation"; exit 1; fi
+# ---- the mutants ---------------------------------------------------------------------------------------------------
 
-caught=0 survived=0 excused=0 used=()
-mutate() { # file, line, kind, sed expression
-    local file=$1 line=$2 kind=$3 expression=$4
-    [ -z "${ONLY:-}" ] || [ "$ONLY" = "$file:$line" ] || return 0
-    cp "$ROOT/$file" "$WORK/crate/$file"
-    sed -i "${line}${expression}" "$WORK/crate/$file"
-    if cmp -s "$ROOT/$file" "$WORK/crate/$file"; then return 0; fi
-    local verdict
-    local models=()
-    case "$file" in
-        jsbridge/*/inbox.rs) models=(isolate_inboxes) ;;
-        jsbridge/*) models=(isolate_) ;;
-        */state.rs) models=(lives letters lending roamers) ;;
-        */loans.rs) models=(lending) ;;
-        */latch.rs | */line.rs | */once.rs) models=(sync::) ;;
-        */sync/*) models=(locks) ;;
-        */inbox.rs) models=(inboxes piles letters locks) ;;
-        */relay.rs) models=(roamers) ;;
-        */beacon.rs) models=(sleepers aside frozen) ;;
-        */front.rs) models=(fronts) ;;
-        */park.rs) models=(parkers) ;;
-        */vigil.rs | */duty.rs) models=(spares) ;;
-        */slots.rs | */shelf.rs) models=(stacks) ;;
-        */table.rs) models=(tables) ;;
-        */limit.rs) models=(limits) ;;
-        */quiet.rs) models=(waits) ;;
-    esac
-    if run "${models[@]}"; then verdict=SURVIVED; elif grep -q 'could not compile' "$WORK/last.log"; then
-        echo "does not compile: $file:$line $kind"; tail -20 "$WORK/last.log"; exit 1
-    else verdict=caught; fi
-    local text excuse=""
-    text=$(sed -n "${line}p" "$ROOT/$file" | sed 's/^ *//')
-    local around
-    around=$(sed -n "$((line - 2)),${line}p" "$ROOT/$file" | tr '\n' ' ')
-    if [ "$verdict" = SURVIVED ]; then
-        local e_file e_part e_kind e_reason
+# number|file|line|kind|text -> verdict|number|by which model
+judge() {
+    local id=${1%%|*} verdict=survived by="" bound name status models
+    # Twenty times what the slowest model takes; SIGXCPU ends what takes more.
+    ulimit -t 200
+    # The shell tells of each that aborts.
+    exec 2>/dev/null
+    mapfile -t models < <(cd "$WORK/reach" && grep -lx "$id" -- * |
+        while read -r name; do echo "$(cat "$WORK/took/$name") $name"; done | sort -n | cut -d' ' -f2)
+    if [ "${#models[@]}" -eq 0 ]; then verdict="not reached"; fi
+    for bound in 1 ""; do
+        for name in "${models[@]}"; do
+            status=0
+            env ${bound:+LOOM_MAX_PREEMPTIONS=$bound} MUTANT="$id" "$BINARY" --exact "$name" --test-threads 1 >/dev/null 2>&1 || status=$?
+            case $status in
+                0) ;;
+                137 | 152) verdict=undecided by=$name ;;
+                *) echo "caught|$id|$name"; return ;;
+            esac
+        done
+    done
+    echo "$verdict|$id|$by"
+}
+export -f judge
+awk -F'|' -v only="$ONLY" 'only == "" || only == $2 || only == $2 ":" $3' "$WORK/list" |
+    tr '\n' '\0' | xargs -0 -P "$JOBS" -I{} bash -c 'judge "$1"' _ {} >"$WORK/verdicts"
+
+# ---- what survived, and who is excused -----------------------------------------------------------------------------
+
+caught=0 excused=0 failed=0 used=()
+while IFS='|' read -r verdict id by; do
+    IFS='|' read -r _ file line kind text < <(sed -n "${id}p" "$WORK/list")
+    excuse=""
+    if [ "$verdict" != caught ]; then
+        # Lines are named by their text, as numbers move.
+        around=$(sed -n "$((line > 2 ? line - 2 : 1)),${line}p" "$file" | tr '\n' ' ')
         while IFS='|' read -r e_file e_part e_kind e_reason; do
-            case "$e_file" in ''|'#'*) continue ;; esac
+            case "$e_file" in '' | '#'*) continue ;; esac
             if [ "$e_file" = "$file" ] && [[ "$around" == *"$e_part"* ]] && [ "$e_kind" = "$kind" ]; then
                 excuse=$e_reason
                 used+=("$e_file|$e_part|$e_kind|$e_reason")
             fi
-        done <<<"$EXCUSES"
-        if [ -n "$excuse" ]; then verdict=excused; excused=$((excused + 1)); else survived=$((survived + 1)); fi
-    else
-        caught=$((caught + 1))
+        done <tests/loom/survivors.txt
     fi
-    printf '%-9s %-36s %-20s %s\n' "$verdict" "$file:$line" "$kind" "${excuse:-$text}"
-    cp "$ROOT/$file" "$WORK/crate/$file"
-}
-
-ONLY=${1:-}
-QUICK=
-if [ "$ONLY" = --quick ]; then QUICK=yes ONLY=; fi
-for file in "${FILES[@]}"; do
-    # Comments and the tests' part do not count.
-    while IFS=: read -r line text; do
-        case "$text" in
-            *fence\(Ordering::SeqCst\)*) mutate "$file" "$line" "no fence" 's/fence(Ordering::SeqCst);//' ;;
-            *light_barrier\(\)*) mutate "$file" "$line" "no light barrier" 's/\(self\.\)\?light_barrier();//' ;;
-            *heavy_barrier\(\)*) mutate "$file" "$line" "no heavy barrier" 's/\(self\.\)\?heavy_barrier();//' ;;
-            *Ordering::AcqRel*)
-                if [ -n "$QUICK" ]; then
-                    mutate "$file" "$line" "AcqRel->Relaxed" 's/Ordering::AcqRel/Ordering::Relaxed/'
-                    continue
-                fi
-                mutate "$file" "$line" "AcqRel->Acquire" 's/Ordering::AcqRel/Ordering::Acquire/'
-                mutate "$file" "$line" "AcqRel->Release" 's/Ordering::AcqRel/Ordering::Release/'
-                ;;
-            *Ordering::Acquire*) mutate "$file" "$line" "Acquire->Relaxed" 's/Ordering::Acquire/Ordering::Relaxed/' ;;
-            *Ordering::Release*) mutate "$file" "$line" "Release->Relaxed" 's/Ordering::Release/Ordering::Relaxed/' ;;
-        esac
-    done < <(grep -nE 'Ordering::(Acquire|Release|AcqRel|SeqCst)|(light|heavy)_barrier\(\)' "$file" | grep -vE '^[0-9]+: *(//|use |\*)')
-done
+    case "$verdict:$excuse" in
+        caught:*) caught=$((caught + 1)) ;;
+        *:) failed=$((failed + 1)) ;;
+        *) verdict=excused excused=$((excused + 1)) ;;
+    esac
+    printf '%-11s %-40s %-17s %s\n' "$verdict" "$file:$line" "$kind" "${excuse:-${by:+$by: }$text}"
+done < <(sort -t'|' -k2n "$WORK/verdicts")
 idle=0
-if [ -z "$ONLY$QUICK" ]; then
+if [ -z "$ONLY" ]; then
     while IFS= read -r entry; do
-        case "$entry" in ''|'#'*) continue ;; esac
+        case "$entry" in '' | '#'*) continue ;; esac
         if ! printf '%s\n' "${used[@]:-}" | grep -qxF -- "$entry"; then
             echo "no such survivor: $entry"
             idle=$((idle + 1))
         fi
-    done <<<"$EXCUSES"
+    done <tests/loom/survivors.txt
 fi
-echo "$caught caught, $excused excused, $survived survived, $SECONDS s"
-[ "$survived" -eq 0 ] && [ "$idle" -eq 0 ]
+echo "$caught caught, $excused excused, $failed not caught, $SECONDS s"
+[ "$((caught + excused))" -gt 0 ] && [ "$failed" -eq 0 ] && [ "$idle" -eq 0 ]

@@ -7,15 +7,43 @@ use crate::machine::futex::Futex;
 use crate::staff::{Next, Staff};
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
-use loom::sync::atomic::Ordering;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::thread::{self, Thread};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Who waits: the thread that called.
+struct Waiter {
+    thread: Thread,
+    /// Touched by who has ended a call and is about to wake its caller, and by a caller that has seen the end. loom's `unpark`
+    /// makes all visible that was done before it, and without this nobody would be seen to find the end before that.
+    between: Arc<AtomicU32>,
+}
+
+impl Waiter {
+    fn wake(&self) {
+        self.between.fetch_add(1, Ordering::Relaxed);
+        self.thread.unpark();
+    }
+}
+
+/// A call, and the caller's side of its waiter.
+struct Called {
+    call: Arc<Call<Waiter>>,
+    between: Arc<AtomicU32>,
+}
+
+impl std::ops::Deref for Called {
+    type Target = Arc<Call<Waiter>>;
+
+    fn deref(&self) -> &Arc<Call<Waiter>> {
+        &self.call
+    }
+}
+
 struct Pool {
-    inbox: Inbox<Call<Thread>>,
-    shelf: Mutex<Vec<Arc<Call<Thread>>>>,
+    inbox: Inbox<Call<Waiter>>,
+    shelf: Mutex<Vec<Arc<Call<Waiter>>>>,
     staff: Staff,
     gong: Futex,
 }
@@ -40,7 +68,7 @@ impl Pool {
         self.gong.wake();
     }
 
-    fn submit(self: &Arc<Self>, call: &Arc<Call<Thread>>) -> Option<thread::JoinHandle<()>> {
+    fn submit(self: &Arc<Self>, call: &Arc<Call<Waiter>>) -> Option<thread::JoinHandle<()>> {
         call.queue(&self.inbox);
         if self.staff.call_came().wakes() {
             self.ring();
@@ -101,20 +129,23 @@ impl Pool {
 }
 
 /// A call whose frame is leaked with the model: who uses it when is what loom watches.
-fn call(frame: &'static Frame) -> Arc<Call<Thread>> {
+fn call(frame: &'static Frame) -> Called {
     let place = std::ptr::from_ref(frame).cast_mut().cast();
+    let between = Arc::new(AtomicU32::new(0));
+    let waiter = Waiter { thread: thread::current(), between: between.clone() };
     // SAFETY: the frame stays.
-    unsafe { Call::new(2, place, make, thread::current(), Thread::unpark) }
+    Called { call: unsafe { Call::new(2, place, make, waiter, Waiter::wake) }, between }
 }
 
 fn frame() -> &'static Frame {
     Box::leak(Box::new(UnsafeCell::new(0)))
 }
 
-fn wait(call: &Call<Thread>, frame: &Frame) {
+fn wait(call: &Called, frame: &Frame) {
     while !call.has_ended() {
         thread::park();
     }
+    call.between.load(Ordering::Relaxed);
     // SAFETY: it has ended, so the frame is ours; loom watches.
     frame.with_mut(|made| assert_eq!(unsafe { *made }, 1));
 }

@@ -197,8 +197,9 @@ impl State {
         let plain = UNSTARTED | ticket(level) | (level as u64) << LEVEL_SHIFT;
         while word & (UNSTARTED | CANCELLED | ticket(level) | LEVEL) == plain {
             let next = (word & !(ticket(level) | UNSTARTED | ROAMING | HOME | unlinked)) | claimer;
-            // ORDERING: AcqRel, as in `claim_otherwise`.
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            // ORDERING: Acquire, as in `claim_otherwise`. The ticket is no hold that we drop: we have LIVE, and whoever
+            // frees pairs with the end.
+            match self.0.compare_exchange_weak(word, next, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Claim::Won,
                 Err(now) => word = now,
             }
@@ -419,9 +420,9 @@ impl State {
 
     /// Before the home looks whether there still is a section that is over.
     pub(crate) fn forget_expiry(&self) {
-        // ORDERING: AcqRel. Acquire pairs with the release of `call_off`: either what it wrote before is seen by
+        // ORDERING: Acquire pairs with the release of `call_off`: either what it wrote before is seen by
         // the look that comes after this, or it sets the bit again.
-        self.0.fetch_and(!EXPIRED, Ordering::AcqRel);
+        self.0.fetch_and(!EXPIRED, Ordering::Acquire);
     }
 
     /// Resumes a started fiber from elsewhere. `Some(home)`: post its mail there.
@@ -439,7 +440,7 @@ impl State {
             }
             // ORDERING: AcqRel. Release pairs with the acquire of `open_letter`: what the resumer did
             // is visible to the resumed, also when the letter was on its way already. Acquire pairs
-            // with the claim that wrote `home`.
+            // with the release of `open_letter`: the link of the mail is ours to use.
             // One that roams has no home, and nobody to post to.
             let posts = word & (by.trusts() | UNSTARTED) == 0;
             let next = word | TOKEN | called | if posts { by.mail() } else { 0 };
