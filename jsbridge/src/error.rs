@@ -314,11 +314,12 @@ impl fmt::Display for Error {
             Kind::UnhandledRejection(thrown) => write!(f, "{thrown} (in a promise that nobody handled)"),
             Kind::Timeout(limit) => write!(
                 f,
-                "the script ran for longer than {limit:?} and was ended; raise Builder::time if it needs more"
+                "the script ran for longer than {limit:?} and was ended; raise Builder::time (or --time) if it needs \
+                 more"
             ),
             Kind::OutOfMemory(limit) => write!(
                 f,
-                "the script needed more than {} KiB of memory; raise Builder::memory if it needs more",
+                "the script needed more than {} KiB of memory; raise Builder::memory (or --memory) if it needs more",
                 limit / 1024
             ),
             Kind::Overdue => f.write_str("it took longer than its timeout"),
