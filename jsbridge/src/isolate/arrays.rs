@@ -11,15 +11,14 @@
 //! Lengths are read once, by whichever runs: that of a true array can be looked at without anybody's noticing.
 
 use super::compiled::Compiled;
+use super::guard::{self, Engines};
 use super::handle::{CStrSource, Handle, JsResult, Scope};
 use super::kept::Kept;
 use super::layout::Layout;
-use super::native::called;
-use super::structures::{self, Native, Object};
+use super::structures;
 use rquickjs::qjs;
 use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 /// So many places take the engine's methods some 7 ms (17 to 27 ns each, measured on empty ones).
@@ -39,21 +38,14 @@ const NAMES: [&CStr; 12] = [
     c"flat",
     c"flatMap",
 ];
+const JOIN: usize = 6;
 /// Places in [`NAMES`] of those that also go through other arrays.
 const CONCAT: usize = 9;
 const FLAT: usize = 10;
 const FLAT_MAP: usize = 11;
 
 /// The engine's functions: one of each for all isolates.
-static ENGINES: OnceLock<[Native; NAMES.len()]> = OnceLock::new();
-
-type Plain =
-    unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue) -> qjs::JSValue;
-type Numbered =
-    unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue, c_int) -> qjs::JSValue;
-
-const PLAIN: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic as u8;
-const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
+static ENGINES: Engines<{ NAMES.len() }> = Engines::new();
 
 /// What `js/arrays.js` gives, compiled once in a process.
 static SLOW: OnceLock<Compiled> = OnceLock::new();
@@ -69,35 +61,15 @@ impl<'a> Scope<'a> {
             return Ok(());
         }
         let prototype = self.global().get(c"Array")?.get(c"prototype")?;
-        let mut natives = Vec::with_capacity(NAMES.len());
-        for name in NAMES {
-            let function = prototype.get(name)?;
-            // SAFETY: it is the engine's own, as no script has run; the offsets hold.
-            let native = Object::of(function.raw()).map(|function| unsafe { function.native() });
-            natives.extend(native.filter(|native| matches!(native.kind, PLAIN | NUMBERED)));
-        }
-        let Ok(natives) = <[Native; NAMES.len()]>::try_from(natives) else { return Ok(()) };
-        let engines = ENGINES.get_or_init(|| natives);
-        for (which, (name, native)) in NAMES.iter().zip(engines).enumerate() {
-            let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic;
-            let function: qjs::JSCFunctionMagic = Some(guarded);
-            // SAFETY: a function of this kind is called with its number, as its type says. We are inside; the reference is
-            // ours. With its length, the engine fills in arguments that the engine's function relies on.
-            let function = unsafe {
-                let function = std::mem::transmute::<qjs::JSCFunctionMagic, qjs::JSCFunction>(function);
-                let length = c_int::from(native.length);
-                self.check(qjs::JS_NewCFunction2(
-                    self.as_ptr(),
-                    function,
-                    name.as_ptr(),
-                    length,
-                    kind,
-                    which as c_int,
-                ))?
-            };
-            prototype.define(name, function)?;
-        }
-        Ok(())
+        self.guard(&prototype, &NAMES, NAMES.len(), &ENGINES, guarded)
+    }
+
+    /// `array.join(separator)` of an array of ours, by the engine.
+    pub(super) fn join(self, array: &Handle<'a>, separator: &Handle<'a>) -> JsResult<'a, Handle<'a>> {
+        let Some(engines) = ENGINES.get() else { return Ok(self.undefined()) };
+        let mut arguments = [separator.raw()];
+        // SAFETY: we are inside; `join` has one argument.
+        unsafe { self.check(engines[JOIN].call(self.as_ptr(), array.raw(), 1, arguments.as_mut_ptr())) }
     }
 
     /// Is it a true array?
@@ -187,39 +159,19 @@ unsafe extern "C" fn guarded(
     arguments: *mut qjs::JSValue,
     which: c_int,
 ) -> qjs::JSValue {
-    // SAFETY: the engine calls this, and passes on what it was called with.
-    let Some((scope, borrowed)) = (unsafe { called(context, count, arguments) }) else {
-        return qjs::JS_UNDEFINED;
-    };
     let which = which as usize;
-    let slow = catch_unwind(AssertUnwindSafe(|| {
-        if scope.may_be_the_engines(which, this, borrowed) {
-            return Ok(None);
-        }
-        scope.slow_method(which).map(Handle::into_raw).map(Some).map_err(Handle::into_raw)
-    }));
-    // SAFETY: we are inside. The engine's function has the type that its kind says, and as many arguments as it relies on. What
-    // is thrown is taken over, and the method given back.
+    // SAFETY: the engine calls this from inside, with its context and its arguments, which are as many as its own function relies
+    // on. The method is given back.
     unsafe {
-        match slow {
-            Ok(Ok(None)) => match ENGINES.get().map(|engines| engines[which]) {
-                Some(native) if native.kind == PLAIN => {
-                    let engines = std::mem::transmute::<usize, Plain>(native.code);
-                    engines(context, this, count, arguments)
-                }
-                Some(native) => {
-                    let engines = std::mem::transmute::<usize, Numbered>(native.code);
-                    engines(context, this, count, arguments, c_int::from(native.number))
-                }
-                None => qjs::JS_UNDEFINED,
-            },
-            Ok(Ok(Some(method))) => {
-                let result = qjs::JS_Call(context, method, this, count, arguments);
-                qjs::JS_FreeValue(context, method);
-                result
+        guard::inside(context, count, arguments, |scope, borrowed| {
+            if scope.may_be_the_engines(which, this, borrowed) {
+                let engines = ENGINES.get().map(|engines| engines[which]);
+                return Ok(
+                    engines.map_or(qjs::JS_UNDEFINED, |native| native.call(context, this, count, arguments))
+                );
             }
-            Ok(Err(thrown)) => qjs::JS_Throw(context, thrown),
-            Err(_) => qjs::JS_ThrowInternalError(context, c"a function of the host panicked".as_ptr()),
-        }
+            let method = scope.slow_method(which)?;
+            Ok(qjs::JS_Call(context, method.raw(), this, count, arguments))
+        })
     }
 }

@@ -225,10 +225,16 @@ impl Layout {
             }
             let string = address(string);
             let (length, bits): (u32, u32) = (at(string, 0), at(string, 4));
-            if (bits >> 28) & 3 != 0 {
-                return None;
-            }
-            let text = string.add(self.string_header);
+            let own = string.add(self.string_header);
+            let text = match (bits >> 28) & 3 {
+                0 => own,
+                // A part of another, so many bytes behind that one's beginning.
+                1 => {
+                    let whole: NonNull<u8> = at(own, 0);
+                    whole.add(self.string_header + at::<u32>(own, size_of::<usize>()) as usize)
+                }
+                _ => return None,
+            };
             let count = (length & !(1 << 31)) as usize;
             Some(if length >> 31 == 0 {
                 Text::Narrow(std::slice::from_raw_parts(text.as_ptr(), count))
@@ -373,6 +379,16 @@ mod samples {
         }
     }
 
+    /// Two parts of longer strings.
+    fn long_strings(scope: Scope<'_>) -> JsResult<'_, [Handle<'_>; 2]> {
+        let substring = scope.global().get(c"String")?.get(c"prototype")?.get(c"substring")?;
+        let part = |text: [&str; 2]| {
+            let whole = scope.string(&["ab", &text[0].repeat(1500), &text[1].repeat(1500), "cd"].concat())?;
+            substring.call(&whole, &[&scope.number(2.0), &scope.number(3002.0)])
+        };
+        Ok([part(["-", "+"])?, part(["線", "-"])?])
+    }
+
     /// The text of strings is where the engine's own function says.
     pub(super) fn strings(scope: Scope<'_>, layout: Layout) -> JsResult<'_, bool> {
         let (narrow, latin, wide) =
@@ -381,7 +397,14 @@ mod samples {
         // SAFETY: these are strings, and live.
         unsafe {
             let read = |string: &Handle<'_>| layout.text(string.raw());
-            Ok(matches!(read(&narrow), Some(Text::Narrow(b"heddle")))
+            let parts = match long_strings(scope)? {
+                [narrow, wide] => {
+                    matches!(read(&narrow), Some(Text::Narrow(text)) if text == [b"-".repeat(1500), b"+".repeat(1500)].concat())
+                        && matches!(read(&wide), Some(Text::Wide(text)) if text == [[0x7dda; 1500], [0x2d; 1500]].concat())
+                }
+            };
+            Ok(parts
+                && matches!(read(&narrow), Some(Text::Narrow(b"heddle")))
                 && matches!(read(&latin), Some(Text::Narrow(b"Gr\xf6\xdfe")))
                 && matches!(read(&wide), Some(Text::Wide(text)) if text == units))
         }

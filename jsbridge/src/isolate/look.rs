@@ -124,13 +124,36 @@ impl View<'_> {
     }
 }
 
-/// Symbols of the language.
-#[derive(Clone, Copy)]
-pub(crate) enum WellKnown {
-    ToStringTag,
-    #[cfg(test)]
-    Iterator,
-    ToPrimitive,
+/// Writes the enum and the names in the same order.
+macro_rules! well_known {
+    ($($which:ident = $name:literal,)*) => {
+        /// Symbols of the language.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum WellKnown { $($which,)* }
+
+        impl WellKnown {
+            pub(crate) const ALL: [WellKnown; [$($name),*].len()] = [$(WellKnown::$which,)*];
+            const NAMES: [&CStr; WellKnown::ALL.len()] = [$($name,)*];
+        }
+    };
+}
+
+well_known! {
+    ToStringTag = c"[Symbol.toStringTag]",
+    Iterator = c"[Symbol.iterator]",
+    ToPrimitive = c"[Symbol.toPrimitive]",
+    Match = c"[Symbol.match]",
+    MatchAll = c"[Symbol.matchAll]",
+    Replace = c"[Symbol.replace]",
+    Search = c"[Symbol.search]",
+    Split = c"[Symbol.split]",
+    IsConcatSpreadable = c"[Symbol.isConcatSpreadable]",
+    HasInstance = c"[Symbol.hasInstance]",
+    Species = c"[Symbol.species]",
+    Unscopables = c"[Symbol.unscopables]",
+    AsyncIterator = c"[Symbol.asyncIterator]",
+    Dispose = c"[Symbol.dispose]",
+    AsyncDispose = c"[Symbol.asyncDispose]",
 }
 
 impl<'a> Scope<'a> {
@@ -151,7 +174,7 @@ impl<'a> Scope<'a> {
     /// A symbol of the language as a key, whatever scripts have done to `Symbol`.
     pub(crate) fn well_known(self, which: WellKnown) -> JsResult<'a, Key<'a>> {
         // These atoms are constants of the engine's, the same in each runtime; their names are not exported.
-        static ATOMS: OnceLock<[qjs::JSAtom; 3]> = OnceLock::new();
+        static ATOMS: OnceLock<[qjs::JSAtom; WellKnown::ALL.len()]> = OnceLock::new();
         let atoms = match ATOMS.get() {
             Some(atoms) => *atoms,
             None => {
@@ -165,10 +188,9 @@ impl<'a> Scope<'a> {
     }
 
     /// Has the engine define properties with these names, and reads the keys.
-    fn find_well_known(self) -> JsResult<'a, [qjs::JSAtom; 3]> {
-        const NAMES: [&CStr; 3] = [c"[Symbol.toStringTag]", c"[Symbol.iterator]", c"[Symbol.toPrimitive]"];
-        let mut atoms = [0; 3];
-        for (atom, name) in atoms.iter_mut().zip(NAMES) {
+    fn find_well_known(self) -> JsResult<'a, [qjs::JSAtom; WellKnown::ALL.len()]> {
+        let mut atoms = [0; WellKnown::ALL.len()];
+        for (atom, name) in atoms.iter_mut().zip(WellKnown::NAMES) {
             let object = self.new_object()?;
             let entry = qjs::JSCFunctionListEntry {
                 name: name.as_ptr(),
@@ -414,7 +436,11 @@ impl<'a> Handle<'a> {
 
     /// Defines the next element of an array of ours; runs no setter of `Array.prototype`.
     pub(crate) fn push(&self, value: Handle<'a>) -> JsResult<'a, ()> {
-        let index = self.length()? as u32;
+        self.define_at(self.length()? as u32, value)
+    }
+
+    /// The same, at a place.
+    pub(crate) fn define_at(&self, index: u32, value: Handle<'a>) -> JsResult<'a, ()> {
         let flags = qjs::JS_PROP_C_W_E as c_int;
         // SAFETY: we are inside; the engine takes the reference over.
         let done = unsafe {

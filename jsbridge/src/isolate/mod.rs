@@ -32,6 +32,10 @@
 //! | [`blocks`]     | the blocks of a new engine                                       |
 //! | [`image`]      | a picture of a new engine, of which isolates are copied          |
 //! | [`structures`] | where things are inside the engine's structures, and a test of that |
+//! | [`guard`]      | functions of ours in front of the engine's                       |
+//! | [`arrays`]     | methods of arrays with made-up lengths                           |
+//! | [`search`]     | one text in another, with questions in between                   |
+//! | [`strings`]    | methods of strings that search                                   |
 //! | [`shapes`]     | the engine's table of shapes, into which some are put back      |
 //! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
@@ -71,7 +75,10 @@ pub(crate) mod table;
 pub(crate) mod enter;
 mod tune;
 mod structures;
+mod guard;
 mod arrays;
+mod search;
+mod strings;
 mod shapes;
 mod blocks;
 mod image;
@@ -202,6 +209,7 @@ impl Isolate {
                 .take_intrinsics()
                 .and_then(|()| scope.install_atomics())
                 .and_then(|()| scope.guard_arrays())
+                .and_then(|()| scope.guard_strings())
                 .is_err()
             {
                 return Err(Error::no_isolate(limits.memory));
