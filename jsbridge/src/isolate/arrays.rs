@@ -69,7 +69,9 @@ impl<'a> Scope<'a> {
         let Some(engines) = ENGINES.get() else { return Ok(self.undefined()) };
         let mut arguments = [separator.raw()];
         // SAFETY: we are inside; `join` has one argument.
-        unsafe { self.check(engines[JOIN].call(self.as_ptr(), array.raw(), 1, arguments.as_mut_ptr())) }
+        unsafe {
+            self.check(engines[JOIN].engines.call(self.as_ptr(), array.raw(), 1, arguments.as_mut_ptr()))
+        }
     }
 
     /// Is it a true array?
@@ -165,7 +167,7 @@ unsafe extern "C" fn guarded(
     unsafe {
         guard::inside(context, count, arguments, |scope, borrowed| {
             if scope.may_be_the_engines(which, this, borrowed) {
-                let engines = ENGINES.get().map(|engines| engines[which]);
+                let engines = ENGINES.get().map(|engines| engines[which].engines);
                 return Ok(
                     engines.map_or(qjs::JS_UNDEFINED, |native| native.call(context, this, count, arguments))
                 );

@@ -5,7 +5,8 @@
 
 use super::handle::{Handle, JsResult, Scope};
 use super::native::called;
-use super::structures::{Native, Object};
+use super::structures::{self, Kind, Native, Object, atom_of, flags_of, kind};
+use super::table::Entry;
 use rquickjs::qjs;
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,46 +23,59 @@ type Numbered = Guard;
 const PLAIN: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic as u8;
 const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
 
-/// The engine's functions of some names; the same for all isolates.
-pub(super) type Engines<const N: usize> = OnceLock<[Native; N]>;
+/// A function of the engine's, and ours.
+pub(super) struct Guarded {
+    pub(super) engines: Native,
+    /// What the engine makes ours of, when a script first touches it.
+    ours: Entry,
+}
+
+/// Those of some names; the same for all isolates.
+pub(super) type Engines<const N: usize> = OnceLock<[Guarded; N]>;
 
 impl<'a> Scope<'a> {
     /// Writes down the engine's functions of these names, and puts ours in front of the first `ours`. Before the first script.
+    ///
+    /// The engine has in the object, until a script first touches a function, only where in its list of built-ins it is; that is
+    /// told otherwise. So there is no function object more in an isolate, and no other property.
     pub(super) fn guard<const N: usize>(
         self,
         object: &Handle<'a>,
-        names: &[&CStr; N],
+        names: &[&'static CStr; N],
         ours: usize,
-        engines: &Engines<N>,
+        known: &'static Engines<N>,
         guard: Guard,
     ) -> JsResult<'a, ()> {
-        let mut natives = Vec::with_capacity(N);
-        for name in names {
-            let function = object.get(name)?;
-            // SAFETY: it is the engine's own, as no script has run; the callers know that the offsets hold.
-            let native = Object::of(function.raw()).map(|function| unsafe { function.native() });
-            natives.extend(native.filter(|native| matches!(native.kind, PLAIN | NUMBERED)));
-        }
-        let Ok(natives) = <[Native; N]>::try_from(natives) else { return Ok(()) };
-        let engines = engines.get_or_init(|| natives);
-        for (which, (name, native)) in names.iter().zip(engines).take(ours).enumerate() {
-            let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic;
-            let function: qjs::JSCFunctionMagic = Some(guard);
-            // SAFETY: a function of this kind is called with its number, as its type says. We are inside; the reference is
-            // ours. With its length, the engine fills in arguments that the engine's function relies on.
-            let function = unsafe {
-                let function = std::mem::transmute::<qjs::JSCFunctionMagic, qjs::JSCFunction>(function);
-                let length = c_int::from(native.length);
-                self.check(qjs::JS_NewCFunction2(
-                    self.as_ptr(),
-                    function,
-                    name.as_ptr(),
-                    length,
-                    kind,
-                    which as c_int,
-                ))?
+        let Some(object) = Object::of(object.raw()) else { return Ok(()) };
+        let mut places = [0; N];
+        let mut found = Vec::with_capacity(N);
+        for (which, name) in names.iter().enumerate() {
+            // SAFETY: we are inside; the atom is compared, and given back. The object is the engine's own, as no script has
+            // run, and the callers know that the offsets hold.
+            let engines = unsafe {
+                let atom = qjs::JS_NewAtom(self.as_ptr(), name.as_ptr());
+                qjs::JS_FreeAtom(self.as_ptr(), atom);
+                let names = object.shape().names();
+                let place = names
+                    .iter()
+                    .position(|name| atom_of(*name) == atom && kind(flags_of(*name)) == Kind::Later);
+                place.and_then(|place| {
+                    places[which] = place;
+                    structures::Entry::of(object.slots()[place])?.function()
+                })
             };
-            object.define(name, function)?;
+            let Some(engines) = engines.filter(|native| matches!(native.kind, PLAIN | NUMBERED)) else {
+                return Ok(());
+            };
+            // With the engine's length, the engine fills in arguments that its function relies on.
+            let ours = Entry::numbered(name, engines.length, which as i16, guard);
+            found.push(Guarded { engines, ours });
+        }
+        let Ok(found) = found.try_into() else { return Ok(()) };
+        let known = known.get_or_init(|| found);
+        for (place, guarded) in places.iter().zip(known).take(ours) {
+            // SAFETY: as above; the line of the table stays where it is, as it is in a static.
+            unsafe { object.make_later(*place, (&raw const guarded.ours).cast()) };
         }
         Ok(())
     }

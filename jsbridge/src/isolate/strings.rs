@@ -185,7 +185,7 @@ impl<'a> Scope<'a> {
 /// One of the engine's.
 #[inline]
 fn engines(which: usize) -> Option<Native> {
-    ENGINES.get().map(|engines| engines[which])
+    ENGINES.get().map(|engines| engines[which].engines)
 }
 
 /// Calls `$search` with the units of both, of whichever size.

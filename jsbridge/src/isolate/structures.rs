@@ -211,6 +211,18 @@ impl Object {
         unsafe { std::slice::from_raw_parts(at(self.0, PROPERTIES), self.shape().count()) }
     }
 
+    /// Lets a property that is to be made later be made of another entry.
+    ///
+    /// # Safety
+    /// See [`Object`]; the entry lives as long as the process.
+    pub(super) unsafe fn make_later(self, index: usize, entry: *const c_void) {
+        // SAFETY: the caller's promise; `slots` are there, and nobody looks at them meanwhile.
+        unsafe {
+            let slots: *mut Slot = at(self.0, PROPERTIES);
+            (*slots.add(index))[1] = entry.expose_provenance() as u64;
+        }
+    }
+
     /// # Safety
     /// See [`Object`]; it is of the class [`ARRAY`].
     pub(super) unsafe fn elements(self) -> u32 {
