@@ -3,6 +3,7 @@
 use crate::explore;
 use crate::fiber::{Fiber, Header};
 use crate::inbox::Inbox;
+use crate::loans::{Changed, Loans, settle, settle_told};
 use crate::mortal::{freeze_before, step};
 use crate::state::{By, Cancel, Claim, SetLevel};
 use loom::cell::UnsafeCell;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 struct Setting {
     fiber: Fiber,
+    loans: Arc<Loans>,
     /// What is posted from below; BELOW gives it to one at a time.
     letter: Fiber,
     mailbox: Arc<Inbox<Header>>,
@@ -35,6 +37,7 @@ impl Setting {
     fn new() -> Setting {
         Setting {
             fiber: Fiber::started(2),
+            loans: Arc::new(Loans::new(2)),
             letter: Fiber::new(0),
             mailbox: Arc::new(Inbox::new()),
             written: Arc::new(UnsafeCell::new(0)),
@@ -82,20 +85,29 @@ impl Setting {
         }
     }
 
-    fn set_level(&self, level: usize, by: By) {
+    /// `worker/loan.rs`: a change of the loans from elsewhere, and what it leaves to tell the home.
+    fn change(&self, by: By, change: impl Fn(&Loans) -> Changed) {
         step();
-        match self.fiber.state.set_level(level, by).then {
-            SetLevel::PostTo(home) => {
-                assert_eq!(home, 0);
-                self.post(by);
-            }
-            SetLevel::Done | SetLevel::Posted(_) => {}
-            SetLevel::PushTicket | SetLevel::Order => panic!("it has started"),
+        let state = &self.fiber.state;
+        let changed = change(&self.loans);
+        step();
+        if changed == Changed(true) || !state.is_settled_at(self.loans.level()) {
+            settle(&self.loans, state, by, |_, change| {
+                step();
+                match change.then {
+                    SetLevel::PostTo(home) => {
+                        assert_eq!(home, 0);
+                        self.post(by);
+                    }
+                    SetLevel::Done | SetLevel::Posted(_) => {}
+                    SetLevel::PushTicket | SetLevel::Order => panic!("it has started"),
+                }
+            });
         }
     }
 
     fn raise(&self, by: By) {
-        self.set_level(1, by);
+        self.change(by, |loans| loans.set_base(1));
     }
 
     /// `worker/find.rs`: `read_mail`.
@@ -119,9 +131,10 @@ impl Setting {
         }
         assert!(!letter.free);
         found.tokens += u32::from(letter.token);
-        found.level = letter.level;
+        settle_told(&self.loans, &self.fiber.state, letter.level);
         // `requeue` and `resume_here` look into the fiber.
         assert!(self.fiber.state.home().is_some());
+        found.level = self.fiber.state.level();
     }
 
     /// Reads mail until `enough`; mail that never comes ends the model by its bound on steps.
@@ -310,7 +323,9 @@ fn a_fiber_that_will_never_start_gets_no_mail() {
 
 #[test]
 fn a_sender_from_below_that_is_frozen_robs_nobody() {
-    for (operation, last) in OPERATIONS.into_iter().flat_map(|operation| [(operation, 1), (operation, 2)]) {
+    for (operation, last) in
+        OPERATIONS.into_iter().flat_map(|operation| (1..=4).map(move |last| (operation, last)))
+    {
         explore(3, move || {
             let setting = Setting::new();
             let frozen = setting.spawn(move |setting| freeze_before(last, || operation(setting, By::Below)));
@@ -366,4 +381,92 @@ fn a_fiber_that_is_resumed_from_below_sees_what_was_written_before() {
         resumer.join().unwrap();
         setting.fiber.check_end();
     });
+}
+
+/// Two of the background lane have one letter between them, while a third one sets the priority beside it: whoever is last, the home
+/// has heard of the level that it leaves, and of what was written before the token.
+#[test]
+fn one_letter_of_two_from_below_tells_the_home_of_both_and_of_no_level_that_is_gone() {
+    for (second, third) in [(1, 0), (1, 3), (3, 1)] {
+        // Four threads: with two preemptions this takes minutes.
+        explore(1, move || {
+            let setting = Setting::new();
+            let senders: [fn(&Setting, usize, usize); 3] = [
+                |setting, _, _| {
+                    setting.write();
+                    setting.resume(By::Below);
+                },
+                |setting, second, _| setting.change(By::Below, |loans| loans.set_base(second)),
+                |setting, _, third| setting.change(By::Anyone, |loans| loans.set_base(third)),
+            ];
+            let senders = senders.map(|sends| setting.spawn(move |setting| sends(setting, second, third)));
+            let mut found = Found { level: 2, ..Found::default() };
+            setting.read_until(&mut found, |found| found.tokens == 1);
+            setting.assert_written();
+            for sender in senders {
+                sender.join().unwrap();
+            }
+            setting.read_mail(&mut found);
+            let level = setting.loans.level();
+            assert_eq!(
+                (setting.fiber.state.level(), found.level),
+                (level, level),
+                "the last word of the loans"
+            );
+            assert_eq!(found.tokens, 1);
+            setting.fiber.drop_handle();
+            setting.end(&mut found);
+            setting.fiber.check_end();
+        });
+    }
+}
+
+/// The first of two from below is stopped with their letter in its hands, and the second before any step of its change. Who
+/// lends from another lane relies on neither.
+#[test]
+fn a_loan_reaches_the_home_beside_two_from_below_that_are_frozen_over_their_letter() {
+    for (last, base) in (1..=4).flat_map(|last| [(last, 1), (last, 3)]) {
+        explore(2, move || {
+            let setting = Setting::new();
+            freeze_before(2, || setting.resume(By::Below));
+            let second = setting.spawn(move |setting| {
+                freeze_before(last, || setting.change(By::Below, |loans| loans.set_base(base)));
+            });
+            let other = setting.spawn(|setting| setting.change(By::Anyone, |loans| loans.lend(0)));
+            let mut found = Found { level: 2, ..Found::default() };
+            setting.read_until(&mut found, |found| found.level == 0);
+            for sender in [second, other] {
+                sender.join().unwrap();
+            }
+            setting.read_mail(&mut found);
+            assert_eq!((setting.fiber.state.level(), found.level), (0, 0), "nobody takes the loan back");
+        });
+    }
+}
+
+/// `settle`, by a thread from below that was stopped after its look at the loans, and is stopped again after its write. A loan of
+/// another lane has come in between, and its home knows of it. In one order only, which is the one that matters.
+#[test]
+fn a_level_from_below_that_is_out_of_date_takes_no_loan_away() {
+    for base in [1, 3] {
+        explore(1, move || {
+            let setting = Setting::new();
+            let _ = setting.loans.set_base(base);
+            let level = setting.loans.level();
+            setting.change(By::Anyone, |loans| loans.lend(0));
+            let mut found = Found::default();
+            setting.read_mail(&mut found);
+            assert_eq!((found.letters, found.level), (1, 0));
+            assert_eq!(setting.fiber.state.set_level(level, By::Below).then, SetLevel::PostTo(0));
+            assert_eq!(setting.fiber.state.level(), 0);
+            // It goes on at last.
+            setting.post(By::Below);
+            setting.read_mail(&mut found);
+            assert_eq!((setting.fiber.state.level(), found.letters, found.level), (0, 2, 0));
+            // What it wanted comes true when the loan is over.
+            setting.change(By::Anyone, |loans| loans.take_back(0));
+            setting.read_mail(&mut found);
+            assert_eq!((setting.fiber.state.level(), found.level), (base, base));
+        });
+    }
 }

@@ -83,7 +83,7 @@ done
 echo "$(wc -l <"$WORK/list") mutants of ${#FILES[@]} files"
 
 BINARY=$(cd "$WORK/crate" && RUSTFLAGS="-Awarnings" CARGO_TARGET_DIR="$WORK/target" \
-    cargo test --no-run --test loom --message-format=json 2>"$WORK/build.log" |
+    cargo test --no-run --test loom --message-format=json-render-diagnostics 2>"$WORK/build.log" |
     grep -oE '"executable":"[^"]+"' | cut -d'"' -f4) || { tail -40 "$WORK/build.log"; exit 1; }
 export BINARY
 echo "built after $SECONDS s"

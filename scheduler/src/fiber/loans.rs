@@ -31,6 +31,10 @@
 //! seen every change of the loans whose maker went before it, and whoever changes them later goes
 //! after it. A change that leaves the effective level as it was needs no settling, unless the level is not
 //! there yet, or its home may not have been told: whoever changed it may be stopped before that.
+//!
+//! A thread of the background lane may be stopped between its look at the loans and its write, and after that write, which then
+//! says what was true long ago. So from there a started fiber only becomes more urgent; the rest its home does, which settles
+//! with each letter ([`settle_told`]).
 
 use super::awaited::Awaited;
 use super::state::{By, LevelChange, State};
@@ -156,7 +160,15 @@ pub(crate) fn settle(loans: &Loans, state: &State, by: By, mut act: impl FnMut(u
     }
 }
 
-/// The same for the fiber itself, which runs. The result is its level.
+/// The same for the home, which has opened a letter that says `level`.
+#[inline]
+pub(crate) fn settle_told(loans: &Loans, state: &State, level: usize) {
+    if loans.level() != level {
+        settle_at_home(loans, state);
+    }
+}
+
+/// The same for the fiber itself, which runs, and for its home. The result is its level.
 pub(crate) fn settle_at_home(loans: &Loans, state: &State) -> usize {
     loop {
         let level = loans.level();

@@ -73,6 +73,8 @@
 //!               it is popped before    whoever pops it carries it out: the fiber has that level, and is
 //!                                      claimed
 //! an end      is left to who pops the fiber, where that is another lane's
+//! a level     that is less urgent is left to the home of a started fiber: it might be what the loans said when the
+//!             thread was stopped, and take a loan away that has come since
 //! ```
 //!
 //! Whoever makes an order knows by UNSTARTED that it has not been popped. So a started fiber does not depart, which would
@@ -321,7 +323,9 @@ impl State {
                 return LevelChange { then: SetLevel::Done, left: None };
             }
             let same = level_of(word) == level;
-            let moved = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
+            // Its home does that, when it opens the letter.
+            let left_to_home = by != By::Anyone && word & UNSTARTED == 0 && level > level_of(word);
+            let moved = if left_to_home { word } else { (word & !LEVEL) | (level as u64) << LEVEL_SHIFT };
             let (next, outcome) = if word & UNSTARTED != 0 {
                 match by {
                     _ if same => (word, SetLevel::Done),

@@ -6,6 +6,7 @@ use super::shared::open_letter;
 use super::{Work, Worker};
 use crate::error::JoinError;
 use crate::fiber::carrier::Queued;
+use crate::fiber::loans;
 use crate::fiber::state::Claim;
 use crate::fiber::{FiberRef, Header};
 use crate::lane::Lane;
@@ -649,6 +650,7 @@ impl Worker {
                 }
                 continue;
             }
+            loans::settle_told(&fiber.loans, &fiber.state, letter.level);
             if letter.token {
                 self.resume_here(fiber);
             }
