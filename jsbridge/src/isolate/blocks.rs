@@ -9,7 +9,6 @@
 //! we think there is no picture.
 
 use super::Isolate;
-use super::handle::Scope;
 use super::intrinsics::Taken;
 use super::memory::{ALIGNMENT, HEADER};
 use super::state::State;
@@ -48,30 +47,11 @@ const PAGE_HEADER: usize = 40;
 /// seldom need: each is memory of every isolate.
 const SPARE: [usize; SIZES] = {
     let mut spare = [1; SIZES];
-    (spare[3], spare[4], spare[5], spare[6], spare[7], spare[8]) = (26, 3, 20, 40, 5, 12);
+    (spare[3], spare[4], spare[5], spare[6], spare[7], spare[8]) = (36, 4, 24, 40, 8, 38);
     (spare[9], spare[10], spare[13], spare[25]) = (2, 3, 2, 3);
     spare
 };
 const NO_MORE: u16 = u16::MAX;
-
-/// Bytes of a block that has an object.
-const OBJECT: qjs::size_t = 72;
-
-/// Does `work`, which makes some objects, where all pages of objects are full; so these are in a new one, which has room for
-/// those of every isolate.
-pub(super) fn on_a_new_page<R>(scope: Scope<'_>, work: impl FnOnce() -> R) -> R {
-    let memory = &scope.state.memory;
-    let (before, mut filled) = (memory.used(), Vec::new());
-    // SAFETY: we are inside; these blocks are freed below, and nobody else has them.
-    unsafe {
-        while memory.used() == before && !memory.was_refused() {
-            filled.push(qjs::js_malloc(scope.as_ptr(), OBJECT));
-        }
-        let result = work();
-        filled.into_iter().for_each(|block| qjs::js_free(scope.as_ptr(), block));
-        result
-    }
-}
 
 /// A block of an engine that is looked at.
 pub(super) struct Block {

@@ -179,7 +179,7 @@ impl Isolate {
         let state = Box::new(State::new(limits, resident));
         state.memory.give_zeroes();
         let mut isolate = Isolate::made(state)?;
-        isolate.furnish(|scope| blocks::on_a_new_page(scope, || protect::prepare(scope)))?;
+        isolate.furnish(protect::prepare)?;
         Ok(isolate)
     }
 
