@@ -17,6 +17,7 @@ pub(crate) mod testing;
 use crate::deferred::natives::DeferredGlobal;
 use crate::isolate::handle::{JsResult, Scope};
 use crate::isolate::table::Entry;
+use crate::realm::Local;
 use console::Console;
 
 static DEFERRED: [Entry; 1] = [lazy::lazy::<DeferredGlobal>(0)];
@@ -25,6 +26,7 @@ static DEFERRED: [Entry; 1] = [lazy::lazy::<DeferredGlobal>(0)];
 pub(crate) fn furnish<'a>(scope: Scope<'a>, console: &Console) -> JsResult<'a, ()> {
     intrinsics::take(scope)?;
     scope.load_modules_from(None);
+    scope.wait_async_by(|scope, wish| Local::of(scope).wait_async(scope, wish));
     scope.show_errors_with(|thrown| inspect::inspect(thrown, &inspect::Options::default()).ok());
     console.install(scope)?;
     let global = scope.global();

@@ -23,6 +23,7 @@ fn run(block: &SharedBlock, source: &str) -> Result<String, Error> {
         let buffer = scope.new_shared_buffer(block, 64)?;
         scope.global().set(c"s", buffer)?;
         let eval = |source: &str| scope.eval(c"<test>", &CStrSource::new(source));
+        scope.wait_async_by(|scope, wish| crate::realm::Local::of(scope).wait_async(scope, wish));
         eval("var a = new Int32Array(s), b = new BigInt64Array(s); 0")?;
         Ok(eval(source)?.text()?)
     })
@@ -165,5 +166,18 @@ fn who_is_cancelled_while_it_waits_ends_and_is_not_in_the_list() {
         let result = fiber.join();
         assert!(result.is_err() || result.unwrap().unwrap_err().is_cancelled());
         assert_eq!(run(&block, "a[7] + ' ' + Atomics.notify(a, 6)").as_deref(), Ok("0 0"));
+    }
+}
+
+#[test]
+fn who_waits_without_blocking_leaves_the_list_when_its_isolate_ends() {
+    let block = memory();
+    for _ in 0..3 {
+        let waits =
+            "for (let i = 0; i < 9; i++) Atomics.waitAsync(a, i, 0); Atomics.waitAsync(a, 9, 0, 1e6).async";
+        assert_eq!(run(&block, waits).as_deref(), Ok("true"));
+        let count = "let count = 0; for (let i = 0; i < 16; i++) count += Atomics.notify(a, i); count";
+        assert_eq!(run(&block, count).as_deref(), Ok("0"));
+        assert_eq!(run(&block, &format!("{waits}; {count}")).as_deref(), Ok("10"));
     }
 }

@@ -70,7 +70,7 @@ mod modules;
 mod convert;
 mod promises;
 pub(crate) mod native;
-mod atomics;
+pub(crate) mod atomics;
 pub(crate) mod table;
 pub(crate) mod enter;
 mod tune;

@@ -108,14 +108,20 @@ impl<'a> Scope<'a> {
         if !value.get(c"then")?.is_function() {
             return Ok(value);
         }
-        let mut functions = [qjs::JS_UNDEFINED; 2];
-        // SAFETY: we are inside; the references to the promise and its two functions are ours.
-        let (promise, resolve, _reject) = unsafe {
-            let promise = self.check(qjs::JS_NewPromiseCapability(self.as_ptr(), functions.as_mut_ptr()))?;
-            (promise, self.own(functions[0]), self.own(functions[1]))
-        };
+        let (promise, resolve) = self.new_promise()?;
         resolve.call(&self.undefined(), &[&value])?;
         Ok(promise)
+    }
+
+    /// A promise, and the function that resolves it.
+    pub(crate) fn new_promise(self) -> JsResult<'a, (Handle<'a>, Handle<'a>)> {
+        let mut functions = [qjs::JS_UNDEFINED; 2];
+        // SAFETY: we are inside; the references to the promise and its two functions are ours.
+        unsafe {
+            let promise = self.check(qjs::JS_NewPromiseCapability(self.as_ptr(), functions.as_mut_ptr()))?;
+            let [resolve, _reject] = functions.map(|function| self.own(function));
+            Ok((promise, resolve))
+        }
     }
 
     /// A promise that is settled when this one is, to nothing.

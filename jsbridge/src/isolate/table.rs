@@ -25,6 +25,11 @@ const AS_BUILT_IN: u8 = (qjs::JS_PROP_WRITABLE | qjs::JS_PROP_CONFIGURABLE) as u
 const ENUMERABLE_TOO: u8 = AS_BUILT_IN | qjs::JS_PROP_ENUMERABLE as u8;
 
 impl Entry {
+    /// A function that calls `N`.
+    pub(crate) const fn built_in<N: Native>(name: &'static CStr, length: u8, variant: u8) -> Entry {
+        Self::with_flags::<N>(name, length, variant, AS_BUILT_IN)
+    }
+
     /// The same, found by `Object.keys`: as the functions of `console` are.
     pub(crate) const fn listed<N: Native>(name: &'static CStr, length: u8, variant: u8) -> Entry {
         Self::with_flags::<N>(name, length, variant, ENUMERABLE_TOO)

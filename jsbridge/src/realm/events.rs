@@ -10,6 +10,7 @@ use super::main::Asked;
 use super::pending::{Pending, Table, Ticket};
 use super::timers::{Due, Timer, Timers};
 use super::traces::Traces;
+use super::waits::Waits;
 use crate::bridge::Shared;
 use crate::clone;
 use crate::deferred::options::Names;
@@ -43,6 +44,7 @@ pub(crate) struct Local {
     opened: RefCell<Opened<Letter>>,
     pending: RefCell<Table>,
     timers: RefCell<Timers>,
+    waits: Waits,
     /// Where Deferreds were made.
     traces: Traces,
     /// Functions of the `Deferred` class's script, once that is loaded.
@@ -122,6 +124,7 @@ impl Local {
         self.traces.forget(scope);
         let timers = self.timers.borrow_mut().clear_all();
         timers.into_iter().for_each(|timer| release_timer(scope, timer));
+        self.waits.end(scope);
         if self.mailbox.take().is_some() {
             drop(self.opened.take());
         }
@@ -192,6 +195,10 @@ impl Local {
         &self.timers
     }
 
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
     /// What `value` comes to: of a promise, what it is settled to; so with whatever has a `then`. Lets happen what has
     /// to happen before.
     ///
@@ -248,10 +255,11 @@ impl Local {
             }
             return Ok(true);
         }
-        if !self.open.get() && self.pending.borrow().len() == 0 && !self.timers.borrow().any_calls() {
+        let waits_for_nothing =
+            self.pending.borrow().len() == 0 && !self.timers.borrow().any_calls() && self.waits.is_empty();
+        if !self.open.get() && waits_for_nothing {
             return Ok(false);
         }
-        let waits_for_nothing = self.pending.borrow().len() == 0 && !self.timers.borrow().any_calls();
         let memory = scope.memory();
         if waits_for_nothing
             && !self.asked.borrow().is_empty()
@@ -430,6 +438,11 @@ impl Local {
                 Some(&Due::Timeout(ticket)) => {
                     drop(timers);
                     return self.overdue(scope, ticket);
+                }
+                Some(&Due::Wait(number)) => {
+                    drop(timers);
+                    self.wait_is_over(scope, number);
+                    return Ok(());
                 }
                 None => return Ok(()),
             }

@@ -6,6 +6,7 @@
 //! | [`mailbox`] | an inbox, and how the fiber that reads it is woken                       |
 //! | [`pending`] | the Deferreds of an isolate that have no outcome yet                     |
 //! | [`timers`]  | `setTimeout`                                                             |
+//! | [`waits`]   | `Atomics.waitAsync`                                                      |
 //! | [`traces`]  | where Deferreds were made                                                |
 //! | [`events`]  | [`Local`]: takes one letter or timer, lets its jobs run, then looks again |
 //! | [`main`]    | main realms: an isolate that a host evaluates scripts in, one after the other |
@@ -15,6 +16,7 @@ pub(crate) mod inbox;
 pub(crate) mod mailbox;
 pub(crate) mod pending;
 pub(crate) mod timers;
+pub(crate) mod waits;
 pub(crate) mod traces;
 pub(crate) mod events;
 pub(crate) mod main;

@@ -1,5 +1,5 @@
-//! What happens in one isolate at a time: the functions of `setTimeout` and `setInterval`, and the timeouts of the
-//! Deferreds that it made.
+//! What happens in one isolate at a time: the functions of `setTimeout` and `setInterval`, the timeouts of the
+//! Deferreds that it made, and those of `Atomics.waitAsync`.
 
 use super::pending::Ticket;
 use crate::isolate::kept::Kept;
@@ -18,6 +18,8 @@ pub(crate) enum Due {
     Call { function: Kept, arguments: Vec<Kept> },
     /// A Deferred has taken too long.
     Timeout(Ticket),
+    /// The time of this `Atomics.waitAsync` is over.
+    Wait(u64),
 }
 
 /// A timer.
@@ -63,6 +65,11 @@ impl Timers {
     /// The timeout of a Deferred; the number that clears it.
     pub(crate) fn set_timeout(&mut self, due: Instant, ticket: Ticket) -> u64 {
         self.insert(due, Timer { due: Due::Timeout(ticket), every: None })
+    }
+
+    /// The end of an `Atomics.waitAsync`; the number that clears it.
+    pub(crate) fn set_wait(&mut self, due: Instant, number: u64) -> u64 {
+        self.insert(due, Timer { due: Due::Wait(number), every: None })
     }
 
     fn insert(&mut self, due: Instant, timer: Timer) -> u64 {
