@@ -4,6 +4,9 @@
 //! A path begins with a global of the isolates that run functions, and goes on through at most two properties. What a script
 //! has put there is not taken for the engine's: a function must be native and have the property's name for its own, an
 //! object must have such functions only.
+//!
+//! Symbols of the language, and those of the registry (`Symbol.for`), are in every isolate, too: their paths are what stands in brackets,
+//! `[Symbol.iterator]` and `[for key]`.
 
 use super::code::CodeCache;
 use super::engine::{self, Property, Which};
@@ -11,11 +14,38 @@ use super::facts::Facts;
 use super::plan::Planner;
 use super::table::Table;
 use crate::isolate::handle::{Handle, JsResult, Scope};
+use crate::isolate::look::WellKnown;
 use rquickjs::qjs;
 use std::collections::HashMap;
 
 /// Paths, by the address of what is there. An address may be another thing's by now, so it is looked whether it is.
 pub(super) type Paths = HashMap<usize, Box<str>>;
+
+/// Before the key of a symbol of the registry.
+const REGISTERED: &str = "[for ";
+
+/// The path of a symbol; `None`: it is in this isolate only.
+pub(super) fn symbol_path<'a>(symbol: &Handle<'a>) -> JsResult<'a, Option<Box<str>>> {
+    if let Some(known) = symbol.well_known()? {
+        return Ok(Some(known.path().into()));
+    }
+    let key = symbol.description()?;
+    // One that is in no registry has the same description as one that is.
+    let registered = symbol.scope.registered_symbol(&key)?;
+    let is_same = registered.is_some_and(|registered| registered.address() == symbol.address());
+    Ok(is_same.then(|| format!("{REGISTERED}{key}]").into()))
+}
+
+/// The symbol of a path; `None`: it is another path.
+fn symbol_at<'a>(scope: Scope<'a>, path: &str) -> JsResult<'a, Option<Handle<'a>>> {
+    if let Some(key) = path.strip_prefix(REGISTERED).and_then(|rest| rest.strip_suffix(']')) {
+        return scope.registered_symbol(key);
+    }
+    match WellKnown::ALL.into_iter().find(|known| known.path() == path) {
+        Some(known) => scope.well_known(known)?.value().map(Some),
+        None => Ok(None),
+    }
+}
 
 /// The path of a thing of the engine's own.
 pub(super) fn path_of<'a>(
@@ -53,6 +83,9 @@ fn is_at<'a>(path: &str, value: &Handle<'a>) -> JsResult<'a, bool> {
 /// What is at a path, if nothing but plain properties leads there. A global may have a getter: those of the host are made
 /// when they are first asked for.
 pub(super) fn resolve<'a>(scope: Scope<'a>, path: &str) -> JsResult<'a, Option<Handle<'a>>> {
+    if path.starts_with('[') {
+        return symbol_at(scope, path);
+    }
     let global = scope.global();
     let mut found = global.clone();
     for (depth, name) in path.split('.').enumerate() {

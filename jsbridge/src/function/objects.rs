@@ -1,6 +1,6 @@
-//! Plain objects and arrays with functions in them: `const tools = { twice: n => 2 * n }`.
+//! Plain objects and arrays with functions or symbols in them: `const tools = { twice: n => 2 * n }`.
 //!
-//! A structured clone refuses functions. So when it does, what is refused is looked through: objects from which a function
+//! A structured clone refuses functions, and symbols. So when it does, what is refused is looked through: objects from which a function
 //! can be reached through plain objects and arrays become nodes like functions, and their properties slots. All others stay
 //! in the message. No object is on both sides: one in the message that had one of these in it would have been refused.
 
@@ -103,7 +103,8 @@ impl<'a> Packer<'_, 'a> {
                     waiting.push((value.clone(), format!("{path}.{name}"), by));
                 }
             }
-            let reaches_function = properties.iter().any(|(_, value)| value.is_function());
+            let reaches_function =
+                properties.iter().any(|(_, value)| value.is_function() || value.is_symbol());
             by_address.insert(address, seen.len());
             seen.push(Seen { object, path, by, length, properties, reaches_function });
         }

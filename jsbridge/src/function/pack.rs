@@ -3,7 +3,7 @@
 //! | a value that is            | goes                                                                                |
 //! |----------------------------|-------------------------------------------------------------------------------------|
 //! | a function of a script     | as a node of a graph, known by its object, with slots for its own variables         |
-//! | the engine's own           | as its path ([`natives`](super::natives))                                           |
+//! | the engine's own, a symbol that each isolate has | as its path ([`natives`](super::natives))                     |
 //! | a plain object or an array with functions in it | as a node too ([`objects`](super::objects))                    |
 //! | anything else              | in one message, so that what was shared is shared again                             |
 //!
@@ -325,6 +325,11 @@ impl<'c, 'a> Packer<'c, 'a> {
                 let (name, place) = named();
                 return Err(self.refuse(&Problem::Promise(name, place), by));
             }
+        }
+        if value.is_symbol()
+            && let Some(path) = natives::symbol_path(&value)?
+        {
+            return Ok(self.native_slot(path));
         }
         self.values.push(Value { value, name: name.clone(), by });
         Ok(Slot::Value(self.values.len() - 1))

@@ -124,6 +124,13 @@ impl View<'_> {
     }
 }
 
+const fn in_unicode(name: &'static CStr) -> &'static str {
+    match name.to_str() {
+        Ok(name) => name,
+        Err(_) => "",
+    }
+}
+
 /// Writes the enum and the names in the same order.
 macro_rules! well_known {
     ($($which:ident = $name:literal,)*) => {
@@ -134,6 +141,11 @@ macro_rules! well_known {
         impl WellKnown {
             pub(crate) const ALL: [WellKnown; [$($name),*].len()] = [$(WellKnown::$which,)*];
             const NAMES: [&CStr; WellKnown::ALL.len()] = [$($name,)*];
+
+            /// As it is written, in brackets.
+            pub(crate) const fn path(self) -> &'static str {
+                match self { $(WellKnown::$which => in_unicode($name),)* }
+            }
         }
     };
 }
@@ -173,18 +185,29 @@ impl<'a> Scope<'a> {
 
     /// A symbol of the language as a key, whatever scripts have done to `Symbol`.
     pub(crate) fn well_known(self, which: WellKnown) -> JsResult<'a, Key<'a>> {
-        // These atoms are constants of the engine's, the same in each runtime; their names are not exported.
+        let atoms = self.well_known_atoms()?;
+        // SAFETY: we are inside; constants can be counted as the others are.
+        let atom = unsafe { qjs::JS_DupAtom(self.as_ptr(), atoms[which as usize]) };
+        self.own_key(atom, false)
+    }
+
+    /// These atoms are constants of the engine's, the same in each runtime; their names are not exported.
+    fn well_known_atoms(self) -> JsResult<'a, [qjs::JSAtom; WellKnown::ALL.len()]> {
         static ATOMS: OnceLock<[qjs::JSAtom; WellKnown::ALL.len()]> = OnceLock::new();
-        let atoms = match ATOMS.get() {
+        Ok(match ATOMS.get() {
             Some(atoms) => *atoms,
             None => {
                 let atoms = self.find_well_known()?;
                 *ATOMS.get_or_init(|| atoms)
             }
-        };
-        // SAFETY: we are inside; constants can be counted as the others are.
-        let atom = unsafe { qjs::JS_DupAtom(self.as_ptr(), atoms[which as usize]) };
-        self.own_key(atom, false)
+        })
+    }
+
+    /// `Symbol.for(key)`; `None`: the key cannot be told to the engine.
+    pub(crate) fn registered_symbol(self, key: &str) -> JsResult<'a, Option<Handle<'a>>> {
+        let Ok(key) = std::ffi::CString::new(key) else { return Ok(None) };
+        // SAFETY: we are inside; the reference is ours.
+        unsafe { self.check(qjs::JS_NewSymbol(self.as_ptr(), key.as_ptr(), true)).map(Some) }
     }
 
     /// Has the engine define properties with these names, and reads the keys.
@@ -418,6 +441,18 @@ impl<'a> Handle<'a> {
             qjs::JS_FreeCStringUTF16(self.context(), text);
             Ok(owned)
         }
+    }
+
+    /// Which symbol of the language it is.
+    pub(crate) fn well_known(&self) -> JsResult<'a, Option<WellKnown>> {
+        let atoms = self.scope.well_known_atoms()?;
+        // SAFETY: we are inside; the reference is given back, and the number is compared only.
+        let atom = unsafe {
+            let atom = qjs::JS_ValueToAtom(self.context(), self.raw());
+            qjs::JS_FreeAtom(self.context(), atom);
+            atom
+        };
+        Ok(WellKnown::ALL.into_iter().find(|known| self.is_symbol() && atoms[*known as usize] == atom))
     }
 
     /// The description of a symbol.
