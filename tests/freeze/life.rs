@@ -5,7 +5,8 @@ use crate::world::{ABOVE, World};
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::sync::Mutex;
 use heddle_scheduler::{
-    Fork, Priority, checkpoint, go, go_with_priority, join, scope, set_priority, sleep, yield_now,
+    Fork, Priority, checkpoint, go, go_with_priority, join, scope, set_priority, sleep, yield_movable,
+    yield_now,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{self, TryRecvError};
@@ -66,6 +67,7 @@ pub(crate) fn live(world: &Arc<World>) {
     crowd();
     share_a_lock();
     be_someone_else();
+    roam();
     go_elsewhere(world);
     drop(world.scheduler.stats());
 }
@@ -200,6 +202,24 @@ fn be_someone_else() {
     set_priority(Priority::High).expect("this is a fiber");
     yield_now();
     set_priority(before).expect("this is a fiber");
+}
+
+/// Gives fibers away that have started, and takes some: of this lane, and one that goes to the ordinary lane by itself.
+fn roam() {
+    fn pass() {
+        // SAFETY: there are numbers and handles on these stacks.
+        unsafe { yield_movable() }
+    }
+    let movers: Vec<_> = (0..3).map(|_| go(|| (0..4).for_each(|_| pass()))).collect();
+    let rises = go(|| {
+        pass();
+        set_priority(Priority::Normal).expect("this is a fiber");
+        (0..2).for_each(|_| pass());
+    });
+    (0..4).for_each(|_| pass());
+    for fiber in movers.into_iter().chain([rises]) {
+        fiber.join().expect("nobody cancels it");
+    }
 }
 
 /// To another scheduler, which has a limit, and which others wait for to be empty.
