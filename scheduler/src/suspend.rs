@@ -73,14 +73,14 @@ fn begin_suspend<'a>() -> Result<Option<&'a Carrier>, Cancelled> {
     if std::thread::panicking() {
         return Ok(None);
     }
-    Ok(worker.prepare_park())
+    Ok(worker.prepare_park(carrier).then_some(carrier))
 }
 
 /// As [`suspend`], also for a fiber that is cancelled: for those who must wait.
 pub(crate) fn suspend_shielded() {
-    match current::in_fiber() {
-        Some((worker, _)) => {
-            if let Some(carrier) = worker.prepare_park() {
+    match current::on_carrier() {
+        Some((worker, carrier)) => {
+            if worker.prepare_park(carrier) {
                 // SAFETY: we run on it.
                 unsafe { carrier.suspend() };
             }

@@ -55,9 +55,14 @@ impl Timers {
     }
 
     /// Is there one that may be due? For the dispatch path: it reads the cheap clock, if any.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn may_be_due(&self) -> bool {
-        !self.empty.get() && self.look_at.get() <= clock::ticks()
+        !self.empty.get() && self.is_late()
+    }
+
+    #[inline(never)]
+    fn is_late(&self) -> bool {
+        self.look_at.get() <= clock::ticks()
     }
 
     /// Resumes `fiber` at `due`; the fiber stays until then or until [`clear`](Self::clear).

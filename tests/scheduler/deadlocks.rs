@@ -228,11 +228,12 @@ fn what_will_go_on_by_itself_is_not_called_stuck() {
             }
         });
         running.wait();
-        let report = rig.who_waits();
-        assert!(!report.stuck && report.silent.len() == 1, "{report}");
+        // A worker of the background lane may be silent, too, for as long as others want all CPUs.
+        let report = until(rig, |report| report.silent.len() == 1);
+        assert!(!report.stuck, "{report}");
         gate.open();
         hog.join().unwrap();
-        assert!(rig.who_waits().fibers.iter().any(|fiber| fiber.id == id));
+        until(rig, |report| report.fibers.iter().any(|fiber| fiber.id == id));
         rig.stop().unwrap();
         assert!(joiner.join().unwrap().is_err());
     });

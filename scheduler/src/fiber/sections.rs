@@ -156,7 +156,13 @@ impl Carrier {
     /// Must blocking calls of its fiber return? Only for the fiber itself.
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.fiber().is_some_and(|fiber| fiber.state.is_called()) && self.interruption().is_some()
+        self.may_be_interrupted() && self.interruption().is_some()
+    }
+
+    /// Is there reason to ask that?
+    #[inline]
+    pub(crate) fn may_be_interrupted(&self) -> bool {
+        self.fiber().is_some_and(|fiber| fiber.state.is_called())
     }
 
     /// Is a cancellation kept from it, now and until the call returns that asks? Only for the fiber itself.

@@ -89,11 +89,13 @@ impl Turns {
     /// one. `None`: [`look`](Self::look) at the clock for that.
     #[inline]
     pub(crate) fn next(&self, waiting: u32, tick: u64) -> Option<usize> {
-        if waiting == self.known.get() && tick < self.until.get() {
-            Some(self.level.get())
-        } else {
-            self.change(waiting, tick)
-        }
+        self.stays(waiting, tick).or_else(|| self.change(waiting, tick))
+    }
+
+    /// The same level as before, if nothing says that it may be another one's turn.
+    #[inline(always)]
+    pub(crate) fn stays(&self, waiting: u32, tick: u64) -> Option<usize> {
+        (waiting == self.known.get() && tick < self.until.get()).then(|| self.level.get())
     }
 
     /// Other levels have work than before, or it is time to look at the clock.

@@ -23,16 +23,34 @@ use super::wait::{Wakes, Who};
 use crate::primitive::{AtomicU32, Ordering, UnsafeCell, constructor};
 use crate::priority::LEVELS;
 use std::marker::PhantomPinned;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 /// One who waits, in a frame that does not move. See the module's documentation.
 pub(crate) struct Place<V> {
     links: UnsafeCell<Links<V>>,
     value: UnsafeCell<V>,
-    served: AtomicU32,
+    served: Served,
     who: Who,
     choice: Option<(*const Choice, u32)>,
     _pinned: PhantomPinned,
+}
+
+/// Has somebody what he waits for?
+pub(crate) struct Served(AtomicU32);
+
+impl Served {
+    #[inline]
+    pub(crate) fn get(&self) -> bool {
+        // ORDERING: Acquire pairs with the release of `set`.
+        self.0.load(Ordering::Acquire) != 0
+    }
+
+    #[inline]
+    fn set(&self) {
+        // ORDERING: Release pairs with the acquire of `get`: what it was given.
+        self.0.store(1, Ordering::Release);
+    }
 }
 
 struct Links<V> {
@@ -51,7 +69,7 @@ impl<V> Place<V> {
         Place {
             links: UnsafeCell::new(Links { next, previous, level: 0, came: 0, in_line: false }),
             value: UnsafeCell::new(value),
-            served: AtomicU32::new(0),
+            served: Served(AtomicU32::new(0)),
             who,
             choice: None,
             _pinned: PhantomPinned,
@@ -70,8 +88,13 @@ impl<V> Place<V> {
     /// Has it what it waited for?
     #[inline]
     pub(crate) fn is_served(&self) -> bool {
-        // ORDERING: Acquire pairs with the release of `Line::serve`.
-        self.served.load(Ordering::Acquire) != 0
+        self.served.get()
+    }
+
+    /// Where that is seen.
+    #[inline]
+    pub(crate) fn served(&self) -> &Served {
+        &self.served
     }
 
     /// What it has waited with, or was given.
@@ -87,6 +110,45 @@ impl<V> Place<V> {
     pub(crate) unsafe fn with_value<R>(&self, f: impl FnOnce(&mut V) -> R) -> R {
         // SAFETY: the caller's promise.
         self.value.with_mut(|value| f(unsafe { &mut *value }))
+    }
+}
+
+/// Room for a place, in the frame of one who may have to wait.
+///
+/// ```text
+/// empty       put -> taken
+/// taken       clear -> empty
+/// ```
+pub(crate) struct Room<V>(std::cell::UnsafeCell<MaybeUninit<Place<V>>>);
+
+impl<V> Room<V> {
+    #[inline(always)]
+    pub(crate) const fn new() -> Room<V> {
+        Room(std::cell::UnsafeCell::new(MaybeUninit::uninit()))
+    }
+
+    /// Takes the room. By way of a shared reference: a line's pointer to it has to stay good beside ours.
+    #[inline]
+    pub(crate) fn put(&self, place: Place<V>) -> &Place<V> {
+        // SAFETY: nobody can have a reference to what was there: with one, `clear` must not be called. What
+        // was there and was not cleared is forgotten.
+        unsafe { (*self.0.get()).write(place) }
+    }
+
+    /// # Safety
+    /// It is taken.
+    #[inline]
+    pub(crate) unsafe fn place(&self) -> &Place<V> {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0.get()).assume_init_ref() }
+    }
+
+    /// # Safety
+    /// It is taken, its place is in no line, and nobody has a reference to it.
+    #[inline]
+    pub(crate) unsafe fn clear(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0.get()).assume_init_drop() };
     }
 }
 
@@ -192,13 +254,12 @@ impl<V> Line<V> {
     #[inline]
     pub(crate) unsafe fn push(&mut self, place: &Place<V>, level: usize) {
         self.came += 1;
-        self.links(place, |links| links.came = self.came);
-        self.link(place, level);
+        self.link(place, level, self.came);
     }
 
     /// At the end of its level, but before those who came later: it may have come from another level.
-    fn link(&mut self, place: &Place<V>, level: usize) {
-        let came = self.links(place, |links| links.came);
+    #[inline]
+    fn link(&mut self, place: &Place<V>, level: usize, came: u64) {
         let mut previous = self.queues[level].last;
         while let Some(before) = self.at(previous)
             && self.links(before, |links| links.came) > came
@@ -252,7 +313,8 @@ impl<V> Line<V> {
         let moves = self.links(place, |links| links.in_line && links.level != level);
         // SAFETY: the caller's promise.
         if moves && unsafe { self.remove(place) } {
-            self.link(place, level);
+            let came = self.links(place, |links| links.came);
+            self.link(place, level, came);
         }
         moves
     }
@@ -293,8 +355,7 @@ impl<V> Line<V> {
             // SAFETY: the latch is ours.
             let given = unsafe { place.with_value(give) };
             wakes.add(&place.who);
-            // ORDERING: Release pairs with the acquire of `is_served`: what it was given.
-            place.served.store(1, Ordering::Release);
+            place.served.set();
             return Some(given);
         }
     }

@@ -11,17 +11,19 @@
 //! of the cancellation at its next blocking call.
 
 use super::latch::Latch;
-use super::line::{Line, Place};
+use super::line::{Line, Place, Served};
 use crate::error::Cancelled;
 use crate::fiber::FiberRef;
 use crate::fiber::awaited::Awaited;
+use crate::fiber::carrier::Carrier;
 use crate::fiber::loans::Lender;
 use crate::primitive::UnsafeCell;
 use crate::priority::Priority;
 use crate::suspend::{Resumer, suspend, unwind_cancelled};
 use crate::worker::sleeper::{Sleeper, park_thread, this_thread};
-use crate::worker::{current, loan};
+use crate::worker::{Worker, current, loan};
 use std::cell::OnceCell;
+use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
@@ -102,18 +104,26 @@ impl Wakes {
     }
 
     /// Wakes them; also those who come after a waker that panics.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn call(self) {
+        if self.first.is_some() {
+            self.call_all();
+        } else {
+            // There is nothing in it, which its destructor would have to find out.
+            std::mem::forget(self);
+        }
+    }
+
+    #[cold]
+    fn call_all(self) {
         struct Rest(std::vec::IntoIter<Wake>);
         impl Drop for Rest {
             fn drop(&mut self) {
                 self.0.by_ref().for_each(Wake::call);
             }
         }
-        if let Some(first) = self.first {
-            let _rest = Rest(self.others.into_iter());
-            first.call();
-        }
+        let _rest = Rest(self.others.into_iter());
+        self.first.into_iter().for_each(Wake::call);
     }
 
     /// Who waits is being served. It is in line, or was just now, and the latch is ours: so it is there.
@@ -274,13 +284,62 @@ pub(crate) fn identity() -> u64 {
 
 /// Waits until the place, which is in line, is served; until `due` if there is such a time; until the fiber is
 /// cancelled. After that it is not in line.
+///
+/// Where there is no such time a fiber is switched away from in the caller's frame: what returns between a switch and the next is
+/// predicted wrongly, which costs more than all else here.
+#[inline(always)]
 pub(crate) fn wait<S: Side>(
     latch: &Latch<S::State>,
     place: &Place<S::Value>,
     due: Option<Instant>,
 ) -> Waited {
-    match place.who() {
-        Who::Fiber(fiber) => wait_as_fiber::<S>(latch, place, *fiber, due),
+    if due.is_some() || !matches!(place.who(), Who::Fiber(_)) {
+        return wait_otherwise::<S>(latch, place, due);
+    }
+    let moves = Moves::new::<S>(latch, place);
+    while let Some(carrier) = prepare_wait(place.served(), &moves) {
+        // SAFETY: we run on it.
+        unsafe { carrier.suspend() };
+        if place.is_served() {
+            carrier.lender.set(None);
+            return Waited::Served;
+        }
+    }
+    // It may have been served just now.
+    if place.is_served() || !leave::<S>(latch, place) { Waited::Served } else { Waited::Cancelled }
+}
+
+/// All of a round of waiting but the switch: until then the line is told of each change of our level. `None`: there is no need to
+/// wait, as the place was served, or must be none, as the fiber was cancelled.
+#[inline(always)]
+fn prepare_wait<'a>(served: &Served, moves: &Moves) -> Option<&'a Carrier> {
+    let (worker, carrier) = current::on_carrier()?;
+    let lender: &(dyn Lender + 'static) = moves;
+    carrier.lender.set(Some(NonNull::from(lender)));
+    if !carrier.may_be_interrupted() && worker.prepare_park(carrier) {
+        return Some(carrier);
+    }
+    prepare_again(worker, carrier, served)
+}
+
+/// There was a token, perhaps of something before; or the fiber is called off.
+#[cold]
+#[inline(never)]
+fn prepare_again<'a>(worker: &Worker, carrier: &'a Carrier, served: &Served) -> Option<&'a Carrier> {
+    while !served.get() && !carrier.is_interrupted() {
+        if worker.prepare_park(carrier) {
+            return Some(carrier);
+        }
+    }
+    carrier.lender.set(None);
+    None
+}
+
+/// For a time at most, or as a thread.
+#[cold]
+fn wait_otherwise<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>, due: Option<Instant>) -> Waited {
+    match (place.who(), due) {
+        (Who::Fiber(fiber), Some(due)) => wait_until::<S>(latch, place, *fiber, due),
         _ => wait_as_thread::<S>(latch, place, due),
     }
 }
@@ -301,26 +360,13 @@ pub(crate) fn leave<S: Side>(latch: &Latch<S::State>, place: &Place<S::Value>) -
     left
 }
 
-fn wait_as_fiber<S: Side>(
+fn wait_until<S: Side>(
     latch: &Latch<S::State>,
     place: &Place<S::Value>,
     me: FiberRef,
-    due: Option<Instant>,
+    due: Instant,
 ) -> Waited {
     let moves = Moves::new::<S>(latch, place);
-    let Some(due) = due else {
-        return loan::while_lending(&moves, || {
-            loop {
-                let outcome = suspend();
-                if place.is_served() {
-                    return Waited::Served;
-                }
-                if outcome.is_err() {
-                    return if leave::<S>(latch, place) { Waited::Cancelled } else { Waited::Served };
-                }
-            }
-        });
-    };
     let timer = current::worker().map(|worker| (worker, worker.timers.set(due, me)));
     let waited = loan::while_lending(&moves, || {
         loop {

@@ -28,7 +28,7 @@ const MISSES_MAX: u32 = 1000;
 const LOSS: u64 = 2;
 
 impl Worker {
-    /// The next thing to run, if this worker has something.
+    /// The next thing to run, if this worker has something. ([`next_started`](Self::next_started) is the short way there.)
     #[inline(always)]
     pub(super) fn next(&self) -> Option<Work> {
         if self.remote().has_mail() {

@@ -8,6 +8,7 @@
 //! | [`unannounced`] | a fiber for which its maker is about to wait                    |
 //! | [`enqueue`]  | putting fibers into queues: new ones, started ones                 |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
+//! | [`shortcut`] | the same, found in a few steps where little has changed            |
 //! | [`afar`]     | taking work from other nodes; moving to another node               |
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
 //! | [`aside`]    | leaving the CPU to the lanes below                                 |
@@ -82,6 +83,7 @@ mod aside;
 mod enqueue;
 mod unannounced;
 mod find;
+mod shortcut;
 mod own_time;
 mod holders;
 mod pause;
@@ -337,6 +339,11 @@ impl Worker {
         let Some(first) = self.search(searching) else { return };
         self.dispatch_first(first);
         loop {
+            if let Some(carrier) = self.next_started() {
+                self.remote().counters.dispatches.add(1);
+                self.go_on(carrier);
+                continue;
+            }
             let work = match self.next() {
                 Some(work) => work,
                 None => match self.idle() {
@@ -359,17 +366,21 @@ impl Worker {
         match work {
             Work::Fresh(fiber, level) => self.start(fiber, level),
             Work::Stolen(fiber, level) => self.run_stolen(fiber, level),
-            Work::Started(carrier) => {
-                // SAFETY: what was in a ready list is alive, and has a fiber.
-                let carrier_ref = unsafe { &*carrier };
-                let level = carrier_ref.level.get() as usize;
-                self.time_wait(level, carrier_ref.stamp.get());
-                if carrier_ref.holds_branches.get() {
-                    self.forget_holder(carrier_ref);
-                }
-                self.switch_to(carrier, level);
-            }
+            Work::Started(carrier) => self.go_on(carrier),
         }
+    }
+
+    /// Runs a fiber that was taken out of a ready list.
+    #[inline(always)]
+    fn go_on(&self, carrier: *mut Carrier) {
+        // SAFETY: what was in a ready list is alive, and has a fiber.
+        let carrier_ref = unsafe { &*carrier };
+        let level = carrier_ref.level.get() as usize;
+        self.time_wait(level, carrier_ref.stamp.get());
+        if carrier_ref.holds_branches.get() {
+            self.forget_holder(carrier_ref);
+        }
+        self.switch_to(carrier, level);
     }
 
     /// Gives a claimed fiber a stack, if it has none, and runs it.
@@ -560,15 +571,15 @@ impl Worker {
         unsafe { self.current.get().as_ref() }
     }
 
-    /// Makes ready to suspend the fiber that runs until it gets a token. `None`: it has one.
+    /// Makes ready to suspend the fiber that runs, on this carrier, until it gets a token. `false`: it has one.
     ///
-    /// This and its like return the carrier to suspend instead of suspending it, so that the switch
+    /// This and its like leave it to the caller to suspend the carrier, so that the switch
     /// is in the caller's frame: each return between a switch and the next is predicted wrongly.
     #[inline]
-    pub(crate) fn prepare_park(&self) -> Option<&Carrier> {
-        let carrier = self.current().expect("only a fiber parks");
+    #[must_use]
+    pub(crate) fn prepare_park(&self, carrier: &Carrier) -> bool {
         if carrier.token.replace(false) {
-            return None;
+            return false;
         }
         carrier.parked.set(true);
         let level = carrier.fiber().expect("only a fiber parks").state.level();
@@ -577,7 +588,7 @@ impl Worker {
         if !carrier.forks.is_empty() {
             self.remember_holder(carrier);
         }
-        Some(carrier)
+        true
     }
 
     /// Queues the fiber that runs; the caller suspends it.
@@ -661,5 +672,11 @@ impl Worker {
 /// A stamp for what is queued now, if it is to be timed: `count` chooses one in so many.
 #[inline]
 fn stamp(level: usize, count: u64) -> u64 {
-    if level == 0 || count.is_multiple_of(policy::SAMPLE_INTERVAL) { clock::ticks() } else { 0 }
+    if level == 0 || count.is_multiple_of(policy::SAMPLE_INTERVAL) { stamp_now() } else { 0 }
+}
+
+#[cold]
+#[inline(never)]
+fn stamp_now() -> u64 {
+    clock::ticks()
 }

@@ -16,7 +16,7 @@ use super::buffer::Buffer;
 use super::claim::Claim;
 use crate::sync::latch::Latch;
 use crate::sync::lent::Step;
-use crate::sync::line::{Line, Place};
+use crate::sync::line::{Line, Place, Room};
 use crate::sync::owner::Owner;
 use crate::sync::wait::{self, Side, Waited, Wakes, Who};
 use std::marker::PhantomData;
@@ -172,27 +172,44 @@ impl<T> Channel<T> {
         sent
     }
 
-    /// Sends, waits until then if it must.
-    #[inline]
+    /// Sends, waits until then if it must: in the caller's frame, see [`wait::wait`].
+    #[inline(always)]
     pub(crate) fn send(&self, value: T, due: Option<Instant>) -> Sent<T> {
+        let room = Room::new();
+        if let Some(sent) = self.begin_to_send(value, &room) {
+            return sent;
+        }
+        // SAFETY: who is in line has taken the room.
+        let place = unsafe { room.place() };
+        let waited = wait::wait::<Senders<T>>(&self.latch, place, due);
+        let sent = Self::sent(place, waited);
+        // SAFETY: as above, and it is not in line any more.
+        unsafe { room.clear() };
+        sent
+    }
+
+    /// `None`: it has to wait, and is in line at a place in that room.
+    #[inline(never)]
+    fn begin_to_send(&self, value: T, room: &Room<Option<T>>) -> Option<Sent<T>> {
         let mut wakes = Wakes::default();
         let mut state = self.latch.lock();
         let sent = state.with(|state| state.send(value, &mut wakes));
         let Sent::Full(value) = sent else {
             drop(state);
             wakes.call();
-            return sent;
+            return Some(sent);
         };
         let (who, level) = Who::caller();
-        let place = Place::new(who, Some(value));
+        let place = room.put(Place::new(who, Some(value)));
         let unsettled = state.with(|state| {
-            // SAFETY: it stays in this frame, and we wait until it is not in line.
-            unsafe { state.senders.push(&place, level) };
+            // SAFETY: it stays in the frame of `send`, which waits until it is not in line.
+            unsafe { state.senders.push(place, level) };
             state.is_unsettled()
         });
         drop(state);
+        wakes.call();
         self.settle(unsettled);
-        self.wait_to_send(&place, due)
+        None
     }
 
     /// The latch is free, and those who send may have to lend more or less than before.
@@ -203,8 +220,9 @@ impl<T> Channel<T> {
         }
     }
 
-    fn wait_to_send(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Sent<T> {
-        let waited = wait::wait::<Senders<T>>(&self.latch, place, due);
+    /// What has become of what waited at that place.
+    #[inline]
+    fn sent(place: &Place<Option<T>>, waited: Waited) -> Sent<T> {
         // SAFETY: it is ours, and not in line any more.
         match (unsafe { place.with_value(Option::take) }, waited) {
             (None, _) => Sent::Done,
@@ -225,9 +243,25 @@ impl<T> Channel<T> {
         received
     }
 
-    /// Receives, waits until then if it must.
-    #[inline]
+    /// Receives, waits until then if it must: in the caller's frame, see [`wait::wait`].
+    #[inline(always)]
     pub(crate) fn receive(&self, due: Option<Instant>) -> Received<T> {
+        let room = Room::new();
+        if let Some(received) = self.begin_to_receive(&room) {
+            return received;
+        }
+        // SAFETY: who is in line has taken the room.
+        let place = unsafe { room.place() };
+        let waited = wait::wait::<Receivers<T>>(&self.latch, place, due);
+        let received = Self::received(place, waited);
+        // SAFETY: as above, and it is not in line any more.
+        unsafe { room.clear() };
+        received
+    }
+
+    /// As [`begin_to_send`](Self::begin_to_send).
+    #[inline(never)]
+    fn begin_to_receive(&self, room: &Room<Option<T>>) -> Option<Received<T>> {
         let mut wakes = Wakes::default();
         let mut state = self.latch.lock();
         let (received, unsettled) = state.with(|state| (state.receive(&mut wakes), state.is_unsettled()));
@@ -235,18 +269,20 @@ impl<T> Channel<T> {
             drop(state);
             wakes.call();
             self.settle(unsettled);
-            return received;
+            return Some(received);
         };
         let (who, level) = Who::caller();
-        let place = Place::new(who, None);
-        // SAFETY: it stays in this frame, and we wait until it is not in line.
-        state.with(|state| unsafe { state.receivers.push(&place, level) });
+        let place = room.put(Place::new(who, None));
+        // SAFETY: it stays in the frame of `receive`, which waits until it is not in line.
+        state.with(|state| unsafe { state.receivers.push(place, level) });
         drop(state);
-        self.wait_to_receive(&place, due)
+        wakes.call();
+        None
     }
 
-    fn wait_to_receive(&self, place: &Place<Option<T>>, due: Option<Instant>) -> Received<T> {
-        let waited = wait::wait::<Receivers<T>>(&self.latch, place, due);
+    /// What has become of one who waited at that place.
+    #[inline]
+    fn received(place: &Place<Option<T>>, waited: Waited) -> Received<T> {
         // SAFETY: it is ours, and not in line any more.
         match (unsafe { place.with_value(Option::take) }, waited) {
             (Some(value), _) => Received::Value(value),

@@ -91,7 +91,7 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     /// All receivers are gone. The error has the value.
-    #[inline]
+    #[inline(always)]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         match self.0.send(value, None) {
             Sent::Done => Ok(()),
@@ -187,7 +187,7 @@ impl<T> Receiver<T> {
     ///
     /// # Errors
     /// The channel is empty, and all senders are gone.
-    #[inline]
+    #[inline(always)]
     pub fn recv(&self) -> Result<T, RecvError> {
         match self.0.receive(None) {
             Received::Value(value) => Ok(value),
@@ -341,6 +341,7 @@ pub struct IntoIter<T>(Receiver<T>);
 impl<T> Iterator for Iter<'_, T> {
     type Item = T;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<T> {
         self.0.recv().ok()
     }
@@ -357,6 +358,7 @@ impl<T> Iterator for TryIter<'_, T> {
 impl<T> Iterator for IntoIter<T> {
     type Item = T;
 
+    #[inline(always)]
     fn next(&mut self) -> Option<T> {
         self.0.recv().ok()
     }
