@@ -497,7 +497,7 @@ impl<'a> Handle<'a> {
 
 impl<'a> Scope<'a> {
     /// What the engine's class is.
-    fn class_of(self, id: qjs::JSClassID) -> Class {
+    pub(super) fn class_of(self, id: qjs::JSClassID) -> Class {
         /// More than the engine has classes.
         const KNOWN: usize = 128;
         static BY_ID: OnceLock<[Class; KNOWN]> = OnceLock::new();

@@ -36,6 +36,7 @@
 //! | [`arrays`]     | methods of arrays with made-up lengths                           |
 //! | [`search`]     | one text in another, with questions in between                   |
 //! | [`strings`]    | methods of strings that search                                   |
+//! | [`lengths`]    | functions that go by a length that may be made up                |
 //! | [`shapes`]     | the engine's table of shapes, into which some are put back      |
 //! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
@@ -79,6 +80,7 @@ mod guard;
 mod arrays;
 mod search;
 mod strings;
+mod lengths;
 mod shapes;
 mod blocks;
 mod image;
@@ -210,6 +212,7 @@ impl Isolate {
                 .and_then(|()| scope.install_atomics())
                 .and_then(|()| scope.guard_arrays())
                 .and_then(|()| scope.guard_strings())
+                .and_then(|()| scope.guard_lengths())
                 .is_err()
             {
                 return Err(Error::no_isolate(limits.memory));

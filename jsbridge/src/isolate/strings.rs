@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
         unsafe { self.check(native.call(self.as_ptr(), this.raw(), 2, arguments.as_mut_ptr())) }
     }
 
-    fn to_text(self, value: &Handle<'a>) -> JsResult<'a, Handle<'a>> {
+    pub(super) fn to_text(self, value: &Handle<'a>) -> JsResult<'a, Handle<'a>> {
         // SAFETY: we are inside; the reference is ours.
         unsafe { self.check(qjs::JS_ToString(self.as_ptr(), value.raw())) }
     }
@@ -274,7 +274,7 @@ impl<'a> Pair<'a> {
     }
 
     fn replace(&self, by: &Replacement<'a>, all: bool) -> JsResult<'a, Handle<'a>> {
-        let mut parts = Parts { array: self.scope().new_array()?, count: 0 };
+        let mut parts = Parts::new(self.scope())?;
         let mut from = 0;
         while let Some(place) = self.first(from)? {
             parts.push(self.part(&self.text, from, place)?)?;
@@ -348,13 +348,17 @@ impl<'a> Pair<'a> {
 }
 
 /// Strings that are to become one.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     array: Handle<'a>,
     count: u32,
 }
 
 impl<'a> Parts<'a> {
-    fn push(&mut self, part: Handle<'a>) -> JsResult<'a, ()> {
+    pub(super) fn new(scope: Scope<'a>) -> JsResult<'a, Parts<'a>> {
+        Ok(Parts { array: scope.new_array()?, count: 0 })
+    }
+
+    pub(super) fn push(&mut self, part: Handle<'a>) -> JsResult<'a, ()> {
         self.array.define_at(self.count, part)?;
         self.count += 1;
         if self.count.is_multiple_of(1024) {
@@ -363,7 +367,7 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn joined(self) -> JsResult<'a, Handle<'a>> {
+    pub(super) fn joined(self) -> JsResult<'a, Handle<'a>> {
         let nothing = self.array.scope.string("")?;
         self.array.scope.join(&self.array, &nothing)
     }
