@@ -35,6 +35,7 @@ mod mutex;
 mod parallel;
 mod parked;
 mod rendezvous;
+mod services;
 mod set_priority;
 mod shares;
 mod skynet;
@@ -60,6 +61,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &wake::WORKLOAD,
     &levels::WORKLOAD,
     &mutex::WORKLOAD,
+    &services::WORKLOAD,
     &block_wake::WORKLOAD,
     &urgent_hogs::WORKLOAD,
     &urgent_queues::WORKLOAD,
