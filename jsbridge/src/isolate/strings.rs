@@ -50,7 +50,7 @@ struct Pair<'a> {
 
 /// How many units a string has; `None`: it is none.
 #[inline]
-fn length(value: qjs::JSValue) -> Option<u32> {
+pub(super) fn length(value: qjs::JSValue) -> Option<u32> {
     // SAFETY: reading a tag. Strings in one piece and in several begin with their length, as `Layout` has seen; of the former the
     // topmost bit is another.
     unsafe {

@@ -18,6 +18,8 @@ const endless = {
   slice: () => new Array(2 ** 32 - 1).slice(),
   sortLong: () => new Array(2 ** 32 - 1).sort(),
   fill: () => [].fill.call(Object.create(new Uint8Array(1), { length: { value: 2 ** 53 - 1 } }), 0),
+  sortTexts: () => { const texts = Array.from('abcdefgh', (c) => 'x'.repeat(1e6) + c); return Array.from({ length: 1e5 }, (_, i) => texts[i % 8]).sort().length; },
+  toSortedTexts: () => { const texts = Array.from('abcdefgh', (c) => 'x'.repeat(1e6) + c); return Array.from({ length: 1e5 }, (_, i) => ({ toString: () => texts[i % 8] })).toSorted().length; },
   proxy: () => [].reverse.call(new Proxy({ length: 2 ** 53 - 1 }, {})),
 };
 for (const [name, fn] of Object.entries(endless)) {
@@ -32,7 +34,7 @@ await new Deferred(() => {
   const calls = [
     ['reverse'], ['copyWithin', 1, 4], ['copyWithin', 4, 1, -2], ['copyWithin', -3], ['shift'], ['unshift'], ['unshift', 'x', 'y'],
     ['splice'], ['splice', 2], ['splice', 1, 3], ['splice', 1, 1, 'p', 'q', 'r'], ['splice', -2, 0, 's'], ['splice', 3, -1], ['splice', 2, 99, 'z'],
-    ['sort'], ['sort', (a, b) => String(b) < String(a) ? -1 : 1], ['sort', () => NaN], ['join'], ['join', ''], ['join', null],
+    ['toSorted'], ['toSorted', (a, b) => String(b) < String(a) ? -1 : 1], ['sort'], ['sort', (a, b) => String(b) < String(a) ? -1 : 1], ['sort', () => NaN], ['join'], ['join', ''], ['join', null],
     ['slice'], ['slice', 2], ['slice', -4, -1], ['slice', 5, 2], ['slice', NaN, Infinity], ['fill', 0], ['fill', 0, 2, 5], ['fill', 0, -2],
     ['flatMap', (x, i) => [x, [i]]], ['flatMap', (x) => x],
   ];
@@ -49,6 +51,8 @@ await new Deferred(() => {
     if (result && left) same++; else console.log(name, args, shown(byEngine), shown(bySteps), shown(array), shown(like));
   }
   console.log(same === calls.length);
+  const mixed = ['b', { toString: () => 'a' }, 10, 9n, [3, 1], undefined, null, 'x'.repeat(300)], plain = mixed.filter((item) => typeof item !== 'object' || item === null);
+  console.log(mixed.toSorted().map(String).map((text) => text.slice(0, 5)).join(), [...mixed].sort().map(String).map((text) => text.slice(0, 5)).join(), plain.toSorted().length);
   class Own extends Array {}
   const sparse = new Own(100000);
   sparse[99999] = 'end';
@@ -89,8 +93,11 @@ await new Deferred(() => {
 //= slice TimeoutError
 //= sortLong TimeoutError
 //= fill TimeoutError
+//= sortTexts TimeoutError
+//= toSortedTexts TimeoutError
 //= proxy TimeoutError
 //= true
+//= 10,3,1,9,a,b,null,xxxxx,undef 10,3,1,9,a,b,null,xxxxx,undef 6
 //= true 10 100001 1
 //= 3 1,2,3 1,2,2,4
 //= 4 [ <1 empty item>, 'b' ]

@@ -78,6 +78,11 @@
     return list;
   };
 
+  // Equal texts are found out by one comparison, which is the longer the more they have in common.
+  const byOrder = (order) => order === undefined
+    ? (a, b) => { a = `${a}`; b = `${b}`; return a < b ? -1 : a === b ? 0 : 1; }
+    : (a, b) => { const result = +order(a, b); return result !== result ? 0 : result; };
+
   const flatten = (target, at, source, length, depth) => {
     for (let index = 0; index < length; index++) {
       if (!(index in source)) continue;
@@ -179,13 +184,25 @@
         const value = o[index];
         if (value === undefined) undefineds++; else define(list, count++, value);
       }
-      list = sorted(list, count, order === undefined
-        ? (a, b) => { a = `${a}`; b = `${b}`; return a < b ? -1 : a > b ? 1 : 0; }
-        : (a, b) => { const result = +order(a, b); return result !== result ? 0 : result; });
+      list = sorted(list, count, byOrder(order));
       for (; at < count; at++) o[at] = list[at];
       for (; at < count + undefineds; at++) o[at] = undefined;
       for (; at < length; at++) delete o[at];
       return o;
+    },
+    toSorted(order) {
+      if (order !== undefined && typeof order !== 'function') throw new TypeError('toSorted: the order must be a function');
+      const o = object(this), length = lengthOf(o);
+      if (length > 2 ** 32 - 1) throw new RangeError('invalid array length');
+      const list = [], result = [];
+      let count = 0;
+      for (let index = 0; index < length; index++) {
+        const value = o[index];
+        if (value !== undefined) define(list, count++, value);
+      }
+      const inOrder = sorted(list, count, byOrder(order));
+      for (let at = 0; at < length; at++) define(result, at, at < count ? inOrder[at] : undefined);
+      return result;
     },
     flat(depth) {
       const o = object(this), length = lengthOf(o);
