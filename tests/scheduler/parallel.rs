@@ -3,7 +3,8 @@
 
 use heddle_scheduler::parallel::{
     Grain, Source, chunks, for_each, map, map_reduce, par_sort, par_sort_by, par_sort_by_key,
-    par_sort_unstable, parallel_chunks, parallel_chunks_mut, parallel_for, reduce, zip,
+    par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key, parallel_chunks, parallel_chunks_mut,
+    parallel_for, reduce, zip,
 };
 use heddle_scheduler::{Priority, current, set_priority, sleep};
 use heddle_tests::{Event, Random, Rig, eventually, everywhere, on_workers};
@@ -396,6 +397,84 @@ fn a_comparison_that_panics_or_makes_no_sense_loses_nothing() {
     });
 }
 
+/// Inputs of so many elements that are hard for one way of sorting or another.
+fn patterns(len: usize) -> Vec<Vec<u64>> {
+    let (up, half) = (0..len as u64, len as u64 / 2);
+    let mut late = up.clone().collect::<Vec<_>>();
+    late.extend([0, 1]);
+    vec![
+        up.clone().collect(),
+        up.clone().rev().collect(),
+        vec![7; len],
+        up.clone().map(|n| n.min(len as u64 - n)).collect(), // an organ's pipes
+        up.clone().map(|n| n % 3).collect(),
+        up.clone().map(|n| n % half.max(1)).collect(),
+        up.clone().map(|n| n ^ 1).collect(),
+        late,
+        random_keys(len, u64::MAX, len as u64),
+        random_keys(len, 10, len as u64),
+    ]
+}
+
+#[test]
+fn whatever_the_order_was_an_unstable_sort_agrees_with_the_standard_library() {
+    on_workers(&[1, 2, 8], |rig| {
+        for len in [1, 2, 1025, 40_000, 300_000] {
+            for keys in patterns(len) {
+                let mut expected = keys.clone();
+                expected.sort_unstable();
+                let mut sorted = keys.clone();
+                rig.run(|| par_sort_unstable(&mut sorted));
+                assert!(sorted == expected, "{len}: {:?}", &keys[..len.min(8)]);
+                // Large elements, by a key.
+                let mut large: Vec<[u64; 20]> = keys.iter().take(50_000).map(|&key| [key; 20]).collect();
+                rig.run(|| par_sort_unstable_by_key(&mut large, |element| !element[7]));
+                assert!(large.is_sorted_by(|a, b| a >= b));
+            }
+        }
+        rig.run(|| par_sort_unstable(&mut [(); 3000]));
+        rig.run(|| par_sort_unstable::<u8>(&mut []));
+    });
+}
+
+#[test]
+fn an_unstable_sort_whose_comparison_panics_or_makes_no_sense_loses_nothing() {
+    on_workers(&[1, 2, 8], |rig| {
+        for (seed, keys) in patterns(20_000).into_iter().enumerate() {
+            let mut elements: Vec<Owned> =
+                keys.iter().map(|&key| Owned(Box::new(key), rig.track())).collect();
+            let mut expected = keys.clone();
+            expected.sort_unstable();
+            let is_whole = |elements: &[Owned]| {
+                let mut found: Vec<u64> = elements.iter().map(|element| *element.0).collect();
+                found.sort_unstable();
+                assert!(found == expected, "each element is there once");
+            };
+            let random = std::sync::Mutex::new(Random::from_seed(seed as u64));
+            for way in 0..4 {
+                let left = AtomicUsize::new(random.lock().unwrap().number() as usize % 100_000);
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    rig.run(|| {
+                        par_sort_unstable_by(&mut elements, |a, b| match way {
+                            0 if left.fetch_sub(1, SeqCst) == 1 => panic!("no more"),
+                            0 => a.0.cmp(&b.0),
+                            // As of floats some of which are no numbers; all less than all; at random.
+                            1 if *a.0 % 5 == 0 || *b.0 % 5 == 0 => Ordering::Equal,
+                            1 => a.0.cmp(&b.0),
+                            2 => Ordering::Less,
+                            _ => [Ordering::Less, Ordering::Equal, Ordering::Greater]
+                                [random.lock().unwrap().number() as usize % 3],
+                        });
+                    });
+                }));
+                is_whole(&elements);
+                assert!(way != 0 || outcome.is_err() || elements.is_sorted_by(|a, b| a.0 <= b.0));
+            }
+            assert_eq!(rig.census.live(), elements.len());
+        }
+    });
+}
+
 #[test]
 fn a_sort_that_is_cancelled_leaves_all_elements() {
     everywhere(|rig| {
@@ -412,10 +491,12 @@ fn a_sort_that_is_cancelled_leaves_all_elements() {
                 }
                 let mut all = Sends((0..30_000).map(|_| census.track()).collect(), give);
                 loop {
-                    par_sort_by(&mut all.0, |a, b| {
+                    let compare = |a: &heddle_tests::Tracked, b: &heddle_tests::Tracked| {
                         comparing.store(true, SeqCst);
                         (std::ptr::from_ref(a) as usize % 7).cmp(&(std::ptr::from_ref(b) as usize % 5))
-                    });
+                    };
+                    par_sort_unstable_by(&mut all.0, compare);
+                    par_sort_by(&mut all.0, compare);
                 }
             }
         });

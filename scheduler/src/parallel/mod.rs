@@ -29,23 +29,24 @@
 //! piece: each piece begins with a [`checkpoint`](crate::checkpoint). A call that is made while a panic unwinds the
 //! fiber, in a destructor, runs in place and to its end.
 //!
-//! | file     | what it has                                                       |
-//! |----------|-------------------------------------------------------------------|
-//! | `source` | what can be divided                                               |
-//! | `run`    | how it is divided, how long a piece is, and how it ends early     |
-//! | `build`  | results written in place, and dropped if not all come             |
-//! | `sort`   | sorting, by merging parts that are sorted                         |
+//! | file        | what it has                                                    |
+//! |-------------|----------------------------------------------------------------|
+//! | `source`    | what can be divided                                            |
+//! | `run`       | how it is divided, how long a piece is, and how it ends early  |
+//! | `build`     | results written in place, and dropped if not all come          |
+//! | `sort`      | sorting, by merging parts that are sorted                      |
+//! | `quicksort` | the same, in place, where equal elements may come in any order |
 
 mod source;
 mod run;
 mod build;
 mod sort;
+mod quicksort;
 
 pub use build::map;
+pub use quicksort::{par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key};
 pub use run::Grain;
-pub use sort::{
-    par_sort, par_sort_by, par_sort_by_key, par_sort_unstable, par_sort_unstable_by, par_sort_unstable_by_key,
-};
+pub use sort::{par_sort, par_sort_by, par_sort_by_key};
 pub use source::{Chunks, ChunksMut, Source, Zip, chunks, chunks_mut, zip};
 
 use run::run;

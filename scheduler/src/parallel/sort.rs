@@ -20,12 +20,12 @@ use std::cmp::Ordering;
 use std::ptr;
 
 /// No part is longer, and no merge that is not cut: a millisecond to sort a part of numbers, 20 us to merge them.
-const PART_MAX: usize = 32 * 1024;
+pub(super) const PART_MAX: usize = 32 * 1024;
 const MERGE_MAX: usize = 8 * 1024;
 /// Shorter parts are not worth a merge. Picked.
-const PART_MIN: usize = 1024;
+pub(super) const PART_MIN: usize = 1024;
 /// So many parts for each worker: the last to finish keeps the others for a part's time.
-const PARTS_EACH: usize = 4;
+pub(super) const PARTS_EACH: usize = 4;
 
 /// Sorts, with equal elements in the order that they had. Memory: as many elements again.
 ///
@@ -49,21 +49,6 @@ pub fn par_sort_by<T: Send>(elements: &mut [T], compare: impl Fn(&T, &T) -> Orde
 /// As [`par_sort`], by a key, which is made for each comparison.
 pub fn par_sort_by_key<T: Send, K: Ord>(elements: &mut [T], key: impl Fn(&T) -> K + Sync) {
     par_sort_by(elements, |a, b| key(a).cmp(&key(b)));
-}
-
-/// As [`par_sort`], with equal elements in any order, which is quicker. Memory: as many elements again.
-pub fn par_sort_unstable<T: Ord + Send>(elements: &mut [T]) {
-    par_sort_unstable_by(elements, T::cmp);
-}
-
-/// As [`par_sort_unstable`], by a comparison.
-pub fn par_sort_unstable_by<T: Send>(elements: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
-    sort(elements, &compare, &|part| part.sort_unstable_by(&compare));
-}
-
-/// As [`par_sort_unstable`], by a key, which is made for each comparison.
-pub fn par_sort_unstable_by_key<T: Send, K: Ord>(elements: &mut [T], key: impl Fn(&T) -> K + Sync) {
-    par_sort_unstable_by(elements, |a, b| key(a).cmp(&key(b)));
 }
 
 fn sort<T: Send>(
