@@ -1,12 +1,14 @@
 //! How a wait ends: by time, cancellation, `shutdown`, `stop`, and where nothing can wait.
 
 use crate::{WORKERS, connected, listen};
-use heddle_scheduler::io::net::{TcpStream, UnixStream};
-use heddle_scheduler::io::{is_cancelled, is_unable_to_wait};
-use heddle_scheduler::{Cancelled, Priority};
+use heddle_scheduler::io::net::{TcpStream, UnixDatagram, UnixListener, UnixStream};
+use heddle_scheduler::io::process::Command;
+use heddle_scheduler::io::{is_cancelled, is_unable_to_wait, pipe};
+use heddle_scheduler::{Cancelled, Priority, timeout};
 use heddle_tests::{Rig, eventually, on_workers};
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,10 +17,10 @@ fn until_suspended(rig: &Rig, count: u64) {
     eventually(|| rig.stats().levels.iter().map(|level| level.suspended).sum::<u64>() == count);
 }
 
-/// Fills the buffers of a connection whose other end does not read.
-fn fill(mut stream: &TcpStream) -> std::io::Error {
+/// Fills the buffers of something whose other end does not read.
+fn fill(mut to: impl Write) -> std::io::Error {
     loop {
-        if let Err(error) = stream.write(&[7; 1 << 16]) {
+        if let Err(error) = to.write(&[7; 1 << 16]) {
             return error;
         }
     }
@@ -54,6 +56,48 @@ fn each_wait_ends_when_its_time_is_up() {
         };
         let sockets = rig.run(work);
         assert_eq!(sockets.1.accept().unwrap_err().kind(), ErrorKind::TimedOut);
+    });
+}
+
+#[test]
+fn so_do_those_of_unix_sockets_and_pipes_and_a_time_out_ends_what_has_none_of_its_own() {
+    on_workers(&[1, 2], |rig| {
+        let time = Some(Duration::from_millis(3));
+        let folder =
+            std::env::temp_dir().join(format!("heddle-late-{}-{}", std::process::id(), rig.threads()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("socket");
+        rig.run(move || {
+            let is_late = |error: std::io::Error| assert_eq!(error.kind(), ErrorKind::TimedOut);
+            let (near, _far) = UnixStream::pair().unwrap();
+            near.set_read_timeout(time).unwrap();
+            near.set_write_timeout(time).unwrap();
+            is_late((&near).read(&mut [0]).unwrap_err());
+            is_late(fill(&near));
+            let listener = UnixListener::bind(&path).unwrap();
+            listener.set_accept_timeout(time).unwrap();
+            is_late(listener.accept().unwrap_err());
+            let (near, _far) = UnixDatagram::pair().unwrap();
+            near.set_read_timeout(time).unwrap();
+            is_late(near.recv(&mut [0]).unwrap_err());
+            let (reader, writer) = pipe().unwrap();
+            reader.set_read_timeout(time).unwrap();
+            writer.set_write_timeout(time).unwrap();
+            is_late((&reader).read(&mut [0]).unwrap_err());
+            is_late(fill(&writer));
+        });
+        std::fs::remove_dir_all(&folder).unwrap();
+        // The program ends when its input does.
+        let (input, end) = std::io::pipe().unwrap();
+        let waits = rig.run(|| {
+            timeout(Duration::from_millis(30), || {
+                Command::new("cat").stdin(input).stdout(Stdio::null()).status()
+            })
+        });
+        assert!(waits.is_err());
+        drop(end);
+        let (reader, _writer) = pipe().unwrap();
+        assert!(rig.run(|| timeout(Duration::from_millis(3), || (&reader).read(&mut [0]))).is_err());
     });
 }
 
