@@ -1,7 +1,7 @@
 //! Realms, bridges and schedulers that end while scripts are busy, in every order.
 
 use crate::watched;
-use heddle_jsbridge::{Bridge, ConsoleLevel, Value};
+use heddle_jsbridge::{Bridge, ConsoleLevel, DeferredStats, Value};
 use heddle_scheduler::{Priority, Scheduler};
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -230,6 +230,12 @@ fn wherever_memory_ends_who_waits_is_told() {
             match made.join() {
                 Ok(value) => assert_eq!(value, Value::Number(20.0)),
                 Err(error) => assert!(error.is_out_of_memory(), "{error}"),
+            }
+            // Those that nobody awaits any more need memory until they are settled, too.
+            let is_over =
+                |all: DeferredStats| all.made == all.returned + all.failed + all.cancelled + all.timed_out;
+            while !is_over(bridge.stats().total()) {
+                std::thread::yield_now();
             }
             // One that waits for what another will do is not told that of the one before.
             let waits = realm.eval("await new Promise(done => { globalThis.go = done; })");
