@@ -7,30 +7,27 @@ use crate::machine::futex::Futex;
 use crate::staff::{Next, Staff};
 use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
-use loom::sync::atomic::{AtomicU32, Ordering};
-use loom::thread::{self, Thread};
+use loom::sync::atomic::Ordering;
+use loom::thread;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who waits: the thread that called.
-struct Waiter {
-    thread: Thread,
-    /// Touched by who has ended a call and is about to wake its caller, and by a caller that has seen the end. loom's `unpark`
-    /// makes all visible that was done before it, and without this nobody would be seen to find the end before that.
-    between: Arc<AtomicU32>,
-}
+/// Who waits: the thread that called. Not by loom's `park`, as its `unpark` would let a thread go on that waits for another one to
+/// end. The word is touched by who has ended a call and is about to wake its caller, and by a caller that looks for the end: waking makes
+/// all visible that was done before it, and without this nobody would be seen to find the end before that.
+struct Waiter(Arc<Futex>);
 
 impl Waiter {
     fn wake(&self) {
-        self.between.fetch_add(1, Ordering::Relaxed);
-        self.thread.unpark();
+        self.0.word.fetch_add(1, Ordering::Relaxed);
+        self.0.wake();
     }
 }
 
 /// A call, and the caller's side of its waiter.
 struct Called {
     call: Arc<Call<Waiter>>,
-    between: Arc<AtomicU32>,
+    woken: Arc<Futex>,
 }
 
 impl std::ops::Deref for Called {
@@ -131,10 +128,9 @@ impl Pool {
 /// A call whose frame is leaked with the model: who uses it when is what loom watches.
 fn call(frame: &'static Frame) -> Called {
     let place = std::ptr::from_ref(frame).cast_mut().cast();
-    let between = Arc::new(AtomicU32::new(0));
-    let waiter = Waiter { thread: thread::current(), between: between.clone() };
+    let woken = Arc::new(Futex::new(0));
     // SAFETY: the frame stays.
-    Called { call: unsafe { Call::new(2, place, make, waiter, Waiter::wake) }, between }
+    Called { call: unsafe { Call::new(2, place, make, Waiter(woken.clone()), Waiter::wake) }, woken }
 }
 
 fn frame() -> &'static Frame {
@@ -143,9 +139,11 @@ fn frame() -> &'static Frame {
 
 fn wait(call: &Called, frame: &Frame) {
     while !call.has_ended() {
-        thread::park();
+        call.woken.wait(0, None);
+        // Who is about to wake us may have come to the word only.
+        thread::yield_now();
     }
-    call.between.load(Ordering::Relaxed);
+    call.woken.word.load(Ordering::Relaxed);
     // SAFETY: it has ended, so the frame is ours; loom watches.
     frame.with_mut(|made| assert_eq!(unsafe { *made }, 1));
 }

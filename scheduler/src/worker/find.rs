@@ -243,7 +243,7 @@ impl Worker {
 
     /// How many fresh fibers of `level` we have, and our part of those in the relay.
     #[inline]
-    fn fresh_len(&self, level: usize) -> usize {
+    pub(super) fn fresh_len(&self, level: usize) -> usize {
         let relayed = match self.relayed.get() & 1 << level {
             0 => 0,
             _ => {

@@ -83,9 +83,11 @@ impl Worker {
     /// else have the fiber?
     #[inline]
     pub(crate) fn is_better_left(&self, level: usize) -> bool {
-        let mine = self.ready_mask.get() | self.fresh_mask.get() | self.unannounced.get();
         let equals_and_above = (2 << level) - 1;
-        mine & equals_and_above != 0
+        let fresh = self.fresh_mask.get() & equals_and_above;
+        (self.ready_mask.get() | self.unannounced.get()) & equals_and_above != 0
+            // Whoever takes the last one does not tell us.
+            || fresh != 0 && (0..=level).any(|above| fresh & 1 << above != 0 && self.fresh_len(above) != 0)
             || !self.serves(level)
             || !self.crew().relay(self.site.get(), level).looks_empty()
             || self.is_leaving()
