@@ -202,7 +202,33 @@ fn ticks_that_are_always_due_keep_neither_others_nor_a_cancellation_out() {
             }
         });
         begun.recv().unwrap();
-        rig.go(|| ()).join().unwrap();
+        for _ in 0..5 {
+            rig.go(|| ()).join().unwrap();
+        }
+        handle.cancel();
+        assert!(handle.join().unwrap_err().is_cancelled());
+    });
+}
+
+/// Its worker has had nothing to do, and knows of nobody who waits, when it begins.
+#[test]
+fn one_that_has_slept_and_only_reaches_checkpoints_keeps_no_equal_out() {
+    everywhere(|rig| {
+        let (started, begun) = std::sync::mpsc::channel();
+        let handle = rig.go(move || {
+            for _ in 0..3 {
+                sleep(MS);
+                heddle_scheduler::yield_now();
+            }
+            started.send(()).unwrap();
+            loop {
+                heddle_scheduler::checkpoint();
+            }
+        });
+        begun.recv().unwrap();
+        for _ in 0..5 {
+            rig.go(|| ()).join().unwrap();
+        }
         handle.cancel();
         assert!(handle.join().unwrap_err().is_cancelled());
     });

@@ -215,7 +215,7 @@ impl Worker {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
                     if fresh {
-                        self.owe_fresh(level);
+                        queues.debt.set(self.fresh_len(level).min(policy::YIELD_DEBT_MAX));
                     }
                     return Some(self.take_ready(level, Queued::Yielded));
                 }
@@ -226,18 +226,6 @@ impl Worker {
                     }
                 }
             }
-        }
-    }
-
-    /// So many fresh fibers of `level` go before the next that yields. If there is none, that is noted, or each that yields
-    /// would look again.
-    #[inline(never)]
-    fn owe_fresh(&self, level: usize) {
-        let len = self.fresh_len(level);
-        self.levels[level].debt.set(len.min(policy::YIELD_DEBT_MAX));
-        // Of what is in a relay or a pile, others know more.
-        if len == 0 && (self.relayed.get() | self.piled) & 1 << level == 0 {
-            self.set_fresh_mask(self.fresh_mask.get() & !(1 << level));
         }
     }
 
@@ -454,8 +442,11 @@ impl Worker {
         if self.remote().has_mail() || self.shared.is_stopping() {
             return Checkpoint::MakeRoom;
         }
-        let mine = self.ready_mask.get() | self.fresh_mask.get();
-        // Its equals elsewhere are for others to run.
+        let mut mine = self.ready_mask.get() | self.fresh_mask.get();
+        // Those that nobody has are for all to run; else its equals elsewhere are for others.
+        if self.has_equals_outside(level) {
+            mine |= 1 << level;
+        }
         let others = !(mine | 1 << level) & self.elsewhere();
         let there = if others == 0 { 0 } else { self.visible_levels() & others };
         if there != others {
@@ -464,7 +455,20 @@ impl Worker {
         let tick = self.remote().counters.dispatches.get();
         let terms = &self.shared.config.terms;
         let now = self.own_time.now(LOSS * terms.quantum);
-        self.turns.interrupt(terms, level, mine | there, tick, now)
+        let outcome = self.turns.interrupt(terms, level, mine | there, tick, now);
+        if outcome == Checkpoint::GoLast {
+            self.take_inbox(level);
+            self.note_relay(level);
+        }
+        outcome
+    }
+
+    /// Do equals of the fiber that runs wait where no worker has them: in the inbox, or in the relay?
+    #[inline]
+    pub(super) fn has_equals_outside(&self, level: usize) -> bool {
+        let (crew, site) = (self.crew(), self.site.get());
+        self.serves(level)
+            && (!crew.inbox(site, level).looks_empty() || !crew.relay(site, level).looks_empty())
     }
 
     /// Looks for work of `level` in the inbox and at the other workers. `instead`: we have less urgent work.

@@ -602,7 +602,10 @@ impl Worker {
     #[inline]
     pub(crate) fn should_look(&self, level: usize) -> bool {
         let signs = self.beacon().signs();
-        let waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
+        let mut waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
+        if signs & 1 << level != 0 && self.has_equals_outside(level) {
+            waiting |= 1 << level;
+        }
         self.turns.should_look(level, waiting)
             || signs & Beacon::INTERRUPTS != 0
             || self.remote().has_mail()
