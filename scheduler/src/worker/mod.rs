@@ -602,7 +602,8 @@ impl Worker {
     #[inline]
     pub(crate) fn should_look(&self, level: usize) -> bool {
         let signs = self.beacon().signs();
-        let mut waiting = self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
+        let mut waiting =
+            self.ready_mask.get() | self.fresh_mask.get() | (signs & LEVEL_BITS & !(1 << level));
         if signs & 1 << level != 0 && self.has_equals_outside(level) {
             waiting |= 1 << level;
         }
