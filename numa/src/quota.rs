@@ -33,7 +33,7 @@ impl Quota {
     /// files, without looking at the rest of the machine as [`Topology`](crate::Topology) does.
     ///
     /// # Errors
-    /// A group's limit is garbled.
+    /// A group's limit is garbled, or there is neither a descriptor nor memory left to read it with.
     pub fn in_force(root: &Path) -> Result<Option<Quota>> {
         read(root)
     }
@@ -124,10 +124,9 @@ enum Version {
 
 /// The tightest quota on this process, under a file-system root (`/`, or a fixture's).
 pub(crate) fn read(root: &Path) -> Result<Option<Quota>> {
-    let (Ok(mounts), Ok(groups)) = (
-        fs::read_to_string(root.join("proc/self/mountinfo")),
-        fs::read_to_string(root.join("proc/self/cgroup")),
-    ) else {
+    let (Some(mounts), Some(groups)) =
+        (text_of(&root.join("proc/self/mountinfo"))?, text_of(&root.join("proc/self/cgroup"))?)
+    else {
         return Ok(None);
     };
     let mut tightest: Option<Quota> = None;
@@ -205,18 +204,32 @@ fn ancestors<'a>(root: &Path, mount: &'a Mount, group: &'a str) -> impl Iterator
     })
 }
 
+/// What a file says; `None` where there is no such file, or none for us to read.
+///
+/// That nothing can be read for the moment is another matter: whoever took it for "no limit" would lift one just
+/// when the process has more to do than it can.
+fn text_of(path: &Path) -> Result<Option<String>> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(os) if matches!(os.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)) => {
+            Err(Error::system(format!("cannot read {} now", path.display()), os))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
 /// The limit one group sets; `None` where it sets none, or has no such file (the root group).
 fn read_group(dir: &Path, version: Version) -> Result<Option<Quota>> {
-    let read = |name: &str| fs::read_to_string(dir.join(name)).ok();
+    let read = |name: &str| text_of(&dir.join(name));
     let (quota, period) = match version {
-        Version::V2 => match read("cpu.max") {
+        Version::V2 => match read("cpu.max")? {
             Some(text) => {
                 let mut fields = text.split_whitespace().map(str::to_owned);
                 (fields.next().unwrap_or_default(), fields.next().unwrap_or_else(|| "100000".into()))
             }
             None => return Ok(None),
         },
-        Version::V1 => match (read("cpu.cfs_quota_us"), read("cpu.cfs_period_us")) {
+        Version::V1 => match (read("cpu.cfs_quota_us")?, read("cpu.cfs_period_us")?) {
             (Some(quota), Some(period)) => (quota.trim().to_owned(), period.trim().to_owned()),
             _ => return Ok(None),
         },

@@ -7,6 +7,9 @@ use heddle_tests::eventually;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -14,13 +17,18 @@ fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
+/// One without a monitor, which opens files: it would let go of a descriptor while there should be none.
+fn without_monitor() -> Scheduler {
+    Scheduler::builder().workers(1).hog_after(Duration::MAX).build().unwrap()
+}
+
 #[test]
 fn accept_without_a_descriptor_left_is_an_error_and_works_once_there_is_one() {
     if child::is_child() {
-        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let scheduler = without_monitor();
         let (listener, address) = listen();
         // The worker has its poller before there are none left.
-        listener.set_accept_timeout(Some(std::time::Duration::from_millis(1))).unwrap();
+        listener.set_accept_timeout(Some(Duration::from_millis(1))).unwrap();
         let listener = scheduler.run(move || {
             assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::TimedOut);
             listener.set_accept_timeout(None).unwrap();
@@ -55,7 +63,7 @@ fn accept_without_a_descriptor_left_is_an_error_and_works_once_there_is_one() {
 #[test]
 fn without_a_descriptor_for_the_poller_the_call_is_an_error() {
     if child::is_child() {
-        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let scheduler = without_monitor();
         let (listener, address) = listen();
         let near = TcpStream::connect(address).unwrap();
         let (far, _) = listener.accept().unwrap();
@@ -70,6 +78,47 @@ fn without_a_descriptor_for_the_poller_the_call_is_an_error() {
         eventually(|| scheduler.stats().levels.iter().any(|level| level.suspended == 1));
         (&near).write_all(b"!").unwrap();
         assert_eq!(reader.join().unwrap(), 1);
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+#[test]
+fn without_a_descriptor_a_quota_that_was_seen_stays_in_force() {
+    if child::is_child() {
+        let root = std::env::temp_dir().join(format!("heddle-quota-{}", std::process::id()));
+        let file = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        file("proc/self/cgroup", "0::/job\n");
+        file("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
+        file("sys/fs/cgroup/job/cpu.max", "50000 100000\n");
+        file("sys/fs/cgroup/job/cpu.stat", "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n");
+        let scheduler = Scheduler::builder().workers(1).quota_root(&root).build().unwrap();
+        let has_quota = || scheduler.stats().monitor.quota.is_some_and(|quota| quota.cpus == 0.5);
+        // The monitor looks while something runs.
+        let enough = Arc::new(AtomicBool::new(false));
+        let theirs = enough.clone();
+        let busy = scheduler.go(move || {
+            while !theirs.load(Ordering::Relaxed) {
+                heddle_scheduler::yield_now();
+            }
+        });
+        eventually(has_quota);
+        child::limit(libc::RLIMIT_NOFILE, 100);
+        let all: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+        // It reads again each second: within this time at least once, unless the machine is very busy.
+        let since = Instant::now();
+        while since.elapsed() < Duration::from_millis(1500) {
+            assert!(has_quota());
+            std::thread::yield_now();
+        }
+        drop(all);
+        enough.store(true, Ordering::Relaxed);
+        busy.join().unwrap();
+        std::fs::remove_dir_all(&root).unwrap();
         return;
     }
     child::run(&[]).assert_passed();
@@ -145,12 +194,12 @@ fn ten_thousand_connections_are_served_and_stop_ends_them_all() {
 #[test]
 fn a_fork_of_the_process_that_keeps_all_descriptors_disturbs_nobody() {
     if child::is_child() {
-        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let scheduler = without_monitor();
         let (listener, address) = listen();
         let near = TcpStream::connect(address).unwrap();
         let (far, _) = listener.accept().unwrap();
         let far = scheduler.run(move || {
-            far.set_read_timeout(Some(std::time::Duration::from_millis(1))).unwrap();
+            far.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
             assert!((&far).read(&mut [0]).is_err());
             far
         });
@@ -193,7 +242,7 @@ fn a_fork_of_the_process_that_keeps_all_descriptors_disturbs_nobody() {
 #[test]
 fn events_of_a_duplicate_that_lives_on_do_not_reach_who_has_its_number() {
     if child::is_child() {
-        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let scheduler = without_monitor();
         let (listener, address) = listen();
         let mut near = TcpStream::connect(address).unwrap();
         let (mut far, _) = listener.accept().unwrap();

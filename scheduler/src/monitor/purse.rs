@@ -65,7 +65,8 @@ impl Purse {
         let busy = threads().count().clamp(1, shared.config.cpus.len().max(1)) as u64;
         let fine = Duration::from_micros(quota.quota_us() / (STEP * busy)).max(INTERVAL_MIN);
         let interval = fine.min(Duration::from_micros(quota.period_us()) / LOOKS).min(self.usual);
-        let throttling = quota.throttling().unwrap_or_default();
+        // Unreadable for the moment: everything stays as it is. A group that is gone is noticed by `read`.
+        let Ok(throttling) = quota.throttling() else { return Some(interval) };
         shared.watchman.count_throttling(
             throttling.throttled_periods.saturating_sub(self.before.throttled_periods),
             throttling.throttled_us.saturating_sub(self.before.throttled_us),
@@ -92,7 +93,8 @@ impl Purse {
     /// Is a quota in force that is less than the CPUs?
     fn read(&mut self, shared: &Shared) {
         let config = &shared.config;
-        let quota = Quota::in_force(&config.quota_root).ok().flatten();
+        // An error is no answer: without a descriptor left, say, the quota that was seen stays in force.
+        let Ok(quota) = Quota::in_force(&config.quota_root) else { return };
         let Some(quota) = quota.filter(|quota| quota.cpus() < config.cpus.len() as f64) else {
             self.quota = None;
             shared.watchman.set_quota(0, 0);
