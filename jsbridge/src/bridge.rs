@@ -29,7 +29,7 @@ use std::time::Duration;
 /// use std::time::Duration;
 ///
 /// let scheduler = Scheduler::builder().workers(2).build()?;
-/// let bridge = Bridge::builder(&scheduler).memory(8 << 20).time(Duration::from_millis(50)).build()?;
+/// let bridge = Bridge::builder(&scheduler).memory(8 << 20).time(Duration::from_millis(500)).build()?;
 ///
 /// let squares = bridge.eval(Priority::High, "[1, 2, 3].map(n => n * n)");
 /// let endless = bridge.eval(Priority::Background, "while (true) {}");

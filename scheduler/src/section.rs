@@ -105,15 +105,17 @@ where
 /// Outside of any fiber it calls `f`.
 ///
 /// ```
-/// use heddle_scheduler::{Scheduler, shielded, sleep, suspend::cancel_point};
-/// use std::time::Duration;
+/// use heddle_scheduler::{Scheduler, shielded, suspend::cancel_point, sync::Event};
+/// use std::sync::{Arc, mpsc};
 ///
 /// let scheduler = Scheduler::builder().workers(1).build()?;
-/// let (report, reports) = std::sync::mpsc::channel();
+/// let (report, reports) = mpsc::channel();
+/// let cancelled = Arc::new(Event::new());
+/// let seen = cancelled.clone();
 /// let fiber = scheduler.go(move || {
 ///     shielded(|| {
 ///         report.send("begun").unwrap();
-///         sleep(Duration::from_millis(5)); // cancelled in here
+///         seen.wait(); // cancelled in here
 ///         report.send("done").unwrap();
 ///     });
 ///     cancel_point();
@@ -121,6 +123,7 @@ where
 /// });
 /// assert_eq!(reports.recv(), Ok("begun"));
 /// fiber.cancel();
+/// cancelled.set();
 /// assert!(fiber.join().unwrap_err().is_cancelled());
 /// assert_eq!(reports.iter().collect::<Vec<_>>(), ["done"]);
 /// # Ok::<(), heddle_scheduler::Error>(())

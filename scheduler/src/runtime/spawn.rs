@@ -408,18 +408,20 @@ impl<'a> FiberBuilder<'a> {
     /// [along](crate::context_local). For work that a fiber does for all, and that goes on when its maker's time is up.
     ///
     /// ```
-    /// use heddle_scheduler::{Scheduler, sleep};
-    /// use std::time::{Duration, Instant};
+    /// use heddle_scheduler::{Scheduler, sleep, timeout};
+    /// use std::time::Duration;
     ///
     /// let scheduler = Scheduler::builder().workers(1).build()?;
     /// let spawner = scheduler.spawner();
-    /// let maker = scheduler.fiber().deadline(Instant::now() + Duration::from_millis(1)).go(move || {
-    ///     spawner.fiber().independent().go(|| {
-    ///         sleep(Duration::from_millis(5));
-    ///         "done"
+    /// let made = scheduler.run(|| {
+    ///     timeout(Duration::from_millis(1), || {
+    ///         spawner.fiber().independent().go(|| {
+    ///             sleep(Duration::from_millis(5)); // longer than its maker has
+    ///             "done"
+    ///         })
     ///     })
     /// });
-    /// assert_eq!(maker.join()?.join()?, "done");
+    /// assert_eq!(made?.join()?, "done");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn independent(mut self) -> Self {
