@@ -86,7 +86,7 @@ impl Event {
 
 /// Waits for something that will happen, by itself, however long it takes; if it never does, the
 /// watchdog says so.
-pub fn eventually(what: impl Fn() -> bool) {
+pub fn eventually(mut what: impl FnMut() -> bool) {
     let mut looks = 0_u32;
     while !what() {
         looks += 1;

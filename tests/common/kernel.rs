@@ -3,6 +3,7 @@
 use heddle_scheduler::ThreadPolicy;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
+use std::time::Duration;
 
 /// How the calling thread is scheduled.
 pub fn policy() -> ThreadPolicy {
@@ -27,6 +28,15 @@ pub fn policy() -> ThreadPolicy {
 pub fn nice() -> i32 {
     // SAFETY: takes integers.
     unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
+/// The CPU time that this process has had.
+pub fn cpu_time() -> Duration {
+    // SAFETY: all-zero is a valid value of this struct of integers.
+    let mut time: libc::timespec = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: writes the struct, which lives until the call returns.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// The CPUs that the calling thread may use.
@@ -63,8 +73,14 @@ pub fn threads() -> Vec<i32> {
     tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// The thread of this process with that name.
-pub fn thread_named(name: &str) -> Option<i32> {
+/// The thread of this process with that name. It gives itself the name when it begins, so it is waited for.
+pub fn thread_named(name: &str) -> i32 {
     let name_of = |thread: i32| std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).ok();
-    threads().into_iter().find(|&thread| name_of(thread).is_some_and(|found| found.trim_end() == name))
+    let has_it = |&thread: &i32| name_of(thread).is_some_and(|found| found.trim_end() == name);
+    let found = std::cell::Cell::new(None);
+    crate::eventually(|| {
+        found.set(threads().into_iter().find(has_it));
+        found.get().is_some()
+    });
+    found.get().expect("it has been found")
 }

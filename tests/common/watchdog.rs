@@ -1,19 +1,34 @@
 //! Ends the process when a test hangs, and says what it knows: the state of the schedulers that the
 //! test registered, and what each thread of the process is doing.
+//!
+//! A test is given so much time of the machine, not of the clock: while others have the CPUs that its threads wait
+//! for, little of the time counts ([`progress`](crate::progress)). A thread of `SCHED_IDLE` may get a thousandth of a CPU then.
 
+use crate::progress::Progress;
 use heddle_scheduler::Scheduler;
 use std::io::Write;
+use std::path::Path;
 use std::sync::{Mutex, Once, Weak};
 use std::time::{Duration, Instant};
 
 /// No test body needs a tenth of it. A test that takes longer hangs, and is not given more.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the watchdog looks.
+const PERIOD: Duration = Duration::from_millis(500);
+/// While others have the CPUs, time counts for so small a part: so each wait ends, after ten minutes.
+const HELD_UP: u32 = 10;
+/// Before a test has taken so long nobody asks what holds it up: asking takes some ms where there are hundreds of threads.
+const SOON: Duration = Duration::from_secs(10);
 
 struct Watched {
     key: u64,
     what: String,
     thread: std::thread::ThreadId,
-    deadline: Instant,
+    /// What it may take, and what is left of that.
+    patience: Duration,
+    left: Duration,
+    /// The process that it waits for, if that is another one.
+    child: Option<u32>,
     schedulers: Vec<Weak<Scheduler>>,
 }
 
@@ -51,7 +66,9 @@ fn watch_for(patience: Duration, what: impl Into<String>) -> Watch {
         key,
         what: what.into(),
         thread: std::thread::current().id(),
-        deadline: Instant::now() + patience,
+        patience,
+        left: patience,
+        child: None,
         schedulers: Vec::new(),
     });
     Watch(key)
@@ -60,9 +77,18 @@ fn watch_for(patience: Duration, what: impl Into<String>) -> Watch {
 impl Watch {
     /// The state of this scheduler will be part of the report.
     pub fn add(&self, scheduler: Weak<Scheduler>) {
+        self.change(|watched| watched.schedulers.push(scheduler));
+    }
+
+    /// The test waits for this process, which ends with it.
+    pub fn process(&self, child: u32) {
+        self.change(|watched| watched.child = Some(child));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Watched)) {
         let mut table = TABLE.lock().expect("no panic while locked");
         if let Some(watched) = table.watched.iter_mut().find(|watched| watched.key == self.0) {
-            watched.schedulers.push(scheduler);
+            change(watched);
         }
     }
 }
@@ -81,11 +107,30 @@ pub fn note(text: String) {
 }
 
 fn keep_watch() {
+    let mut ours = Progress::of(std::process::id());
+    let mut children: Vec<Progress> = Vec::new();
     loop {
-        std::thread::sleep(Duration::from_millis(500));
-        let table = TABLE.lock().expect("no panic while locked");
-        let now = Instant::now();
-        if let Some(hung) = table.watched.iter().find(|watched| now > watched.deadline) {
+        let begin = Instant::now();
+        std::thread::sleep(PERIOD);
+        // Where this thread itself came late, so did the others.
+        let passed = begin.elapsed().min(2 * PERIOD);
+        let mut table = TABLE.lock().expect("no panic while locked");
+        let asks = |watched: &Watched| watched.patience - watched.left >= SOON;
+        let held_up = table.watched.iter().any(asks) && ours.is_held_up();
+        children.retain(|child| table.watched.iter().any(|watched| watched.child == Some(child.process())));
+        for watched in &mut table.watched {
+            let mut held_up = held_up;
+            if let Some(child) = watched.child.filter(|_| asks(watched)) {
+                let known = children.iter().position(|known| known.process() == child);
+                let known = known.unwrap_or_else(|| {
+                    children.push(Progress::of(child));
+                    children.len() - 1
+                });
+                held_up |= children[known].is_held_up();
+            }
+            watched.left = watched.left.saturating_sub(if held_up { passed / HELD_UP } else { passed });
+        }
+        if let Some(hung) = table.watched.iter().find(|watched| watched.left.is_zero()) {
             report(&table, hung);
             std::process::abort();
         }
@@ -107,7 +152,16 @@ fn report(table: &Table, hung: &Watched) {
     for other in &table.watched {
         let _ = writeln!(out, "under way: {}", other.what);
     }
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
+    tell_threads(&mut out, "self");
+    for child in table.watched.iter().filter_map(|watched| watched.child) {
+        let _ = writeln!(out, "the child {child}:");
+        tell_threads(&mut out, &child.to_string());
+        crate::progress::end(child);
+    }
+}
+
+fn tell_threads(out: &mut impl Write, process: &str) {
+    let Ok(tasks) = std::fs::read_dir(Path::new("/proc").join(process).join("task")) else { return };
     for task in tasks.flatten() {
         let read = |file: &str| {
             std::fs::read_to_string(task.path().join(file)).unwrap_or_default().trim().to_owned()

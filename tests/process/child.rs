@@ -14,27 +14,39 @@ pub(crate) struct Ended {
     pub(crate) text: String,
 }
 
-/// Is this the child?
+/// Is this the child? It ends with the thread that has started it.
 pub(crate) fn is_child() -> bool {
-    std::env::var_os(VARIABLE).is_some()
+    let is_child = std::env::var_os(VARIABLE).is_some();
+    if is_child {
+        end_with_parent();
+    }
+    is_child
+}
+
+/// What waits for ever would else do that also where nobody waits for it any more.
+pub(crate) fn end_with_parent() {
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 /// Runs the test of the caller's name again, as a child.
 pub(crate) fn run(variables: &[(&str, &str)]) -> Ended {
     let thread = std::thread::current();
     let test = thread.name().expect("the harness names its threads");
-    let _watch = heddle_tests::watchdog::watch(test);
+    let watch = heddle_tests::watchdog::watch(test);
     let mut command = Command::new(std::env::current_exe().expect("there is one"));
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env(VARIABLE, "1").env_remove("RUST_BACKTRACE").envs(variables.iter().copied());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("this very program starts");
+    watch.process(child.id());
     let mut errors = child.stderr.take().expect("piped");
     let reader = std::thread::spawn(move || {
         let mut bytes = Vec::new();
         errors.read_to_end(&mut bytes).map(|_| bytes)
     });
-    let output = child.wait_with_output().expect("it ends, or its watchdog ends it");
+    let output = child.wait_with_output().expect("it ends, or our watchdog ends both");
+    drop(watch);
     let errors = reader.join().expect("reading does not panic").expect("a pipe can be read");
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&errors));
     Ended { signal: output.status.signal(), success: output.status.success(), text }
@@ -80,15 +92,25 @@ pub(crate) fn soft_limit(which: libc::__rlimit_resource_t, most: u64) {
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
-/// Makes this process one of a user who has no other, and no rights. `false`, and says so: we have no right to
-/// do that.
+/// Makes this process one of a user who has no other, and no rights: limits on threads do not bind root, and count those
+/// of all processes of a user. `false`, and says so: we have no right to do that.
 pub(crate) fn become_nobody() -> bool {
-    // SAFETY: the call takes a number.
-    let done = unsafe { libc::setuid(64_000 + std::process::id() % 1000) } == 0;
-    if !done {
+    // Nobody else's number while this process lives; where so high ones do not exist (a container's), hardly anybody's.
+    let number = std::process::id();
+    // SAFETY: the calls take a number.
+    let done = unsafe { libc::setuid(1_000_000 + number) == 0 || libc::setuid(60_000 + number % 5_000) == 0 };
+    if done {
+        // The change has undone it.
+        end_with_parent();
+    } else {
         println!("SKIPPED: only root can become another user");
     }
     done
+}
+
+/// How many threads this process has. One that was joined may be counted, and count, for a moment more.
+pub(crate) fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").expect("Linux has it").count()
 }
 
 /// From now on the kernel refuses these system calls to this thread and those that it makes. `false`, and

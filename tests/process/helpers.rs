@@ -4,18 +4,6 @@ use super::child;
 use heddle_scheduler::{MonitorState, Scheduler};
 use heddle_tests::{Gate, eventually};
 
-/// How many threads the process has.
-fn threads() -> u64 {
-    std::fs::read_dir("/proc/self/task").unwrap().count() as u64
-}
-
-/// Limits on threads do not bind root, and count those of all processes of a user: so the child becomes
-/// a user that nobody else is. Where this is not allowed we are not root.
-fn become_nobody() {
-    // SAFETY: the call takes a number.
-    unsafe { libc::setuid(60_000 + std::process::id() % 5_000) };
-}
-
 /// Starts a fiber that blocks its thread until the gate opens.
 fn block(scheduler: &Scheduler) -> Gate {
     let (gate, started) = (Gate::new(), Gate::new());
@@ -31,9 +19,12 @@ fn block(scheduler: &Scheduler) -> Gate {
 #[test]
 fn without_a_thread_for_the_monitor_the_scheduler_starts_and_says_so() {
     if child::is_child() {
-        become_nobody();
+        if !child::become_nobody() {
+            return;
+        }
         // The worker's and no other.
-        child::limit(libc::RLIMIT_NPROC, threads() + 1);
+        let before = child::threads();
+        child::limit(libc::RLIMIT_NPROC, before as u64 + 1);
         let scheduler = Scheduler::builder().workers(1).lanes(1).build().unwrap();
         let state = scheduler.stats().monitor.state;
         assert!(matches!(&state, MonitorState::Refused(why) if why.contains("ulimit -u")), "{state:?}");
@@ -44,6 +35,7 @@ fn without_a_thread_for_the_monitor_the_scheduler_starts_and_says_so() {
         assert_eq!(waits.join().unwrap(), 7);
         scheduler.stop().unwrap();
         assert_eq!(scheduler.stats().monitor.state, MonitorState::Off);
+        eventually(|| child::threads() == before);
         scheduler.start().unwrap();
         assert_eq!(scheduler.go(|| 8).join().unwrap(), 8);
         return;
@@ -54,7 +46,9 @@ fn without_a_thread_for_the_monitor_the_scheduler_starts_and_says_so() {
 #[test]
 fn without_a_thread_for_a_spare_what_waits_runs_after_the_hog() {
     if child::is_child() {
-        become_nobody();
+        if !child::become_nobody() {
+            return;
+        }
         let scheduler = Scheduler::builder().workers(1).build().unwrap();
         scheduler.go(|| ()).join().unwrap();
         child::limit(libc::RLIMIT_NPROC, 0);

@@ -70,14 +70,14 @@ fn without_threads_build_returns_the_error_and_leaves_nothing_behind() {
     if child::is_child() {
         let scheduler = Scheduler::builder().workers(1).build().unwrap();
         scheduler.go(|| ()).join().unwrap();
-        // Limits on threads do not bind root. Where this is not allowed we are not root.
-        // SAFETY: the call takes a number.
-        unsafe { libc::setuid(65534) };
-        let before = threads();
+        if !child::become_nobody() {
+            return;
+        }
+        let before = child::threads();
         child::limit(libc::RLIMIT_NPROC, before as u64 + 3);
         let error = Scheduler::builder().workers(1000).build().unwrap_err();
         assert!(error.is_thread() && error.to_string().contains("use fewer workers"), "{error}");
-        eventually(|| threads() == before);
+        eventually(|| child::threads() == before);
         assert_eq!(scheduler.go(|| 1).join().unwrap(), 1);
         // A start that fails leaves the scheduler stopped, and it says so.
         scheduler.stop().unwrap();
@@ -101,6 +101,9 @@ fn parked_fibers_cost_a_page_each_and_no_mappings() {
             // Without such guards each stack costs a mapping, and a million do not fit.
             return;
         }
+        // In large pages the heap would come by megabytes.
+        // SAFETY: takes integers.
+        unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
         let event = Event::new();
         let park = |count: usize| {
             for _ in 0..count {
@@ -154,8 +157,4 @@ fn count_mappings() -> usize {
 
 fn mapped_bytes() -> u64 {
     status("VmSize:") as u64
-}
-
-fn threads() -> usize {
-    std::fs::read_dir("/proc/self/task").unwrap().count()
 }
