@@ -48,8 +48,13 @@ impl Crowd {
             })
             .collect();
         eventually(|| rig.stats().io.waits == before + count as u64);
-        let theirs = gate.clone();
-        drop(rig.go_with_priority(Priority::Critical, move || theirs.wait()));
+        let (theirs, busy) = (gate.clone(), Gate::new());
+        let begun = busy.clone();
+        drop(rig.go_with_priority(Priority::Critical, move || {
+            begun.open();
+            theirs.wait();
+        }));
+        busy.wait();
         Crowd { readers, peers, order, gate }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::WORKERS;
 use heddle_scheduler::io::net::{UdpSocket, UnixDatagram};
-use heddle_tests::{eventually, on_workers};
+use heddle_tests::{Folder, eventually, on_workers};
 use std::io::ErrorKind;
 use std::time::Duration;
 
@@ -68,10 +68,8 @@ fn a_pair_holds_back_who_sends_too_much() {
 #[test]
 fn who_sends_to_a_full_path_waits_until_there_is_room() {
     on_workers(&[1, 2], |rig| {
-        let folder =
-            std::env::temp_dir().join(format!("heddle-dgram-{}-{}", std::process::id(), rig.threads()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("socket");
+        let folder = Folder::new();
+        let path = folder.path().join("socket");
         let receiver = UnixDatagram::bind(&path).unwrap();
         let to = path.clone();
         let sender = rig.go(move || {
@@ -96,6 +94,5 @@ fn who_sends_to_a_full_path_waits_until_there_is_room() {
             // It stays full until the sender has given up.
             assert_eq!(sender.join().unwrap(), ErrorKind::TimedOut);
         });
-        std::fs::remove_dir_all(&folder).unwrap();
     });
 }

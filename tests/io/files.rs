@@ -3,32 +3,13 @@
 use crate::WORKERS;
 use heddle_scheduler::io::{fs, is_cancelled, pipe};
 use heddle_scheduler::{go, yield_now};
-use heddle_tests::{Rig, eventually, on_workers, with_options};
+use heddle_tests::{Folder, Rig, eventually, on_workers, with_options};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
 use std::time::Duration;
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(rig: &Rig, name: &str) -> Folder {
-        let name = format!("heddle-{name}-{}-{}", std::process::id(), rig.threads());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        std::fs::remove_dir_all(&self.0).unwrap();
-    }
-}
 
 #[test]
 fn what_is_written_is_read() {
-    on_workers(&WORKERS, |rig| what_is_written_is_read_in(rig, "files"));
+    on_workers(&WORKERS, what_is_written_is_read_in);
 }
 
 /// As where the kernel has no rings, or a container forbids them.
@@ -38,17 +19,17 @@ fn what_is_written_is_read_without_rings() {
         &WORKERS,
         |builder| builder.rings(false),
         |rig| {
-            what_is_written_is_read_in(rig, "files-without-rings");
+            what_is_written_is_read_in(rig);
             assert_eq!(rig.stats().io.operations, 0);
             assert!(rig.stats().blocking.threads > 0);
         },
     );
 }
 
-fn what_is_written_is_read_in(rig: &Rig, name: &str) {
-    let folder = Folder::new(rig, name);
+fn what_is_written_is_read_in(rig: &Rig) {
+    let folder = Folder::new();
     let fibers = (0..20_u8).map(|n| {
-        let path = folder.0.join(n.to_string());
+        let path = folder.path().join(n.to_string());
         rig.go(move || {
             let bytes = vec![n; 100_000];
             fs::write(&path, &bytes).unwrap();
@@ -77,10 +58,10 @@ fn what_is_written_is_read_in(rig: &Rig, name: &str) {
         })
     });
     fibers.collect::<Vec<_>>().into_iter().for_each(|fiber| fiber.join().unwrap());
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 20);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 20);
     // From this thread, which has no ring.
-    assert_eq!(fs::read_to_string(folder.0.join("65")).unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(fs::read(folder.0.join("0")).unwrap(), [0; 10]);
+    assert_eq!(fs::read_to_string(folder.path().join("65")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read(folder.path().join("0")).unwrap(), [0; 10]);
     println!("{}", rig.stats().io);
 }
 

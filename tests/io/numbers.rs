@@ -1,34 +1,11 @@
-//! Descriptors are numbers that are used again, and files that may have several.
+//! Descriptors are numbers that are used again, and files that may have several. What depends on who takes the next number is in
+//! `tests/process`.
 
 use crate::connected;
 use heddle_scheduler::yield_now;
 use heddle_tests::{eventually, on_workers};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
-
-#[test]
-fn a_number_that_is_used_again_is_another_socket() {
-    on_workers(&[1, 2], |rig| {
-        rig.run(|| {
-            let mut again = 0;
-            let mut last = -1;
-            for round in 0..200_u8 {
-                let (near, far) = connected();
-                again += usize::from(far.as_raw_fd() == last);
-                last = far.as_raw_fd();
-                let reader = heddle_scheduler::go(move || {
-                    let mut byte = [0];
-                    (&far).read_exact(&mut byte).unwrap();
-                    byte[0]
-                });
-                yield_now();
-                (&near).write_all(&[round]).unwrap();
-                assert_eq!(reader.join().unwrap(), round);
-            }
-            assert!(again > 50, "the system uses numbers again: {again}");
-        });
-    });
-}
 
 #[test]
 fn a_file_that_was_taken_out_and_comes_back_under_its_number_is_waited_for() {

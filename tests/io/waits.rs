@@ -5,7 +5,7 @@ use heddle_scheduler::io::net::{TcpStream, UnixDatagram, UnixListener, UnixStrea
 use heddle_scheduler::io::process::Command;
 use heddle_scheduler::io::{is_cancelled, is_unable_to_wait, pipe};
 use heddle_scheduler::{Cancelled, Priority, timeout};
-use heddle_tests::{Rig, eventually, on_workers};
+use heddle_tests::{Folder, Rig, eventually, on_workers};
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
@@ -63,10 +63,8 @@ fn each_wait_ends_when_its_time_is_up() {
 fn so_do_those_of_unix_sockets_and_pipes_and_a_time_out_ends_what_has_none_of_its_own() {
     on_workers(&[1, 2], |rig| {
         let time = Some(Duration::from_millis(3));
-        let folder =
-            std::env::temp_dir().join(format!("heddle-late-{}-{}", std::process::id(), rig.threads()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("socket");
+        let folder = Folder::new();
+        let path = folder.path().join("socket");
         rig.run(move || {
             let is_late = |error: std::io::Error| assert_eq!(error.kind(), ErrorKind::TimedOut);
             let (near, _far) = UnixStream::pair().unwrap();
@@ -86,7 +84,6 @@ fn so_do_those_of_unix_sockets_and_pipes_and_a_time_out_ends_what_has_none_of_it
             is_late((&reader).read(&mut [0]).unwrap_err());
             is_late(fill(&writer));
         });
-        std::fs::remove_dir_all(&folder).unwrap();
         // The program ends when its input does.
         let (input, end) = std::io::pipe().unwrap();
         let waits = rig.run(|| {
@@ -118,10 +115,8 @@ fn what_comes_in_time_is_read_and_the_timer_is_gone() {
 fn a_connection_that_nobody_answers_is_given_up_in_time() {
     on_workers(&[1], |rig| {
         // A backlog of one that is full: further ones are not answered. (There is nowhere to send packets to here.)
-        let folder =
-            std::env::temp_dir().join(format!("heddle-full-{}-{}", std::process::id(), rig.threads()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("socket");
+        let folder = Folder::new();
+        let path = folder.path().join("socket");
         let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
         // SAFETY: takes integers.
         assert_eq!(unsafe { libc::listen(std::os::fd::AsRawFd::as_raw_fd(&listener), 0) }, 0);
@@ -132,7 +127,6 @@ fn a_connection_that_nobody_answers_is_given_up_in_time() {
         });
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         drop(kept);
-        std::fs::remove_dir_all(&folder).unwrap();
         let error = TcpStream::connect_timeout(&listen().1, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let (_listener, address) = listen();

@@ -3,7 +3,7 @@
 use super::child;
 use heddle_scheduler::io::net::{TcpListener, TcpStream};
 use heddle_scheduler::{Scheduler, go};
-use heddle_tests::eventually;
+use heddle_tests::{Folder, eventually};
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -86,17 +86,13 @@ fn without_a_descriptor_for_the_poller_the_call_is_an_error() {
 #[test]
 fn without_a_descriptor_a_quota_that_was_seen_stays_in_force() {
     if child::is_child() {
-        let root = std::env::temp_dir().join(format!("heddle-quota-{}", std::process::id()));
-        let file = |path: &str, text: &str| {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        file("proc/self/cgroup", "0::/job\n");
-        file("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
-        file("sys/fs/cgroup/job/cpu.max", "50000 100000\n");
-        file("sys/fs/cgroup/job/cpu.stat", "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n");
-        let scheduler = Scheduler::builder().workers(1).quota_root(&root).build().unwrap();
+        let root = Folder::new();
+        root.write("proc/self/cgroup", "0::/job\n");
+        root.write("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
+        root.write("sys/fs/cgroup/job/cpu.max", "50000 100000\n");
+        let stat = "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n";
+        root.write("sys/fs/cgroup/job/cpu.stat", stat);
+        let scheduler = Scheduler::builder().workers(1).quota_root(root.path()).build().unwrap();
         let has_quota = || scheduler.stats().monitor.quota.is_some_and(|quota| quota.cpus == 0.5);
         // The monitor looks while something runs.
         let enough = Arc::new(AtomicBool::new(false));
@@ -118,7 +114,6 @@ fn without_a_descriptor_a_quota_that_was_seen_stays_in_force() {
         drop(all);
         enough.store(true, Ordering::Relaxed);
         busy.join().unwrap();
-        std::fs::remove_dir_all(&root).unwrap();
         return;
     }
     child::run(&[]).assert_passed();
@@ -206,6 +201,7 @@ fn a_fork_of_the_process_that_keeps_all_descriptors_disturbs_nobody() {
         // SAFETY: the child only sleeps, and is killed.
         let fork = unsafe { libc::fork() };
         if fork == 0 {
+            child::end_with_parent();
             loop {
                 // SAFETY: waits for a signal.
                 unsafe { libc::pause() };
@@ -233,6 +229,37 @@ fn a_fork_of_the_process_that_keeps_all_descriptors_disturbs_nobody() {
         unsafe {
             libc::kill(fork, libc::SIGKILL);
             libc::waitpid(fork, std::ptr::null_mut(), 0);
+        }
+        return;
+    }
+    child::run(&[]).assert_passed();
+}
+
+/// In a process of its own, where nobody else takes the number in between.
+#[test]
+fn a_number_that_is_used_again_is_another_socket() {
+    if child::is_child() {
+        for workers in [1, 2] {
+            let scheduler = Scheduler::builder().workers(workers).hog_after(Duration::MAX).build().unwrap();
+            scheduler.run(|| {
+                let (mut again, mut last) = (0, -1);
+                for round in 0..200_u8 {
+                    let (listener, address) = listen();
+                    let near = TcpStream::connect(address).unwrap();
+                    let (far, _) = listener.accept().unwrap();
+                    again += usize::from(far.as_raw_fd() == last);
+                    last = far.as_raw_fd();
+                    let reader = go(move || {
+                        let mut byte = [0];
+                        (&far).read_exact(&mut byte).unwrap();
+                        byte[0]
+                    });
+                    heddle_scheduler::yield_now();
+                    (&near).write_all(&[round]).unwrap();
+                    assert_eq!(reader.join().unwrap(), round);
+                }
+                assert!(again > 150, "the system uses numbers again: {again}");
+            });
         }
         return;
     }
