@@ -170,6 +170,7 @@ fn the_other_lanes_go_on_wherever_a_background_thread_is_frozen() {
 #[test]
 fn memory_stays_flat_while_a_background_thread_is_frozen() {
     let _alone = ALONE.lock().unwrap_or_else(|error| error.into_inner());
+    memory::in_small_pages();
     let mut misses = 0;
     for at in steps().step_by(memory::STRIDE) {
         let was_frozen = Run::new(at).live(|world, place| {

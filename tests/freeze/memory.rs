@@ -65,9 +65,16 @@ impl Size {
     }
 }
 
+/// From now on the system gives memory in small pages: in large ones it would come and go by megabytes.
+pub(crate) fn in_small_pages() {
+    // SAFETY: takes integers.
+    unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
+}
+
 /// Bytes of resident memory.
 fn resident() -> usize {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * 4096
+    // SAFETY: takes an integer.
+    pages * unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize
 }

@@ -61,10 +61,12 @@ fn a_spare_goes_when_it_is_not_needed_and_its_seat_is_free_for_the_next() {
                 rig.go(|| ()).join().unwrap();
                 assert!(spares_of(&rig.stats(), lane) > 0);
                 gates.iter().for_each(Gate::open);
-                eventually(|| spares_of(&rig.stats(), lane) == 0);
-                let monitor = rig.stats().monitor;
-                assert_eq!(monitor.spares_made, monitor.spares_retired);
-                assert!(monitor.spares_made >= round);
+                // One may have left before the monitor has counted that it told it to.
+                eventually(|| {
+                    let stats = rig.stats();
+                    spares_of(&stats, lane) == 0 && stats.monitor.spares_made == stats.monitor.spares_retired
+                });
+                assert!(rig.stats().monitor.spares_made >= round);
             }
         },
     );
@@ -272,8 +274,11 @@ fn the_hook_learns_who_it_is_once() {
             reports.lock().unwrap().iter().filter(|hog| hog.id == handle.id()).cloned().collect()
         };
         eventually(|| of_it().len() == 1);
-        let text = rig.stats().to_string();
-        assert!(text.contains("hog: fiber") && text.contains("'greedy' (low, blocked"), "{text}");
+        // It may have been seen first before it blocked.
+        eventually(|| {
+            let text = rig.stats().to_string();
+            text.contains("hog: fiber") && text.contains("'greedy' (low, blocked")
+        });
         gate.open();
         rig.wait_all().unwrap();
         let report = of_it();
@@ -293,7 +298,9 @@ fn a_hook_that_panics_or_wants_to_stop_the_scheduler_does_no_harm() {
         let builder =
             Scheduler::builder().workers(workers).name("hooked").hog_after(Duration::from_millis(2));
         let builder = builder.on_hog(move |_| {
-            if let Some(scheduler) = &*theirs.lock().unwrap() {
+            // Not in the lock, which would be poisoned at some moment after the count.
+            let scheduler = theirs.lock().unwrap().clone();
+            if let Some(scheduler) = scheduler {
                 assert!(scheduler.stop().unwrap_err().is_inside_fiber());
                 count.fetch_add(1, Ordering::SeqCst);
             }
@@ -307,10 +314,9 @@ fn a_hook_that_panics_or_wants_to_stop_the_scheduler_does_no_harm() {
                 let gate = gate.clone();
                 move || gate.wait()
             });
-            eventually(|| refused.load(Ordering::SeqCst) >= round || own.is_poisoned());
+            eventually(|| refused.load(Ordering::SeqCst) >= round);
             gate.open();
             handle.join().unwrap();
-            own.clear_poison();
         }
         *own.lock().unwrap() = None;
         Rig::retire(&scheduler);

@@ -2,48 +2,38 @@
 #![cfg(target_os = "linux")]
 
 use heddle_scheduler::sync::Mutex;
-use heddle_scheduler::{Builder, HogKind, Priority, QuotaStats, checkpoint, yield_now};
-use heddle_tests::{Gate, Rig, eventually, with_lanes};
-use std::path::PathBuf;
+use heddle_scheduler::{Builder, HogKind, Priority, QuotaStats, checkpoint, thread_time, yield_now};
+use heddle_tests::{Folder, Gate, Rig, eventually, with_lanes};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// A file-system root with a control group that has this quota, and has used nothing by itself.
-struct Group(PathBuf);
+struct Group(Folder);
 
 impl Group {
-    fn new(name: &str, max: &str) -> Group {
-        let root = std::env::temp_dir().join(format!("heddle-{}-{name}", std::process::id()));
-        let file = |path: &str, text: &str| {
-            let path = root.join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        file("proc/self/cgroup", "0::/job\n");
-        file("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
-        file("sys/fs/cgroup/job/cpu.max", max);
-        file("sys/fs/cgroup/job/cpu.stat", "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n");
+    fn new(max: &str) -> Group {
+        let root = Folder::new();
+        root.write("proc/self/cgroup", "0::/job\n");
+        root.write("proc/self/mountinfo", "41 23 0:28 / /sys/fs/cgroup rw - cgroup2 none rw\n");
+        root.write("sys/fs/cgroup/job/cpu.max", max);
+        let stat = "usage_usec 0\nnr_periods 9\nnr_throttled 4\nthrottled_usec 77\n";
+        root.write("sys/fs/cgroup/job/cpu.stat", stat);
         Group(root)
     }
 
     fn throttle(&self) {
         let stat = "usage_usec 0\nnr_periods 9\nnr_throttled 6\nthrottled_usec 1077\n";
         // Whole or not at all, as the kernel's file is.
-        std::fs::write(self.0.join("new"), stat).unwrap();
-        std::fs::rename(self.0.join("new"), self.0.join("sys/fs/cgroup/job/cpu.stat")).unwrap();
+        self.0.write("new", stat);
+        let root = self.0.path();
+        std::fs::rename(root.join("new"), root.join("sys/fs/cgroup/job/cpu.stat")).unwrap();
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn under_quota(name: &str, max: &str, workers: &[usize], body: impl Fn(&Rig, &Group)) {
-    let group = Group::new(name, max);
-    let options = |builder: Builder| builder.quota_root(&group.0).hog_after(Duration::from_millis(4));
+fn under_quota(max: &str, workers: &[usize], body: impl Fn(&Rig, &Group)) {
+    let group = Group::new(max);
+    let options = |builder: Builder| builder.quota_root(group.0.path()).hog_after(Duration::from_millis(4));
     with_lanes(3, workers, &options, &|rig| body(rig, &group));
 }
 
@@ -58,21 +48,33 @@ fn await_quota(rig: &Rig) {
 
 #[test]
 fn background_work_pauses_when_the_quota_is_nearly_used_and_goes_on_in_the_next_period() {
-    under_quota("period", "5000 100000", &[1, 2], |rig, _| {
+    under_quota("5000 100000", &[1, 2], |rig, _| {
         await_quota(rig);
         assert_eq!(quota(rig).cpus, 0.05);
         for pause in [checkpoint as fn(), yield_now] {
             let (enough, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-            let (theirs, steps) = (enough.clone(), count.clone());
+            let had = Arc::new(AtomicU64::new(0));
+            let (theirs, steps, time) = (enough.clone(), count.clone(), had.clone());
             let working = rig.go_with_priority(Priority::Background, move || {
                 while !theirs.load(Ordering::Relaxed) {
                     steps.fetch_add(1, Ordering::Relaxed);
+                    time.store(thread_time().as_nanos() as u64, Ordering::Relaxed);
                     pause();
                 }
             });
+            let had = || Duration::from_nanos(had.load(Ordering::Relaxed));
             for _ in 0..3 {
-                let held = quota(rig).held;
-                eventually(|| quota(rig).held > held);
+                let (held, since, before) = (quota(rig).held, Instant::now(), had());
+                // Others may want the CPUs so much that a background thread gets less than the quota.
+                let starves = || {
+                    let passed = since.elapsed();
+                    passed > Duration::from_secs(2) && had() - before < passed.mul_f64(0.05)
+                };
+                eventually(|| quota(rig).held > held || starves());
+                if quota(rig).held == held {
+                    println!("SKIPPED in part: others have the CPUs, and the quota is not used up");
+                    break;
+                }
                 let before = count.load(Ordering::Relaxed);
                 eventually(|| count.load(Ordering::Relaxed) > before + 100);
             }
@@ -89,7 +91,7 @@ fn background_work_pauses_when_the_quota_is_nearly_used_and_goes_on_in_the_next_
 /// The period is an hour here: who is held is held for the length of the test.
 #[test]
 fn a_background_fiber_that_holds_what_an_urgent_one_waits_for_is_not_held() {
-    under_quota("lent", "10000 3600000000", &[1, 2], |rig, _| {
+    under_quota("10000 3600000000", &[1, 2], |rig, _| {
         await_quota(rig);
         let lock = Arc::new(Mutex::new(0_u64));
         let (theirs, locked) = (lock.clone(), Gate::new());
@@ -117,7 +119,7 @@ fn a_background_fiber_that_holds_what_an_urgent_one_waits_for_is_not_held() {
 #[test]
 fn while_code_that_cannot_be_paused_uses_what_background_may_no_other_background_fiber_starts() {
     // One and a half CPUs: so one such fiber at once.
-    under_quota("burns", "150000 100000", &[2, 4], |rig, _| {
+    under_quota("150000 100000", &[2, 4], |rig, _| {
         if std::thread::available_parallelism().unwrap().get() < 2 {
             eprintln!("SKIPPED: a quota of 1.5 CPUs is no limit on a machine with one");
             return;
@@ -155,13 +157,14 @@ fn while_code_that_cannot_be_paused_uses_what_background_may_no_other_background
 fn eventually_with(still: impl Fn() -> bool, mut step: impl FnMut()) {
     while still() {
         step();
-        std::thread::yield_now();
+        // A thread of the background lane has to get at them.
+        std::thread::sleep(Duration::from_micros(100));
     }
 }
 
 #[test]
 fn throttling_is_counted_from_when_the_quota_was_first_seen() {
-    under_quota("throttled", "50000 100000", &[1], |rig, group| {
+    under_quota("50000 100000", &[1], |rig, group| {
         await_quota(rig);
         rig.go(|| ()).join().unwrap();
         assert_eq!(quota(rig).throttled_periods, 0);
@@ -176,11 +179,11 @@ fn throttling_is_counted_from_when_the_quota_was_first_seen() {
 
 #[test]
 fn a_quota_above_the_cpus_is_none_and_a_stop_ends_a_pause() {
-    under_quota("large", "100000000 100000", &[1], |rig, _| {
+    under_quota("100000000 100000", &[1], |rig, _| {
         rig.go_with_priority(Priority::Background, || ()).join().unwrap();
         assert!(rig.stats().monitor.quota.is_none());
     });
-    under_quota("stop", "1000 3600000000", &[1, 2], |rig, _| {
+    under_quota("1000 3600000000", &[1, 2], |rig, _| {
         for _ in 0..2 {
             await_quota(rig);
             let before = quota(rig).held;
