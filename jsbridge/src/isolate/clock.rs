@@ -13,19 +13,29 @@ struct Rate {
 fn rate() -> &'static Rate {
     static RATE: OnceLock<Rate> = OnceLock::new();
     RATE.get_or_init(|| {
-        let (since, first) = (Instant::now(), counter::read());
+        let (since, first) = both();
         let nanos_per_tick = if counter::is_steady() {
             // Once in a process: half a millisecond of comparison gives four digits.
             while since.elapsed() < Duration::from_micros(500) {
                 std::hint::spin_loop();
             }
-            let (nanos, ticks) = (since.elapsed().as_nanos(), counter::read().wrapping_sub(first));
-            nanos as f64 / ticks.max(1) as f64
+            let (until, last) = both();
+            (until - since).as_nanos() as f64 / last.wrapping_sub(first).max(1) as f64
         } else {
             1.0
         };
         Rate { counter: counter::is_steady(), nanos_per_tick, since }
     })
+}
+
+/// The same moment by both. The system may take the CPU away between the two readings, and a rate that is wrong for that would
+/// be wrong for as long as the process lives: so of some pairs the one is taken in which they were nearest.
+fn both() -> (Instant, u64) {
+    let pair = |_| {
+        let (before, moment, after) = (counter::read(), Instant::now(), counter::read());
+        (after.wrapping_sub(before), (moment, before.wrapping_add(after.wrapping_sub(before) / 2)))
+    };
+    (0..8).map(pair).min_by_key(|&(apart, _)| apart).expect("there are some").1
 }
 
 /// The time now.
