@@ -123,10 +123,11 @@ impl Place {
     }
 }
 
-/// How many wait in all of the process.
+/// How many wait there.
 #[cfg(test)]
-pub(crate) fn waiting() -> usize {
-    WAITING.iter().map(|group| group.lock().len()).sum()
+pub(crate) fn waiting(addresses: &std::ops::Range<usize>) -> usize {
+    let there = |waiter: &&Waiter| addresses.contains(&waiter.address);
+    WAITING.iter().map(|group| group.lock().iter().filter(there).count()).sum()
 }
 
 /// An element of a typed array that can be waited for.

@@ -21,19 +21,10 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering, fence};
 /// Before the bytes, and their alignment.
 const HEADER: usize = 16;
 
-/// All bytes of all shared buffers of the process.
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-
 #[repr(C, align(16))]
 struct Header {
     references: AtomicUsize,
     bytes: usize,
-}
-
-/// How many bytes the shared buffers of the process have.
-#[cfg(test)]
-pub(crate) fn shared_bytes() -> usize {
-    BYTES.load(Ordering::Relaxed)
 }
 
 /// One reference to the memory of a shared buffer.
@@ -53,7 +44,6 @@ impl SharedBlock {
         unsafe {
             let block = NonNull::new(alloc_zeroed(layout))?;
             block.cast::<Header>().write(Header { references: AtomicUsize::new(1), bytes });
-            BYTES.fetch_add(bytes, Ordering::Relaxed);
             Some(SharedBlock(block.add(HEADER)))
         }
     }
@@ -66,6 +56,18 @@ impl SharedBlock {
     /// How many bytes it has.
     pub(crate) fn len(&self) -> usize {
         self.header().bytes
+    }
+
+    /// How many references there are, of isolates, of messages and of ours.
+    #[cfg(test)]
+    pub(crate) fn references(&self) -> usize {
+        self.header().references.load(Ordering::Relaxed)
+    }
+
+    /// Where its bytes are.
+    #[cfg(test)]
+    pub(crate) fn addresses(&self) -> std::ops::Range<usize> {
+        self.0.addr().get()..self.0.addr().get() + self.len()
     }
 
     /// The bytes as they are now; others may write meanwhile.
@@ -110,7 +112,6 @@ impl Drop for SharedBlock {
         }
         // ORDERING: pairs with the Release of those who had a reference.
         fence(Ordering::Acquire);
-        BYTES.fetch_sub(bytes, Ordering::Relaxed);
         // SAFETY: it was allocated with this layout, and nobody has a reference any more.
         unsafe {
             dealloc(self.0.sub(HEADER).as_ptr(), Layout::from_size_align_unchecked(bytes + HEADER, HEADER))

@@ -1,7 +1,6 @@
 //! Buffers that move, and memory that is shared.
 
 use super::*;
-use crate::isolate::shared::shared_bytes;
 
 #[test]
 fn transferred_buffers_move_with_their_memory() {
@@ -105,7 +104,6 @@ fn a_receiver_without_room_refuses_and_frees() {
 
 #[test]
 fn shared_memory_is_one_in_all_isolates_and_ends_with_the_last() {
-    let before = shared_bytes();
     let (mut sender, mut receiver) = (isolate(), isolate());
     let message = enter(&mut sender, |scope| {
         let value = eval(
@@ -118,18 +116,22 @@ fn shared_memory_is_one_in_all_isolates_and_ends_with_the_last() {
     let second = enter(&mut sender, |scope| {
         Ok(write(scope, &[eval(scope, "[s, a]")?], &[], &|_| "value".to_owned())?)
     });
-    enter(&mut receiver, |scope| {
+    let block = enter(&mut receiver, |scope| {
         scope.global().set(c"got", read(scope, message)?.remove(0))?;
         scope.global().set(c"twice", read(scope, second.unwrap())?.remove(0))?;
-        eval(scope, "if (got[0].byteLength !== 12345 || got[1].buffer !== got[0] || Atomics.add(got[1], 0, 2) !== 5) throw 1; twice[1][7] = 3")?;
-        Ok(())
-    })
-    .unwrap();
+        eval(
+            scope,
+            "if (got[0].byteLength !== 12345 || got[1].buffer !== got[0] || Atomics.add(got[1], 0, 2) !== 5) throw 1; twice[1][7] = 3",
+        )?;
+        Ok(scope.share(eval(scope, "got[0]")?.raw())?)
+    });
+    let block = block.unwrap();
     let seen = enter(&mut sender, |scope| Ok(eval(scope, "a[0] * 10 + a[7]")?.to_number()?));
     assert_eq!(seen, Ok(73.0));
     drop(sender);
     let alone = enter(&mut receiver, |scope| Ok(eval(scope, "got[1][0] + twice[1][0]")?.to_number()?));
     assert_eq!(alone, Ok(14.0));
-    assert!(shared_bytes() >= before + 12345);
+    assert!(block.references() > 1);
     drop(receiver);
+    assert_eq!(block.references(), 1, "ours is the last");
 }
