@@ -235,7 +235,7 @@ fn wherever_memory_ends_who_waits_is_told() {
             let is_over =
                 |all: DeferredStats| all.made == all.returned + all.failed + all.cancelled + all.timed_out;
             while !is_over(bridge.stats().total()) {
-                std::thread::yield_now();
+                std::thread::sleep(Duration::from_micros(100));
             }
             // One that waits for what another will do is not told that of the one before.
             let waits = realm.eval("await new Promise(done => { globalThis.go = done; })");
