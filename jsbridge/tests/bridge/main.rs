@@ -11,6 +11,7 @@ mod modules;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::{Priority, Scheduler};
+use std::time::{Duration, Instant};
 
 /// Runs `test` over schedulers of several sizes, and looks whether all isolates are gone after.
 fn everywhere(options: impl Fn(Builder<'_>) -> Builder<'_>, test: impl Fn(&Scheduler, &Bridge<'_>)) {
@@ -20,6 +21,20 @@ fn everywhere(options: impl Fn(Builder<'_>) -> Builder<'_>, test: impl Fn(&Sched
         test(&scheduler, &bridge);
         scheduler.wait_all().unwrap();
         assert_eq!(bridge.stats().isolates, 0, "isolates are left, with {workers} workers");
+    }
+}
+
+/// Waits for something that will happen by itself. If it never does the process ends: nobody else could tell. How long that may
+/// take is what the slowest machine needs, many times over.
+fn eventually(what: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !what() {
+        // Threads of a background lane would get nothing of a CPU on which somebody looks all the time.
+        std::thread::sleep(Duration::from_micros(100));
+        if begin.elapsed() > Duration::from_secs(300) {
+            eprintln!("{:?} hangs", std::thread::current().name());
+            std::process::abort();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who runs first, while scripts are in the middle of a loop.
 
-use super::everywhere;
+use super::{eventually, everywhere};
 use heddle_jsbridge::Bridge;
 use heddle_scheduler::{Priority, Scheduler};
 use std::time::Duration;
@@ -8,9 +8,7 @@ use std::time::Duration;
 const LOOP: &str = "while (true) {}";
 
 fn all_run(bridge: &Bridge<'_>, count: usize) {
-    while bridge.stats().isolates < count {
-        std::thread::yield_now();
-    }
+    eventually(|| bridge.stats().isolates >= count);
 }
 
 #[test]
