@@ -1,8 +1,8 @@
 //! Datagrams, by address and by path.
 
-use crate::WORKERS;
+use crate::{WORKERS, on_workers};
 use heddle_scheduler::io::net::{UdpSocket, UnixDatagram};
-use heddle_tests::{Folder, eventually, on_workers};
+use heddle_tests::{Folder, eventually};
 use std::io::ErrorKind;
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Descriptors are numbers that are used again, and files that may have several. What depends on who takes the next number is in
 //! `tests/process`.
 
-use crate::connected;
+use crate::{connected, on_workers};
 use heddle_scheduler::yield_now;
-use heddle_tests::{eventually, on_workers};
+use heddle_tests::eventually;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 

@@ -1,9 +1,9 @@
 //! Many connections with random lengths, pauses, time-outs and cancellations: what arrives is what was sent, and nothing
 //! is left.
 
-use crate::{WORKERS, connected};
+use crate::{WORKERS, connected, on_workers};
 use heddle_scheduler::{JoinHandle, Priority, checkpoint, go_with_priority, sleep, yield_now};
-use heddle_tests::{Random, Rig, on_workers};
+use heddle_tests::{Random, Rig};
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 

@@ -1,11 +1,11 @@
 //! How a wait ends: by time, cancellation, `shutdown`, `stop`, and where nothing can wait.
 
-use crate::{WORKERS, connected, listen};
+use crate::{WORKERS, connected, listen, on_workers};
 use heddle_scheduler::io::net::{TcpStream, UnixDatagram, UnixListener, UnixStream};
 use heddle_scheduler::io::process::Command;
 use heddle_scheduler::io::{is_cancelled, is_unable_to_wait, pipe};
 use heddle_scheduler::{Cancelled, Priority, timeout};
-use heddle_tests::{Folder, Rig, eventually, on_workers};
+use heddle_tests::{Folder, Rig, eventually};
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::process::Stdio;
