@@ -215,7 +215,7 @@ impl Worker {
                 Queue::Ready => return Some(self.take_ready(level, Queued::Ready)),
                 Queue::Yielded => {
                     if fresh {
-                        queues.debt.set(self.fresh_len(level).min(policy::YIELD_DEBT_MAX));
+                        self.owe_fresh(level);
                     }
                     return Some(self.take_ready(level, Queued::Yielded));
                 }
@@ -226,6 +226,18 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    /// So many fresh fibers of `level` go before the next that yields. If there is none, that is noted, or each that yields
+    /// would look again.
+    #[inline(never)]
+    fn owe_fresh(&self, level: usize) {
+        let len = self.fresh_len(level);
+        self.levels[level].debt.set(len.min(policy::YIELD_DEBT_MAX));
+        // Of what is in a relay or a pile, others know more.
+        if len == 0 && (self.relayed.get() | self.piled) & 1 << level == 0 {
+            self.set_fresh_mask(self.fresh_mask.get() & !(1 << level));
         }
     }
 
