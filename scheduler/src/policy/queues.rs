@@ -72,6 +72,12 @@ impl Ageing {
         taken.is_multiple_of(OLDEST_INTERVAL)
     }
 
+    /// Would [`took`](Self::took) say so?
+    #[inline]
+    pub(crate) fn is_turn_of_oldest(&self) -> bool {
+        (self.taken.get() + 1).is_multiple_of(OLDEST_INTERVAL)
+    }
+
     /// Is it the turn of the oldest? `live` is how many fibers of this worker have started and not ended.
     ///
     /// What the oldest of a backlog start also ends: the batches follow each other, and a backlog of

@@ -8,6 +8,7 @@
 //! | [`unannounced`] | a fiber for which its maker is about to wait                    |
 //! | [`enqueue`]  | putting fibers into queues: new ones, started ones                 |
 //! | [`find`]     | what to run next: own queues, the inbox, other workers             |
+//! | [`steal`]    | taking from the queues of other workers                           |
 //! | [`shortcut`] | the same, found in a few steps where little has changed            |
 //! | [`afar`]     | taking work from other nodes; moving to another node               |
 //! | [`pile`]     | the queues of the background lane, which does not steal            |
@@ -83,6 +84,7 @@ mod aside;
 mod enqueue;
 mod unannounced;
 mod find;
+mod steal;
 mod shortcut;
 mod own_time;
 mod holders;
@@ -122,6 +124,7 @@ use reactor::Reactor;
 use ready::ReadyList;
 use remote::Remote;
 use shared::Shared;
+use shortcut::Shortcut;
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::ptr;
 use std::sync::Arc;
@@ -337,30 +340,26 @@ impl Worker {
         self.begin_mapping();
         self.settle();
         let Some(first) = self.search(searching) else { return };
-        self.dispatch_first(first);
+        self.dispatch(first);
         loop {
-            if let Some(carrier) = self.next_started() {
-                self.remote().counters.dispatches.add(1);
-                self.go_on(carrier);
-                continue;
-            }
-            let work = match self.next() {
-                Some(work) => work,
-                None => match self.idle() {
-                    Some(work) => work,
+            match self.shortcut() {
+                Shortcut::Started(carrier) => {
+                    self.remote().counters.dispatches.add(1);
+                    self.go_on(carrier);
+                }
+                Shortcut::Fresh(fiber, level) => {
+                    self.remote().counters.dispatches.add(1);
+                    self.start(fiber, level);
+                }
+                Shortcut::None => match self.next().or_else(|| self.idle()) {
+                    Some(work) => self.dispatch(work),
                     None => return,
                 },
-            };
-            self.dispatch(work);
+            }
         }
     }
 
-    #[cold]
-    fn dispatch_first(&self, work: Work) {
-        self.dispatch(work);
-    }
-
-    #[inline(always)]
+    #[inline(never)]
     fn dispatch(&self, work: Work) {
         self.remote().counters.dispatches.add(1);
         match work {
