@@ -11,6 +11,15 @@ fn on_a_thread(test: impl FnOnce() + Send + 'static) {
     thread::spawn(test).join().unwrap();
 }
 
+/// Does the system say which CPUs there are? Where it does not, those of the process are all that is known.
+fn system_knows_cpus() -> bool {
+    let knows = std::fs::read_to_string("/sys/devices/system/cpu/online").is_ok();
+    if !knows {
+        eprintln!("SKIPPED: /sys does not say which CPUs there are");
+    }
+    knows
+}
+
 #[test]
 fn a_pinned_thread_runs_where_it_was_pinned_and_is_free_again_afterwards() {
     on_a_thread(|| {
@@ -59,6 +68,9 @@ fn every_group_of_the_machine_can_be_pinned_to() {
 
 #[test]
 fn a_refused_pin_says_why_and_changes_nothing() {
+    if !system_knows_cpus() {
+        return;
+    }
     on_a_thread(|| {
         let before = affinity::allowed_cpus().unwrap();
         let machine = Topology::detect().unwrap();
@@ -93,7 +105,7 @@ fn a_narrowed_thread_sees_only_its_own_cpus_as_allowed() {
         affinity::pin_to_cpu(last).unwrap().keep();
         let narrow = Topology::detect().unwrap();
         assert_eq!(narrow.allowed_cpus(), &CpuSet::of(last));
-        assert_eq!(narrow.online_cpus(), machine.online_cpus());
+        assert!(!system_knows_cpus() || narrow.online_cpus() == machine.online_cpus());
         assert_eq!(heddle_numa::default_workers(&narrow), 1);
     });
 }

@@ -83,6 +83,10 @@ fn masks_grow_until_they_fit_a_kernel_for_eight_thousand_cpus() {
 fn a_mask_that_cannot_be_read_ends_in_an_error_and_a_topology_of_what_sysfs_says() {
     with_masks_of(u32::MAX, || {
         assert_eq!(affinity::allowed_cpus().unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        if std::fs::read_to_string("/sys/devices/system/cpu/online").is_err() {
+            eprintln!("SKIPPED: /sys does not say which CPUs there are, and so nobody does");
+            return;
+        }
         let machine = Topology::detect().unwrap();
         assert_eq!(machine.source(heddle_numa::Fact::AllowedCpus), heddle_numa::Source::Procfs);
         assert!(machine.notes().iter().any(|note| note.contains("affinity mask")), "{:?}", machine.notes());
