@@ -139,7 +139,8 @@ fn a_pipe_holds_back_its_writer_and_tells_its_end() {
         eventually(|| rig.stats().levels.iter().any(|level| level.suspended == 1));
         fiber.cancel();
         assert!(fiber.join().unwrap());
-        assert_eq!(writer.write(b"!").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        // A program that another test is just starting has a copy of the other end for a moment.
+        eventually(|| writer.write(b"!").is_err_and(|error| error.kind() == ErrorKind::BrokenPipe));
     });
 }
 
