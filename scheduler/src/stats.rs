@@ -196,9 +196,6 @@ pub(crate) struct Counters {
     pub(crate) aside_at: Counter,
     /// Live fibers that this worker has.
     pub(crate) live: Counter,
-    /// Started fibers that left this worker to go on wherever they are taken, and that it took.
-    pub(crate) departed: Counter,
-    pub(crate) arrived: Counter,
     /// Stacks kept warm by this worker.
     pub(crate) warm: Counter,
     /// The fiber that runs now, as a word of [`Shown`].
@@ -228,8 +225,6 @@ impl Counters {
             left_ticks: Counter::default(),
             aside_at: Counter::default(),
             live: Counter::default(),
-            departed: Counter::default(),
-            arrived: Counter::default(),
             warm: Counter::default(),
             running: Counter::default(),
             checkpoints: Counter::default(),

@@ -13,6 +13,7 @@
 //! | [`lives`]     | a fiber is run once, its result dropped once, its memory freed once       |
 //! | [`letters`]   | resuming, cancelling and moving a started fiber from elsewhere            |
 //! | [`roamers`]   | a started fiber that leaves its home for another one; the line it waits in |
+//! | [`stops`]     | `stop()` against a fiber that moves: it ends once, and all workers leave    |
 //! | [`expiries`]  | sections that are over or called off, against all that                    |
 //! | [`wakers`]    | a future that waits for a fiber is polled at its end, by its latest waker  |
 //! | [`bells`]     | who waits for a future hears each ring of its waker                        |
@@ -74,6 +75,8 @@ mod relay;
 #[allow(dead_code)]
 #[path = "../../scheduler/src/worker/limit.rs"]
 mod limit;
+#[path = "../../scheduler/src/worker/travels.rs"]
+mod travels;
 mod machine;
 mod mortal;
 #[allow(dead_code)]
@@ -137,6 +140,7 @@ mod sleepers;
 mod stacks;
 mod spares;
 mod sync;
+mod stops;
 mod tables;
 mod waits;
 mod wakers;

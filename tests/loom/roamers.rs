@@ -13,7 +13,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 /// What a queue has: the object itself, or a ticket of its.
-struct Entry {
+pub(crate) struct Entry {
     is_ticket: bool,
     link: AtomicPtr<Entry>,
     /// Written whenever the link is used: LINKED gives it to one queue at a time.
@@ -38,13 +38,13 @@ unsafe impl Node for Entry {
 
 /// A fiber of level 2 that has started at home 0, and the queues.
 #[derive(Clone)]
-struct Setting {
-    fiber: Fiber,
+pub(crate) struct Setting {
+    pub(crate) fiber: Fiber,
     object: Arc<Entry>,
     /// Of the levels 1 and 2.
     tickets: Arc<[Entry; 2]>,
-    relays: Arc<[Relay<Entry>; 3]>,
-    mailboxes: Arc<[Inbox<Header>; 3]>,
+    pub(crate) relays: Arc<[Relay<Entry>; 3]>,
+    pub(crate) mailboxes: Arc<[Inbox<Header>; 3]>,
     /// A letter from below.
     letter: Fiber,
     /// The fiber's stack, and all that its home knows of it.
@@ -54,7 +54,7 @@ struct Setting {
 }
 
 impl Setting {
-    fn new() -> Setting {
+    pub(crate) fn new() -> Setting {
         Setting {
             fiber: Fiber::started(2),
             object: Arc::new(Entry::new(false)),
@@ -73,12 +73,12 @@ impl Setting {
     }
 
     /// The fiber runs for a while.
-    fn run(&self) {
+    pub(crate) fn run(&self) {
         // SAFETY: loom watches.
         self.stack.with_mut(|stack| unsafe { *stack += 1 });
     }
 
-    fn runs(&self) -> u32 {
+    pub(crate) fn runs(&self) -> u32 {
         // SAFETY: loom watches.
         self.stack.with(|stack| unsafe { *stack })
     }
@@ -96,7 +96,7 @@ impl Setting {
     }
 
     /// `let_go`. `false`: a letter is on its way.
-    fn depart(&self) -> bool {
+    pub(crate) fn depart(&self) -> bool {
         match self.fiber.state.depart() {
             Departure::Stays => return false,
             Departure::Push(level) => self.push(&self.object, level),
@@ -107,7 +107,7 @@ impl Setting {
     }
 
     /// `pop_relay`, once. `true`: the fiber is ours.
-    fn pop(&self, level: usize, home: usize) -> bool {
+    pub(crate) fn pop(&self, level: usize, home: usize) -> bool {
         let Ok(Some(node)) = self.relays[level].pop() else { return false };
         // SAFETY: entries stay until the model ends.
         let claim = match unsafe { node.as_ref() }.is_ticket {
@@ -145,7 +145,7 @@ impl Setting {
         }
     }
 
-    fn post(&self, home: usize, by: By) {
+    pub(crate) fn post(&self, home: usize, by: By) {
         let letter = if by == By::Anyone { &self.fiber } else { &self.letter };
         self.fiber.post(&self.mailboxes[home], letter, by);
     }
@@ -173,7 +173,7 @@ impl Setting {
         self.written.with(|written| assert_eq!(unsafe { *written }, 1));
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         self.fiber.run();
         self.fiber.complete();
     }

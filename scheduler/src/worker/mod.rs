@@ -56,6 +56,7 @@ mod duty;
 mod vigil;
 pub(crate) mod crew;
 mod need;
+mod travels;
 mod boost;
 mod mark;
 pub(crate) mod remote;

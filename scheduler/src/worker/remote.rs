@@ -18,6 +18,7 @@
 //! | `mark`     | see its own table         | `stats()`, the monitor                     |
 //! | `posted`   | whoever pushes `mail`     | `stats()`, the monitor                     |
 //! | `piled`    | whoever changes the piles | the same                                   |
+//! | `travels`  | see its own table         | the same                                   |
 //! | `hungry`   | the worker sets it, the monitor clears it | the monitor: it waits for a stack |
 //! | `counters` | the worker                | `stats()`, `wait_all()`                    |
 
@@ -25,6 +26,7 @@ use super::Deques;
 use super::duty::Duty;
 use super::mark::Mark;
 use super::need::Need;
+use super::travels::Travels;
 use crate::fiber::{FiberRef, Header, Mail};
 use crate::lane::Lane;
 use crate::machine::park::Parker;
@@ -70,6 +72,8 @@ pub(crate) struct Remote {
     /// Its thread's mark; 0: it has none.
     thread_mark: AtomicU64,
     hungry: AtomicBool,
+    /// Started fibers that left it to go on wherever they are taken, and that it took.
+    pub(super) travels: Travels,
     pub(crate) counters: Apart<Counters>,
 }
 
@@ -105,6 +109,7 @@ impl Remote {
             thread: AtomicU32::new(0),
             thread_mark: AtomicU64::new(0),
             hungry: AtomicBool::new(false),
+            travels: Travels::new(),
             counters: Apart(Counters::new(seats)),
         }
     }

@@ -34,18 +34,9 @@
 //! # Stopping
 //!
 //! A worker leaves when it has no live fiber and nothing is queued, and a fiber that roams is nobody's. So who may leave
-//! looks whether as many have arrived as have departed, of all workers:
-//!
-//! ```text
-//!  who departs                         who may leave
-//!  D3 departed += 1                    L1 the phase is STOPPING
-//!     fence                            L2 fence
-//!     the phase is STOPPING? it stays  L3 sum of arrived = sum of departed?
-//! ```
-//!
-//! With a fence on both sides D3 sees STOPPING, or L3 the departure. So while a fiber roams nobody leaves, no inbox is
-//! closed, and whoever takes it cancels it, as it does with all it has. It tells the others then, who may be
-//! asleep on account of it.
+//! looks whether as many have arrived as have departed, of all workers ([`travels`](super::travels) has the proof). So while a fiber
+//! roams nobody leaves, no inbox is closed, and whoever takes it cancels it, as it does with all it has. It tells the others then,
+//! who may be asleep on account of it.
 //!
 //! # Threads that may be stopped
 //!
@@ -56,11 +47,11 @@
 //! runs on that level.
 
 use super::shared::Shared;
+use super::travels::Travels;
 use super::{Worker, stamp};
 use crate::fiber::FiberRef;
 use crate::fiber::carrier::{Carrier, Queued};
 use crate::fiber::state::Departure;
-use crate::primitive::{Ordering, fence};
 use crate::priority::LEVELS;
 use crate::queue::relay::Engaged;
 use crate::timer::{Alarm, Then};
@@ -104,18 +95,18 @@ impl Worker {
         if self.remote().has_mail() {
             self.read_mail();
         }
-        let counters = &self.remote().counters;
         self.has_moved.set(true);
-        counters.departed.add(1);
-        // ORDERING: SeqCst pairs with the fence of `has_roamers`.
-        fence(Ordering::SeqCst);
-        let stays = self.shared.is_stopping() || !self.let_go(carrier_ref, fiber);
-        if stays {
-            counters.departed.add(u64::MAX);
-            self.push_ready(carrier, Queued::Yielded);
-            if self.shared.is_stopping() {
-                self.shared.call_all();
-            }
+        let travels = &self.remote().travels;
+        let departs = travels.begin(|| self.shared.is_stopping());
+        if departs && self.let_go(carrier_ref, fiber) {
+            return;
+        }
+        if departs {
+            travels.call_off();
+        }
+        self.push_ready(carrier, Queued::Yielded);
+        if self.shared.is_stopping() {
+            self.shared.call_all();
         }
     }
 
@@ -250,7 +241,7 @@ impl Worker {
         if carrier_ref.left.get() != self.index {
             counters.levels[level].adopted.add(1);
         }
-        counters.arrived.publish_one();
+        self.remote().travels.end();
         if fiber.state.take_token() {
             carrier_ref.token.set(true);
         }
@@ -323,12 +314,7 @@ fn attempt<R>(mut step: impl FnMut() -> Result<R, Engaged>) -> Result<R, Engaged
 impl Shared {
     /// Has a fiber departed that has not arrived? Asked after STOPPING was seen.
     pub(super) fn has_roamers(&self) -> bool {
-        // ORDERING: SeqCst pairs with the fence of `depart`.
-        fence(Ordering::SeqCst);
-        // First those that have arrived, so that each of them is counted as departed, too.
-        let arrived: u64 = self.remotes.iter().map(|remote| remote.counters.arrived.get_acquire()).sum();
-        let departed = self.remotes.iter().map(|remote| remote.counters.departed.get());
-        departed.fold(0, u64::wrapping_add) != arrived
+        !Travels::are_over(self.remotes.iter().map(|remote| &remote.travels))
     }
 
     /// Has all workers look up that are asleep.
