@@ -10,6 +10,7 @@
 //! | [`gate`]     | waiting for each other, as threads and as fibers                         |
 //! | [`hogs`]     | fibers that never give their thread away                                 |
 //! | [`folder`]   | a folder for one test's files and sockets                                |
+//! | [`quota`]    | background work under a CPU quota                                        |
 //! | [`machines`] | machines with several memory nodes                                       |
 //! | [`kernel`]   | what the kernel says about a thread                                      |
 //!
@@ -23,6 +24,8 @@ pub mod seed;
 pub mod gate;
 pub mod hogs;
 pub mod folder;
+#[cfg(target_os = "linux")]
+pub mod quota;
 pub mod machines;
 #[cfg(target_os = "linux")]
 pub mod kernel;

@@ -13,6 +13,7 @@ use heddle_numa::{CpuSet, Fate, NodeId, Placement, Seats, Topology, affinity};
 use heddle_scheduler::{
     Builder, JoinHandle, Lane, Nearness, Numa, NumaState, Priority, Scheduler, StealStats, go, yield_now,
 };
+use heddle_tests::quota::Burning;
 use heddle_tests::{Gate, eventually, kernel, watchdog};
 
 use crate::Check;
@@ -33,6 +34,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "a_cpuset_that_shrinks_under_load_loses_no_fiber_and_displaced_workers_are_told",
         cpuset,
     ),
+    Check::everywhere("under_a_quota_background_work_is_held_and_goes_on_until_it_is_lifted", quota),
     Check::everywhere("a_node_that_goes_offline_under_load_loses_no_fiber", offline),
 ];
 
@@ -471,6 +473,25 @@ fn cpuset(machine: &Machine) {
             group.set("cpuset.cpus", &left.unwrap_or(&machine.cpus()).to_string());
         });
     }
+}
+
+/// The quota of a group of version 2, at run time: it comes under running fibers, goes, and comes back as another one.
+fn quota(machine: &Machine) {
+    let group = Group::new("purse");
+    group.enter();
+    let burning = Burning::new(machine.cpus().len());
+    burning.expect_going_on();
+    assert_eq!(burning.quota(), None);
+    for (limit, cpus) in [("100000 100000", 1.0), ("75000 50000", 1.5)] {
+        group.set("cpu.max", limit);
+        burning.expect_held_and_going_on(cpus);
+        eventually(|| burning.quota().is_some_and(|quota| quota.cpus == cpus));
+        println!("{limit}: {:?}", burning.quota());
+        group.set("cpu.max", "max");
+        eventually(|| burning.quota().is_none());
+        burning.expect_going_on();
+    }
+    burning.end();
 }
 
 fn offline(machine: &Machine) {
