@@ -20,6 +20,7 @@ fn popped(fiber: &Fiber, claim: Claim, home: usize) {
             assert_eq!(fiber.state.home(), Some(home));
             run(fiber);
         }
+        Claim::Unsure => panic!("nobody sets its level from below"),
         Claim::Stale => {}
         Claim::StaleFree => fiber.free(),
     }
@@ -271,17 +272,25 @@ impl Queued {
     fn pop(&self) -> bool {
         let ticket = self.queue.lock().unwrap().pop();
         match ticket {
-            Some(Ticket::Plain(level)) => popped(&self.fiber, self.fiber.state.claim(level, 0), 0),
+            Some(Ticket::Plain(level)) => popped(&self.fiber, self.claim(level), 0),
             Some(Ticket::Order(level, open)) => {
                 let claim = match open.load(Ordering::Relaxed) {
                     true => self.fiber.state.claim_ordered(level, 0).0,
-                    false => self.fiber.state.claim(level, 0),
+                    false => self.claim(level),
                 };
                 popped(&self.fiber, claim, 0);
             }
             None => return false,
         }
         true
+    }
+
+    /// Nobody lends here: the level is as it was set.
+    fn claim(&self, level: usize) -> Claim {
+        match self.fiber.state.claim(level, 0) {
+            Claim::Unsure => self.fiber.state.claim_surely(level, 0, true),
+            claim => claim,
+        }
     }
 
     fn pop_all(&self) {
@@ -302,7 +311,7 @@ impl Queued {
             };
             match claim {
                 Claim::Won | Claim::Cancelled => run(&self.fiber),
-                Claim::Stale => {}
+                Claim::Unsure | Claim::Stale => {}
                 Claim::StaleFree => self.fiber.free(),
             }
         }

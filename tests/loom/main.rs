@@ -20,6 +20,7 @@
 //! | [`pools`]     | each blocking call is made once or taken back, and no thread sleeps beside it |
 //! | [`parkers`]   | a thread that sleeps is woken, whoever else was about to do so            |
 //! | [`lending`]   | the level in the state word is what the loans say                         |
+//! | [`outdated`]  | a level set from below that is out of date takes no loan away              |
 //! | [`fronts`]    | a scope's owner sees each of its fibers, or is woken to look again        |
 //! | [`locks`]     | a lock is had by one at a time; its loans, and the end of who had it      |
 //! | [`sleepers`]  | no wake-up is lost                                                        |
@@ -132,6 +133,7 @@ mod locks;
 mod limits;
 mod lives;
 mod needs;
+mod outdated;
 mod parkers;
 mod piles;
 mod pools;

@@ -110,9 +110,15 @@ impl Setting {
     pub(crate) fn pop(&self, level: usize, home: usize) -> bool {
         let Ok(Some(node)) = self.relays[level].pop() else { return false };
         // SAFETY: entries stay until the model ends.
-        let claim = match unsafe { node.as_ref() }.is_ticket {
+        let is_ticket = unsafe { node.as_ref() }.is_ticket;
+        let claim = match is_ticket {
             true => self.fiber.state.claim_by_ticket(level, home),
             false => self.fiber.state.claim(level, home),
+        };
+        let claim = match claim {
+            // Nobody lends here: the level is as it was set.
+            Claim::Unsure => self.fiber.state.claim_surely(level, home, !is_ticket),
+            claim => claim,
         };
         match claim {
             Claim::Won => {
@@ -120,6 +126,7 @@ impl Setting {
                 self.run();
                 true
             }
+            Claim::Unsure => panic!("it was just made sure"),
             Claim::Stale => false,
             Claim::Cancelled => panic!("it has to unwind"),
             Claim::StaleFree => {

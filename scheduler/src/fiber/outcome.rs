@@ -8,6 +8,8 @@ pub(crate) enum Claim {
     Won,
     /// It is yours to end, as it was cancelled.
     Cancelled,
+    /// Nothing was done: its level may not be what the loans say. Settle, and claim it [surely](super::state::State::claim_surely).
+    Unsure,
     /// Somebody else has it, or another ticket stands for it.
     Stale,
     /// Stale, and this was the last hold: free it.

@@ -9,7 +9,7 @@
 //! bit   2      CANCELLED   somebody asked it to end
 //! bit   3      WAITER      the `waiter` cell holds somebody to wake at the end
 //! bit   4      MAIL        it is in its home's mailbox (a hold)
-//! bit   5      TOKEN       a resume is on its way in that mailbox
+//! bit   5      UNSURE      a thread of the background lane has set its level, to what may be true no more
 //! bits  6..11  TICKET k    a queue of level k holds it (five holds)
 //! bits 11..14  level       its priority now
 //! bits 14..30  home        the worker that has it, valid once UNSTARTED is clear
@@ -20,7 +20,8 @@
 //! bit   34     ROAMING     it has started, and is on its way to another worker: UNSTARTED is set, too
 //! bit   35     LINKED      the object itself is in a queue, so its link is in use
 //! bits 36..38  orders      how many are being made for it; 3: so many that they are not counted any more
-//! bits 38..64  holds       how many resumers and orders exist
+//! bit   38     TOKEN       a resume is on its way to its home, in that mailbox
+//! bits 39..64  holds       how many resumers and orders exist
 //! ```
 //!
 //! # Its life
@@ -73,8 +74,9 @@
 //!               it is popped before    whoever pops it carries it out: the fiber has that level, and is
 //!                                      claimed
 //! an end      is left to who pops the fiber, where that is another lane's
-//! a level     that is less urgent is left to the home of a started fiber: it might be what the loans said when the
-//!             thread was stopped, and take a loan away that has come since
+//! a level     might be what the loans said when the thread was stopped, and take a loan away that has come since. So
+//!             one that is less urgent is left to the home of a started fiber; and where the fiber has none, it is
+//!             UNSURE: whoever pops a ticket of it makes the level what the loans say, before the claim
 //! ```
 //!
 //! Whoever makes an order knows by UNSTARTED that it has not been popped. So a started fiber does not depart, which would
@@ -94,7 +96,7 @@ const LIVE: u64 = 1 << 1;
 const CANCELLED: u64 = 1 << 2;
 const WAITER: u64 = 1 << 3;
 const MAIL: u64 = 1 << 4;
-const TOKEN: u64 = 1 << 5;
+const UNSURE: u64 = 1 << 5;
 const TICKET_SHIFT: u32 = 6;
 const TICKETS: u64 = 0b1_1111 << TICKET_SHIFT;
 const LEVEL_SHIFT: u32 = 11;
@@ -110,7 +112,8 @@ const LINKED: u64 = 1 << 35;
 const ORDER_SHIFT: u32 = 36;
 const ORDER: u64 = 1 << ORDER_SHIFT;
 const ORDERS: u64 = 0b11 << ORDER_SHIFT;
-const HOLD_SHIFT: u32 = 38;
+const TOKEN: u64 = 1 << 38;
+const HOLD_SHIFT: u32 = 39;
 const HOLD: u64 = 1 << HOLD_SHIFT;
 const HOLDS: u64 = !(HOLD - 1);
 /// What makes a blocking call look whether it has to return. Both are in the word's lower half, where one
@@ -128,6 +131,11 @@ const fn ticket(level: usize) -> u64 {
 
 const fn level_of(word: u64) -> usize {
     ((word & LEVEL) >> LEVEL_SHIFT) as usize
+}
+
+/// The word with another level.
+const fn leveled(word: u64, level: usize) -> u64 {
+    (word & !LEVEL) | (level as u64) << LEVEL_SHIFT
 }
 
 const fn home_of(word: u64) -> usize {
@@ -160,6 +168,17 @@ impl By {
     }
 }
 
+/// What says which level a fiber is claimed at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// The word, unless it is UNSURE.
+    Word,
+    /// The word, whatever it is.
+    Surely,
+    /// The ticket, which is an order.
+    Order,
+}
+
 /// The state word. See the module's documentation for its bits.
 pub(crate) struct State(AtomicU64);
 
@@ -185,10 +204,17 @@ impl State {
         self.claim_as(level, (home as u64) << HOME_SHIFT, 0)
     }
 
+    /// The same after [`Claim::Unsure`], when the level was made what the loans say.
+    #[cold]
+    pub(crate) fn claim_surely(&self, level: usize, home: usize, by_itself: bool) -> Claim {
+        let unlinked = if by_itself { LINKED } else { 0 };
+        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, unlinked, Trust::Surely).0
+    }
+
     /// The same for somebody who will not run it, but end it, and need not be a worker. It does not roam: nothing does
     /// any more when queues are closed.
     pub(crate) fn claim_to_end(&self, level: usize) -> Claim {
-        self.claim_as(level, HOMELESS, 0)
+        self.claim_otherwise(level, HOMELESS, 0, Trust::Surely).0
     }
 
     /// `unlinked`: LINKED, if it was popped by itself.
@@ -197,7 +223,7 @@ impl State {
         let mut word = self.0.load(Ordering::Relaxed);
         // Its one ticket, of the level that it has.
         let plain = UNSTARTED | ticket(level) | (level as u64) << LEVEL_SHIFT;
-        while word & (UNSTARTED | CANCELLED | ticket(level) | LEVEL) == plain {
+        while word & (UNSTARTED | CANCELLED | UNSURE | ticket(level) | LEVEL) == plain {
             let next = (word & !(ticket(level) | UNSTARTED | ROAMING | HOME | unlinked)) | claimer;
             // ORDERING: Acquire, as in `claim_otherwise`. The ticket is no hold that we drop: we have LIVE, and whoever
             // frees pairs with the end.
@@ -206,18 +232,18 @@ impl State {
                 Err(now) => word = now,
             }
         }
-        self.claim_otherwise(level, claimer, unlinked, false).0
+        self.claim_otherwise(level, claimer, unlinked, Trust::Word).0
     }
 
     /// The same for an order that whoever queued it has not carried out yet. The second result is the level
     /// at which the fiber was queued until then, if that was another one.
     pub(crate) fn claim_ordered(&self, level: usize, home: usize) -> (Claim, Option<usize>) {
-        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, 0, true)
+        self.claim_otherwise(level, (home as u64) << HOME_SHIFT, 0, Trust::Order)
     }
 
     /// The same for somebody who will not run it.
     pub(crate) fn claim_ordered_to_end(&self, level: usize) -> (Claim, Option<usize>) {
-        self.claim_otherwise(level, HOMELESS, 0, true)
+        self.claim_otherwise(level, HOMELESS, 0, Trust::Order)
     }
 
     #[cold]
@@ -226,12 +252,15 @@ impl State {
         level: usize,
         claimer: u64,
         unlinked: u64,
-        ordered: bool,
+        trust: Trust,
     ) -> (Claim, Option<usize>) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let left = level_of(word);
-            let won = word & UNSTARTED != 0 && (ordered || left == level);
+            if trust == Trust::Word && word & (UNSURE | UNSTARTED) == UNSURE | UNSTARTED {
+                return (Claim::Unsure, None);
+            }
+            let won = word & UNSTARTED != 0 && (trust == Trust::Order || left == level);
             let roams = word & ROAMING != 0;
             debug_assert!(!won || !roams || claimer != HOMELESS, "one that has started is ended by itself");
             let mut next = match word & ticket(level) {
@@ -240,8 +269,9 @@ impl State {
                 ticket => word & !ticket,
             } & !unlinked;
             if won {
-                next =
-                    (next & !(UNSTARTED | ROAMING | HOME | LEVEL)) | claimer | (level as u64) << LEVEL_SHIFT;
+                next = (next & !(UNSTARTED | UNSURE | ROAMING | HOME | LEVEL))
+                    | claimer
+                    | (level as u64) << LEVEL_SHIFT;
             }
             // ORDERING: AcqRel. Acquire pairs with the release of whoever set the level or dropped
             // a hold (we may free), and with that of `depart`: the fiber's stack is ours. Release: a stale ticket is
@@ -305,7 +335,7 @@ impl State {
     pub(crate) fn revoke(&self, home: usize) -> Option<usize> {
         let mut word = self.0.load(Ordering::Relaxed);
         while word & (UNSTARTED | ROAMING) == UNSTARTED {
-            let next = (word & !(UNSTARTED | HOME)) | (home as u64) << HOME_SHIFT;
+            let next = (word & !(UNSTARTED | UNSURE | HOME)) | (home as u64) << HOME_SHIFT;
             // The object was made by this fiber or its home, so there is nothing to acquire.
             match self.0.compare_exchange_weak(word, next, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Some(level_of(word)),
@@ -325,9 +355,14 @@ impl State {
             let same = level_of(word) == level;
             // Its home does that, when it opens the letter.
             let left_to_home = by != By::Anyone && word & UNSTARTED == 0 && level > level_of(word);
-            let moved = if left_to_home { word } else { (word & !LEVEL) | (level as u64) << LEVEL_SHIFT };
+            let moved = match by {
+                _ if left_to_home => word,
+                By::Below | By::Order if word & UNSTARTED != 0 => leveled(word, level) | UNSURE,
+                _ => leveled(word, level) & !UNSURE,
+            };
             let (next, outcome) = if word & UNSTARTED != 0 {
                 match by {
+                    By::Anyone if same => (moved, SetLevel::Done),
                     _ if same => (word, SetLevel::Done),
                     _ if word & ticket(level) != 0 => (moved, SetLevel::Done),
                     By::Anyone => (moved | ticket(level), SetLevel::PushTicket),
@@ -363,7 +398,7 @@ impl State {
     pub(crate) fn set_level_at_home(&self, level: usize) {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            let next = (word & !LEVEL) | (level as u64) << LEVEL_SHIFT;
+            let next = leveled(word, level);
             // ORDERING: AcqRel, as in `set_level`, for the loans.
             match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return,
@@ -611,8 +646,8 @@ impl State {
     /// One more resumer.
     pub(crate) fn hold(&self) {
         let word = self.0.fetch_add(HOLD, Ordering::Relaxed);
-        if word >> HOLD_SHIFT > 1 << 25 {
-            // As `Arc` does: leaking thirty million handles is a bug that must not become a double free.
+        if word >> HOLD_SHIFT > 1 << 24 {
+            // As `Arc` does: leaking fifteen million handles is a bug that must not become a double free.
             std::process::abort();
         }
     }

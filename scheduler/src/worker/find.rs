@@ -3,7 +3,6 @@
 use super::beacon::{Beacon, LEVEL_BITS};
 use super::shared::open_letter;
 use super::{Work, Worker};
-use crate::error::JoinError;
 use crate::fiber::carrier::Queued;
 use crate::fiber::loans;
 use crate::fiber::state::Claim;
@@ -383,34 +382,8 @@ impl Worker {
         }
         match entry.state.claim(level, self.index) {
             Claim::Won => Some(entry),
-            claim => self.not_won(claim, entry, level),
+            claim => self.not_won(claim, entry, level, true),
         }
-    }
-
-    #[cold]
-    fn claim_by_ticket(&self, ticket: FiberRef, level: usize) -> Option<FiberRef> {
-        let ordered = ticket.is_order();
-        let fiber = ticket.resolve();
-        let (claim, left) = match ordered {
-            true => fiber.state.claim_ordered(level, self.index),
-            false => (fiber.state.claim_by_ticket(level, self.index), None),
-        };
-        if let Some(before) = left {
-            self.shared.counters.count_move(before, level);
-        }
-        if claim == Claim::Won { Some(fiber) } else { self.not_won(claim, fiber, level) }
-    }
-
-    /// There is nothing to start.
-    #[cold]
-    fn not_won(&self, claim: Claim, fiber: FiberRef, level: usize) -> Option<FiberRef> {
-        match claim {
-            Claim::Won | Claim::Stale => {}
-            Claim::Cancelled => self.fail(fiber, level, JoinError::cancelled()),
-            // SAFETY: that was the last hold.
-            Claim::StaleFree => unsafe { fiber.free() },
-        }
-        None
     }
 
     /// The beacon says that there is work of `level` elsewhere, and it should go first.

@@ -127,7 +127,7 @@ pub(crate) fn pass_on(carrier: &Carrier, level: usize) {
 
 /// The effective level has changed: queues and counters follow.
 #[cold]
-fn settle(fiber: FiberRef) {
+pub(crate) fn settle(fiber: FiberRef) {
     if let Some((worker, running)) = current::in_fiber()
         && running == fiber
     {

@@ -84,6 +84,7 @@ mod afar;
 mod aside;
 mod enqueue;
 mod unannounced;
+mod claims;
 mod find;
 mod steal;
 mod shortcut;

@@ -391,7 +391,7 @@ impl Shared {
                 // SAFETY: claimed just now.
                 unsafe { self.end_unrun(fiber, level, error) };
             }
-            Claim::Stale => {}
+            Claim::Unsure | Claim::Stale => {}
             // SAFETY: that was the last hold.
             Claim::StaleFree => unsafe { fiber.free() },
         }
