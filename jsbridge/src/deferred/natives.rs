@@ -8,9 +8,10 @@ use crate::host::lazy::Globals;
 use crate::host::prelude::Prelude;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::native::{Call, Native};
+use crate::isolate::pledge::{Pledge, Pledges};
 use crate::realm::Local;
 use crate::realm::events::{Class, write_one};
-use crate::realm::pending::{Pending, Ticket};
+use crate::realm::pending::{Pending, Settling, Ticket};
 use crate::stats::Ended;
 use heddle_scheduler::Priority;
 use std::ffi::CStr;
@@ -60,6 +61,10 @@ fn make_class(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     for (variant, (name, _)) in FUNCTIONS.iter().enumerate() {
         natives.set(name, scope.new_function::<Natives>(name, variant as u8)?)?;
     }
+    let pledges = Pledges::get(scope);
+    if pledges.is_some() {
+        natives.set(c"Pledge", scope.new_constructor::<Pledge>(c"Pledge")?)?;
+    }
     let made = SCRIPT.instantiate(scope, &[&natives])?;
     let local = Local::of(scope);
     let keep = |name| made.get(name).map(|function| scope.keep(function));
@@ -73,6 +78,7 @@ fn make_class(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
             follow: keep(c"follow")?,
             refuse: keep(c"refuse")?,
             remember: keep(c"remember")?,
+            pair: pledges.map(|known| known.pair(scope)).transpose()?,
             options,
         };
         let _first = local.class.set(class);
@@ -80,7 +86,7 @@ fn make_class(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     made.get(c"Deferred")
 }
 
-/// `start(object, resolve, reject, function, options)`: the number of its ticket.
+/// `start(object, resolve, reject, function, options)`: the number of its ticket. A pledge has no `resolve` and `reject`.
 fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult<'a, Handle<'a>> {
     let (Some(bridge), Some(realm), Some(class)) = (local.bridge(), local.realm(), local.class.get()) else {
         return Err(no_bridge(scope));
@@ -99,14 +105,15 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         Err(Trouble::Refused(option, value)) => return refuse(option, value),
         Err(Trouble::Thrown(thrown)) => return Err(thrown),
     };
-    let (object, mut resolve, mut reject) = (call.argument(0), call.argument(1), call.argument(2));
+    let (object, resolve) = (call.argument(0), call.argument(1));
+    let functions = (!resolve.is_undefined()).then(|| [resolve, call.argument(2)]);
     let level = options.priority.unwrap_or(local.priority());
     if let Some(signal) = &options.signal {
         if !signal.get(c"addEventListener")?.is_function() {
             return refuse("signal", signal.clone());
         }
         if signal.get(c"aborted")?.is_truthy() {
-            reject.call(&scope.undefined(), &[&signal.get(c"reason")?])?;
+            local.settle_promise(scope, &object, functions, &Err(signal.get(c"reason")?))?;
             return Ok(scope.number(Ticket::NOWHERE.to_number(level as u8)));
         }
     }
@@ -128,11 +135,13 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
         }
         None => None,
     };
-    if let Some(signal) = &options.signal {
-        let followed = scope.kept(&class.follow);
-        let settling = followed.call(&scope.undefined(), &[&object, signal, &resolve, &reject])?;
-        (resolve, reject) = (settling.at(0)?, settling.at(1)?);
-    }
+    let leave = match &options.signal {
+        Some(signal) => {
+            let leave = scope.kept(&class.follow).call(&scope.undefined(), &[&object, signal])?;
+            Some(scope.keep(leave))
+        }
+        None => None,
+    };
     let about = About {
         name,
         realm,
@@ -149,8 +158,13 @@ fn start<'a>(scope: Scope<'a>, local: &'a Local, call: Call<'a, '_>) -> JsResult
     local.pending().borrow_mut().insert(Pending {
         work: work.clone(),
         object: scope.keep(object),
-        resolve: scope.keep(resolve),
-        reject: scope.keep(reject),
+        settling: match functions {
+            None => Settling::Pledge,
+            Some([resolve, reject]) => {
+                Settling::Functions { resolve: scope.keep(resolve), reject: scope.keep(reject) }
+            }
+        },
+        leave,
         made_at,
         timer,
         detached: options.detached,

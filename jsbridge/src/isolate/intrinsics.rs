@@ -86,8 +86,8 @@ intrinsics! {
     DataViewByteLength = c"DataView", Getter(c"byteLength");
 }
 
-/// The values, in the order of [`Intrinsic`].
-pub(super) type Taken = [qjs::JSValue; TABLE.len()];
+/// The values, in the order of [`Intrinsic`]; then [begun functions](Scope::begun_function).
+pub(super) type Taken = [qjs::JSValue; TABLE.len() + 2];
 
 /// All of them, each with a reference; empty until the isolate is made.
 #[derive(Default)]
@@ -132,12 +132,35 @@ impl<'a> Scope<'a> {
                 Place::Getter(name) => prototype.own_getter(name)?,
             });
         }
-        let mut raw = [qjs::JS_UNDEFINED; TABLE.len()];
+        taken.push(self.begun_function(false)?);
+        taken.push(self.begun_function(true)?);
+        let mut raw = [qjs::JS_UNDEFINED; TABLE.len() + 2];
         for (place, value) in raw.iter_mut().zip(taken) {
             *place = value.into_raw();
         }
         self.state.intrinsics.put(raw);
         Ok(())
+    }
+
+    /// What has a shape that a function has for a moment: before it gets its `length`, or then, before it gets its `name`. The
+    /// engine gives the shapes of living objects to new ones; one that no object has is made anew, and freed, with each
+    /// function: of which there are two for a promise, and one for a closure.
+    fn begun_function(self, has_length: bool) -> JsResult<'a, Handle<'a>> {
+        let prototype = self.global().get(c"Function")?.get(c"prototype")?;
+        // SAFETY: we are inside; the prototype is borrowed, and what is made is ours.
+        let begun = unsafe { self.check(qjs::JS_NewObjectProto(self.as_ptr(), prototype.raw()))? };
+        if has_length {
+            let (name, flags) = (c"length".as_ptr(), qjs::JS_PROP_CONFIGURABLE as i32);
+            // SAFETY: as above; a number has no reference.
+            let done = unsafe {
+                let length = qjs::JS_MKVAL(qjs::JS_TAG_INT, 0);
+                qjs::JS_DefinePropertyValueStr(self.as_ptr(), begun.raw(), name, length, flags)
+            };
+            if done < 0 {
+                return Err(self.take_exception());
+            }
+        }
+        Ok(begun)
     }
 
     /// The value; the reference stays where it is.

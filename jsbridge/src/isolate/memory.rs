@@ -12,14 +12,17 @@
 //! The blocks that an engine begins with may be copied from a picture ([`image`](super::image)): then they are in one block of
 //! the system's, the *chunk*. They are counted and in the ring as all others are; their memory goes with the isolate.
 //!
+//! An isolate that has grown takes its pages from [slabs](super::slabs).
+//!
 //! The engine has a limit of its own, but does not tell that it was reached: an exception "out of
 //! memory" can be made by any script. Here it is known.
 
+use super::slabs::{Slab, Slabs};
 use rquickjs::qjs;
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error, realloc};
 use std::cell::Cell;
 use std::ffi::c_void;
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 /// Room for the size and the ring.
 pub(super) const HEADER: usize = 32;
@@ -29,12 +32,14 @@ pub(super) const ALIGNMENT: usize = 16;
 /// What the compiler takes for an empty text, and more.
 const COMPILER_AT_LEAST: usize = 256 << 10;
 
-/// What is in front of each block, with a word that is not used.
+/// What is in front of each block.
 #[repr(C, align(16))]
 struct Header {
     size: usize,
     next: *mut Header,
     last: *mut Header,
+    /// Of a page that came from a [slab](super::slabs): which one.
+    slab: Option<NonNull<Slab>>,
 }
 
 const _: () = assert!(size_of::<Header>() == HEADER);
@@ -66,6 +71,7 @@ pub(crate) struct Memory {
     chunk_size: Cell<usize>,
     /// New memory is zeroes.
     zeroes: Cell<bool>,
+    slabs: Slabs,
 }
 
 impl Memory {
@@ -84,6 +90,7 @@ impl Memory {
             chunk: Cell::new(ptr::null_mut()),
             chunk_size: Cell::new(0),
             zeroes: Cell::new(false),
+            slabs: Slabs::new(),
         }
     }
 
@@ -113,7 +120,7 @@ impl Memory {
     }
 
     /// Room for blocks that are copied, which count for `used` bytes; once in a memory's life. `None`: there is none.
-    pub(super) fn take_chunk(&self, size: usize, used: usize) -> Option<ptr::NonNull<u8>> {
+    pub(super) fn take_chunk(&self, size: usize, used: usize) -> Option<NonNull<u8>> {
         debug_assert!(self.chunk.get().is_null(), "an isolate begins once");
         let layout = layout_of(size)?;
         if failing::is_turn(size) || !self.account(0, used) {
@@ -121,7 +128,7 @@ impl Memory {
             return None;
         }
         // SAFETY: the layout has a size.
-        let chunk = ptr::NonNull::new(unsafe { alloc(layout) });
+        let chunk = NonNull::new(unsafe { alloc(layout) });
         match chunk {
             Some(chunk) => {
                 self.chunk.set(chunk.as_ptr());
@@ -139,7 +146,7 @@ impl Memory {
     ///
     /// # Safety
     /// They are, and nothing was allocated before.
-    pub(super) unsafe fn begin_ring(&self, block: ptr::NonNull<u8>) {
+    pub(super) unsafe fn begin_ring(&self, block: NonNull<u8>) {
         self.ring.set(block.as_ptr().cast());
     }
 
@@ -149,15 +156,26 @@ impl Memory {
         block.addr().wrapping_sub(self.chunk.get().addr()) < self.chunk_size.get()
     }
 
-    /// Gives a block's memory back to the system, or leaves it in the chunk.
+    /// Gives a block's memory back to the system or its slab, or leaves it in the chunk.
     ///
     /// # Safety
     /// A block of ours of this size, in no ring, that nobody has any more.
     unsafe fn release(&self, block: *mut u8, size: usize) {
-        if !self.is_in_chunk(block) {
-            // SAFETY: the caller's promise.
-            unsafe { dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT)) };
+        if self.is_in_chunk(block) {
+            return;
         }
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (*block.cast::<Header>()).slab {
+                Some(slab) => self.slabs.give(NonNull::new_unchecked(block), slab),
+                None => dealloc(block, Layout::from_size_align_unchecked(size, ALIGNMENT)),
+            }
+        }
+    }
+
+    /// Gives back to the system what is only kept for the case that it is needed again.
+    pub(super) fn trim(&self) {
+        self.slabs.trim();
     }
 
     /// What the engine calls.
@@ -302,11 +320,25 @@ impl Memory {
         let with = if self.zeroes.get() { alloc_zeroed } else { with };
         // SAFETY: the layout has a size.
         let block = unsafe { with(layout) };
-        self.hand_out(block, layout.size())
+        self.hand_out(block, layout.size(), None)
+    }
+
+    /// The same for what may be one of the engine's pages.
+    fn allocate_page(&self, size: usize) -> *mut c_void {
+        if !Slabs::serves(size, self.used.get()) || self.zeroes.get() {
+            return self.allocate(size, alloc);
+        }
+        let whole = size + HEADER;
+        if (self.lenient.get() == 0 && failing::is_turn(whole)) || !self.account(0, whole) {
+            self.refuse();
+            return ptr::null_mut();
+        }
+        let (slot, slab) = self.slabs.take().unzip();
+        self.hand_out(slot.map_or(ptr::null_mut(), NonNull::as_ptr), whole, slab)
     }
 
     /// Writes the size of a new block. A null pointer: the system had none.
-    fn hand_out(&self, block: *mut u8, size: usize) -> *mut c_void {
+    fn hand_out(&self, block: *mut u8, size: usize, slab: Option<NonNull<Slab>>) -> *mut c_void {
         if block.is_null() {
             if self.lifted.get() {
                 // Better the process ends than that it runs such code.
@@ -319,7 +351,7 @@ impl Memory {
         // SAFETY: the block has room for a header and is aligned.
         unsafe {
             let header = block.cast::<Header>();
-            header.write(Header { size, next: header, last: header });
+            header.write(Header { size, next: header, last: header, slab });
             self.link(header);
             block.add(HEADER).cast()
         }
@@ -352,6 +384,7 @@ impl Memory {
         unsafe {
             (*header).next = header;
             (*header).last = header;
+            (*header).slab = None;
             self.link(header);
         }
     }
@@ -378,7 +411,7 @@ impl Memory {
     /// # Safety
     /// The engine is not used again, not even to be freed.
     pub(crate) unsafe fn free_all(&self) {
-        while let Some(header) = ptr::NonNull::new(self.ring.get()) {
+        while let Some(header) = NonNull::new(self.ring.get()) {
             // SAFETY: the block is ours, and nobody has it any more.
             unsafe {
                 self.unlink(header.as_ptr());
@@ -392,7 +425,7 @@ impl Memory {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        if let Some(chunk) = ptr::NonNull::new(self.chunk.get()) {
+        if let Some(chunk) = NonNull::new(self.chunk.get()) {
             // SAFETY: allocated with this layout, by `take_chunk`; the engine has given back all that is in it.
             unsafe {
                 dealloc(chunk.as_ptr(), Layout::from_size_align_unchecked(self.chunk_size.get(), ALIGNMENT))
@@ -419,7 +452,7 @@ unsafe fn block_of(ptr: *const c_void) -> (*mut u8, usize) {
 
 unsafe extern "C" fn js_malloc(memory: *mut c_void, size: qjs::size_t) -> *mut c_void {
     // SAFETY: the engine passes what `Isolate::new` gave it, which outlives the engine.
-    unsafe { (*memory.cast::<Memory>()).allocate(size as usize, alloc) }
+    unsafe { (*memory.cast::<Memory>()).allocate_page(size as usize) }
 }
 
 unsafe extern "C" fn js_calloc(memory: *mut c_void, count: qjs::size_t, size: qjs::size_t) -> *mut c_void {
@@ -462,7 +495,9 @@ pub(super) unsafe extern "C" fn js_realloc(
     }
     // SAFETY: as above.
     let (memory, (block, old)) = unsafe { (&*memory.cast::<Memory>(), block_of(ptr)) };
-    if memory.is_in_chunk(block) || memory.zeroes.get() {
+    // SAFETY: each block has a header.
+    let is_in_slab = unsafe { (*block.cast::<Header>()).slab.is_some() };
+    if memory.is_in_chunk(block) || is_in_slab || memory.zeroes.get() {
         // SAFETY: as above; both blocks have so many bytes.
         return unsafe {
             let new = memory.allocate(size as usize, alloc);
@@ -493,7 +528,7 @@ pub(super) unsafe extern "C" fn js_realloc(
         // SAFETY: as above.
         unsafe { memory.link(block.cast()) };
     }
-    memory.hand_out(grown, layout.size())
+    memory.hand_out(grown, layout.size(), None)
 }
 
 unsafe extern "C" fn js_malloc_usable_size(ptr: *const c_void) -> qjs::size_t {

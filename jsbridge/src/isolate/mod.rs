@@ -2,6 +2,7 @@
 //!
 //! | file           | what it has                                                      |
 //! |----------------|------------------------------------------------------------------|
+//! | [`slabs`]      | pages of isolates that have grown                                |
 //! | [`memory`]     | the allocator: counts, bounds, knows when it refused             |
 //! | [`population`] | how many isolates a bridge may have                              |
 //! | [`clock`]      | a cheap clock for it                                             |
@@ -22,6 +23,7 @@
 //! | [`shared`]     | the memory of `SharedArrayBuffer`s                               |
 //! | [`modules`]    | modules that scripts import                                      |
 //! | [`convert`]    | values and errors that leave: copies, and texts                  |
+//! | [`pledge`]     | promises without functions of their own                          |
 //! | [`promises`]   | jobs, the result of a promise, rejections that nobody handled    |
 //! | [`native`]     | functions of the host's for scripts                              |
 //! | [`atomics`]    | `Atomics.wait` and `notify`, which suspend the fiber             |
@@ -48,6 +50,7 @@
 //! An isolate belongs to one fiber, and it has at most one script suspended in the middle: two would
 //! mix up the engine's list of frames.
 
+mod slabs;
 pub(crate) mod memory;
 pub(crate) mod population;
 mod clock;
@@ -71,6 +74,7 @@ mod modules;
 mod convert;
 mod promises;
 pub(crate) mod native;
+pub(crate) mod pledge;
 pub(crate) mod atomics;
 pub(crate) mod table;
 pub(crate) mod enter;
@@ -292,6 +296,7 @@ impl Isolate {
     pub(crate) fn collect(&mut self) {
         // SAFETY: the runtime is alive, and nobody is inside.
         unsafe { qjs::JS_RunGC(self.runtime.as_ptr()) };
+        self.state().memory.trim();
     }
 
     /// Bytes that it has in use.

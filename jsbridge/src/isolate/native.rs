@@ -58,9 +58,22 @@ impl<'a> Call<'a, '_> {
 impl<'a> Scope<'a> {
     /// A function object that calls `N` with `variant`.
     pub(crate) fn new_function<N: Native>(self, name: &CStr, variant: u8) -> JsResult<'a, Handle<'a>> {
+        self.new_native::<N>(name, variant, qjs::JSCFunctionEnum_JS_CFUNC_generic_magic)
+    }
+
+    /// The same for `new` alone; it is called on what it is the prototype's of, `new.target`.
+    pub(crate) fn new_constructor<N: Native>(self, name: &CStr) -> JsResult<'a, Handle<'a>> {
+        self.new_native::<N>(name, 0, qjs::JSCFunctionEnum_JS_CFUNC_constructor_magic)
+    }
+
+    fn new_native<N: Native>(
+        self,
+        name: &CStr,
+        variant: u8,
+        kind: qjs::JSCFunctionEnum,
+    ) -> JsResult<'a, Handle<'a>> {
         let function: qjs::JSCFunctionMagic = Some(trampoline::<N>);
-        let kind = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic;
-        // SAFETY: a function of this kind is called with its magic number, as its type says.
+        // SAFETY: functions of both kinds are called with their magic number, as its type says.
         let function = unsafe { std::mem::transmute::<qjs::JSCFunctionMagic, qjs::JSCFunction>(function) };
         // SAFETY: we are inside; the reference is ours.
         unsafe {

@@ -2,7 +2,7 @@
 //! the isolate. Values of scripts are not in it, but places where they are [kept](super::kept).
 
 use super::handle::Scope;
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::OnceCell;
 
 /// The tables of one isolate. There are few, so they are in a list.
@@ -10,6 +10,8 @@ use std::cell::OnceCell;
 pub(super) struct Notes(OnceCell<Box<Note>>);
 
 struct Note {
+    /// What the table is: looked for many times in each Deferred, and asking the table is a call.
+    of: TypeId,
     table: Box<dyn Any + Send>,
     next: Notes,
 }
@@ -18,12 +20,15 @@ impl Notes {
     fn get<T: Default + Send + 'static>(&self) -> &T {
         let mut notes = self;
         loop {
-            let make = || Box::new(Note { table: Box::new(T::default()), next: Notes::default() });
+            let of = TypeId::of::<T>();
+            let make = || Box::new(Note { of, table: Box::new(T::default()), next: Notes::default() });
             let note = notes.0.get_or_init(make);
-            match note.table.downcast_ref() {
-                Some(table) => return table,
-                None => notes = &note.next,
+            if note.of == of
+                && let Some(table) = note.table.downcast_ref()
+            {
+                return table;
             }
+            notes = &note.next;
         }
     }
 }

@@ -7,7 +7,7 @@
 use super::inbox::Opened;
 use super::mailbox::{Letter, Mailbox};
 use super::main::Asked;
-use super::pending::{Pending, Table, Ticket};
+use super::pending::{Pending, Settling, Table, Ticket};
 use super::timers::{Due, Timer, Timers};
 use super::traces::Traces;
 use super::waits::Waits;
@@ -19,6 +19,7 @@ use crate::error::Error;
 use crate::host;
 use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::kept::Kept;
+use crate::isolate::pledge::Pair;
 use crate::isolate::pool::RealmId;
 use crate::stats::Ended;
 use heddle_scheduler::Priority;
@@ -70,8 +71,10 @@ pub(crate) struct Class {
     pub(crate) origin: Kept,
     /// `(name, message)`: an error of the bridge's own.
     pub(crate) failure: Kept,
-    /// `(deferred, signal, resolve, reject)`: ties it to its signal; what settles it then.
+    /// `(deferred, signal)`: ties it to its signal; what is to be called when it is settled.
     pub(crate) follow: Kept,
+    /// What settles Deferreds; `None`: each has functions for that.
+    pub(crate) pair: Option<Pair>,
     /// `(option, value)`: the error of the constructor.
     pub(crate) refuse: Kept,
     /// `(deferred, name)`
@@ -119,7 +122,7 @@ impl Local {
             if !pending.detached {
                 pending.work.end(Ended::Cancelled);
             }
-            release_pending(scope, pending);
+            drop(release_pending(scope, pending));
         }
         self.traces.forget(scope);
         let timers = self.timers.borrow_mut().clear_all();
@@ -401,12 +404,29 @@ impl Local {
         if let Some(number) = pending.timer {
             self.timers.borrow_mut().clear(number);
         }
-        let (_object, resolve, reject) = release_pending(scope, pending);
-        let done = match &value {
-            Ok(value) => resolve.call(&scope.undefined(), &[value]),
-            Err(thrown) => reject.call(&scope.undefined(), &[thrown]),
-        };
-        done.map(drop)
+        let (object, settling, leave) = release_pending(scope, pending);
+        self.settle_promise(scope, &object, settling, &value)?;
+        // What a changed `removeEventListener` throws comes after.
+        leave.map_or(Ok(()), |leave| leave.call(&scope.undefined(), &[]).map(drop))
+    }
+
+    /// Settles the promise that a Deferred is, by its two functions or, as a pledge.
+    pub(crate) fn settle_promise<'a>(
+        &self,
+        scope: Scope<'a>,
+        object: &Handle<'a>,
+        functions: Option<[Handle<'a>; 2]>,
+        value: &JsResult<'a, Handle<'a>>,
+    ) -> JsResult<'a, ()> {
+        if let Some([resolve, reject]) = functions {
+            let done = match value {
+                Ok(value) => resolve.call(&scope.undefined(), &[value]),
+                Err(thrown) => reject.call(&scope.undefined(), &[thrown]),
+            };
+            return done.map(drop);
+        }
+        let pair = self.class.get().and_then(|class| class.pair.as_ref());
+        pair.map_or(Ok(()), |pair| pair.settle(scope, object, value))
     }
 
     fn progress(&self, scope: Scope<'_>, ticket: Ticket, message: clone::Message) -> Result<(), Error> {
@@ -484,7 +504,14 @@ fn release_timer(scope: Scope<'_>, timer: Timer) {
     }
 }
 
-/// Gives back its object and its promise's two functions.
-fn release_pending(scope: Scope<'_>, pending: Pending) -> (Handle<'_>, Handle<'_>, Handle<'_>) {
-    (scope.release(pending.object), scope.release(pending.resolve), scope.release(pending.reject))
+/// Gives back its object, its promise's two functions if it has them, and what is to be called then.
+fn release_pending<'a>(
+    scope: Scope<'a>,
+    pending: Pending,
+) -> (Handle<'a>, Option<[Handle<'a>; 2]>, Option<Handle<'a>>) {
+    let functions = match pending.settling {
+        Settling::Pledge => None,
+        Settling::Functions { resolve, reject } => Some([scope.release(resolve), scope.release(reject)]),
+    };
+    (scope.release(pending.object), functions, pending.leave.map(|leave| scope.release(leave)))
 }

@@ -14,16 +14,25 @@ pub(crate) struct Ticket {
 /// A Deferred without an outcome.
 pub(crate) struct Pending {
     pub(crate) work: Arc<Work>,
-    /// The Deferred object, and its promise's two functions.
+    /// The Deferred object.
     pub(crate) object: Kept,
-    pub(crate) resolve: Kept,
-    pub(crate) reject: Kept,
+    pub(crate) settling: Settling,
+    /// Of one with a signal: to be called when it is settled.
+    pub(crate) leave: Option<Kept>,
     /// The stack of where it was made.
     pub(crate) made_at: Option<Arc<str>>,
     /// The number of its timeout's timer.
     pub(crate) timer: Option<u64>,
     /// It goes on when who made it ends.
     pub(crate) detached: bool,
+}
+
+/// How its promise is settled.
+pub(crate) enum Settling {
+    /// It is a pledge.
+    Pledge,
+    /// By two functions of its own.
+    Functions { resolve: Kept, reject: Kept },
 }
 
 /// All of an isolate's.

@@ -6,7 +6,7 @@ use heddle_jsbridge::{Bridge, Value};
 use heddle_scheduler::Scheduler;
 
 /// Ways to leave something, and how one would see that it is there: `true` where it is.
-const WAYS: [(&str, &str); 46] = [
+const WAYS: [(&str, &str); 48] = [
     ("globalThis.left = 1", "'left' in globalThis"),
     ("left = 1", "typeof left !== 'undefined'"),
     ("Object.defineProperty(globalThis, 'left', { value: 1, enumerable: false })", "'left' in globalThis"),
@@ -57,6 +57,14 @@ const WAYS: [(&str, &str); 46] = [
     ("Math.random = () => 4", "Math.random() === 4"),
     ("Math.PI2 = 6; Reflect.left = 1", "'PI2' in Math || 'left' in Reflect"),
     ("Date.now = () => 0", "Date.now() === 0"),
+    (
+        "Deferred.left = 1; Object.getPrototypeOf(Deferred).left = 1",
+        "'left' in Deferred || Object.getPrototypeOf(Deferred).left === 1",
+    ),
+    (
+        "Object.setPrototypeOf(Object.getPrototypeOf(Deferred), { left: 1 })",
+        "Object.getPrototypeOf(Deferred).left === 1",
+    ),
     ("console.log = () => 'left'", "console.log() === 'left'"),
     ("console.left = 1", "console.left === 1"),
     ("Object.setPrototypeOf(Array.prototype, { left: 1 })", "[].left === 1"),

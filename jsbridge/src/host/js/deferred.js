@@ -6,7 +6,7 @@
   const { working, workName, progress, workPriority, setWorkPriority, giveWay, workSignal } = natives;
   // Taken now: scripts may change what is on the prototypes later.
   const { Promise, DOMException, Error, TypeError, RangeError, Symbol, String, Object, Array } = globalThis;
-  const { apply, defineProperty } = Reflect;
+  const { apply, defineProperty, setPrototypeOf } = Reflect;
   const { isArray } = Array;
   const { isInteger } = Number;
   const { min, ceil, max } = Math;
@@ -39,7 +39,16 @@
     return reason === undefined ? new DOMException('the Deferred was cancelled', 'AbortError') : reason;
   }
 
-  // One for all, as a function for each would have to be made; `super` calls it, and it is read at once.
+  // What a Deferred is: a promise that only the host settles. Where the host has none it is the usual one, and tells us how to
+  // settle it.
+  const { Pledge = Promise } = natives;
+  if (Pledge !== Promise) {
+    setPrototypeOf(Pledge, Promise);
+    defineProperty(Pledge, 'prototype', { value: Promise.prototype, writable: false, enumerable: false, configurable: false });
+    freeze(Pledge);
+  }
+
+  // One for all, as a function for each would have to be made; `super` calls it then, and it is read at once.
   let givenResolve, givenReject;
   const executor = (yes, no) => { givenResolve = yes; givenReject = no; };
 
@@ -60,9 +69,9 @@
   // What is left to do for one with a signal, once it has its ticket. One that then failed leaves it behind.
   let following;
 
-  // Ties one to its signal: gives what settles it instead. The host calls this when no script runs any more until there
-  // is a ticket.
-  function follow(deferred, signal, resolve, reject) {
+  // Ties one to its signal: gives what is to be called when it is settled. The host calls this when no script runs any more
+  // until there is a ticket.
+  function follow(deferred, signal) {
     const onabort = () => { deferred.cancel(signal.reason); };
     // A signal may live for long, and must not hold what is over.
     const leave = () => { signal.removeEventListener('abort', onabort); };
@@ -72,8 +81,7 @@
       else signal.addEventListener('abort', onabort);
     };
     following = { deferred, begin };
-    // What a changed `removeEventListener` throws comes after.
-    return [(value) => { resolve(value); leave(); }, (error) => { reject(error); leave(); }];
+    return leave;
   }
 
   // The errors of the constructor.
@@ -91,7 +99,7 @@
     }
   }
 
-  class Deferred extends Promise {
+  class Deferred extends Pledge {
     #ticket;
 
     constructor(fn, options) {
