@@ -171,8 +171,8 @@ fn lane_piece(lane: &'static Lane) {
 fn wait_for_the_end() {
     let begun = Instant::now();
     while DONE.load(Ordering::Relaxed) < MADE.load(Ordering::Relaxed) {
-        // Long enough for threads of `SCHED_IDLE` on a busy machine.
-        assert!(begun.elapsed() < Duration::from_secs(60), "an ordinary task was lost");
+        // A hang has an end; threads of `SCHED_IDLE` may get a thousandth of a CPU on a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(300), "an ordinary task was lost");
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_eq!(DONE.load(Ordering::Relaxed), MADE.load(Ordering::Relaxed), "an ordinary task ran twice");
