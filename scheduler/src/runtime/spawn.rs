@@ -93,8 +93,8 @@ where
     }
 }
 
-/// The same, on a worker's own thread.
-#[inline]
+/// The same, on a worker's own thread. Part of its callers, as for a plain fiber most of its questions are answered there.
+#[inline(always)]
 unsafe fn spawn_inside<F, T>(worker: &Worker, origin: Origin, f: F) -> FiberRef
 where
     F: FnOnce() -> T + Send,
