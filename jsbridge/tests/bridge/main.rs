@@ -11,7 +11,6 @@ mod modules;
 
 use heddle_jsbridge::{Bridge, Builder, Error, Value};
 use heddle_scheduler::{Priority, Scheduler};
-use std::time::{Duration, Instant};
 
 /// Runs `test` over schedulers of several sizes, and looks whether all isolates are gone after.
 fn everywhere(options: impl Fn(Builder<'_>) -> Builder<'_>, test: impl Fn(&Scheduler, &Bridge<'_>)) {
@@ -27,15 +26,8 @@ fn everywhere(options: impl Fn(Builder<'_>) -> Builder<'_>, test: impl Fn(&Sched
 /// Waits for something that will happen by itself. If it never does the process ends: nobody else could tell. How long that may
 /// take is what the slowest machine needs, many times over.
 fn eventually(what: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !what() {
-        // Threads of a background lane would get nothing of a CPU on which somebody looks all the time.
-        std::thread::sleep(Duration::from_micros(100));
-        if begin.elapsed() > Duration::from_secs(300) {
-            eprintln!("{:?} hangs", std::thread::current().name());
-            std::process::abort();
-        }
-    }
+    let _watch = heddle_tests::watchdog::watch(std::thread::current().name().unwrap_or("a test"));
+    heddle_tests::eventually(what);
 }
 
 /// Evaluates with all defaults.

@@ -47,20 +47,9 @@ fn text(source: &str) -> String {
 }
 
 /// Does something that may never end if there is a bug. Then the process ends, with the name of what hangs: no other test
-/// could tell. How long it may take is no promise of anything: it is what the slowest machine needs, many times over.
+/// could tell. How long it may take is no promise of anything: it is what the slowest machine needs, many times over, and
+/// hardly counts while others have the CPUs.
 fn watched<R>(what: &str, does: impl FnOnce() -> R) -> R {
-    let (done, ends) = std::sync::mpsc::channel::<()>();
-    let name = what.to_owned();
-    let dog = std::thread::spawn(move || {
-        if ends.recv_timeout(HANGS) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-            eprintln!("{name} hangs");
-            std::process::abort();
-        }
-    });
-    let result = does();
-    drop(done);
-    dog.join().unwrap();
-    result
+    let _watch = heddle_tests::watchdog::watch_longer(std::time::Duration::from_secs(240), what);
+    does()
 }
-
-const HANGS: std::time::Duration = std::time::Duration::from_secs(300);
