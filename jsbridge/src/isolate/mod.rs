@@ -182,6 +182,8 @@ impl Isolate {
 
     /// The same, for a picture: every byte of its blocks was written.
     fn pristine(limits: Limits, resident: Resident) -> Result<Isolate, Error> {
+        // As in `new`: those that are compared are made with the same knowledge.
+        structures::hold();
         let state = Box::new(State::new(limits, resident));
         state.memory.give_zeroes();
         let mut isolate = Isolate::made(state)?;
