@@ -2,7 +2,7 @@
 //! test registered, and what each thread of the process is doing.
 //!
 //! A test is given so much time of the machine, not of the clock: while others have the CPUs that its threads wait
-//! for, little of the time counts ([`progress`](crate::progress)). A thread of `SCHED_IDLE` may get a thousandth of a CPU then.
+//! for, little of the time counts (`progress.rs`). A thread of `SCHED_IDLE` may get a thousandth of a CPU then.
 
 use crate::progress::Progress;
 use heddle_scheduler::Scheduler;
