@@ -213,8 +213,10 @@ impl<T: Send + Sync + 'static> ContextLocal<T> {
     /// Calls `f` with the value, if there is one.
     pub fn with<R>(&'static self, f: impl FnOnce(Option<&T>) -> R) -> R {
         let key = ptr::from_ref(self).addr();
-        let context = with_current(|heritage| heritage.get().and_then(|extras| extras.context.clone()));
-        let mut next = context.as_deref();
+        let extras = with_current(|heritage| heritage.get().map_or(ptr::null(), Arc::as_ptr));
+        // SAFETY: until `f` has returned the heritage of this fiber or thread is changed only by scopes that `f` enters. They keep
+        // what it was in their frames, and put it back: so it stays as long as we use it.
+        let mut next = unsafe { extras.as_ref() }.and_then(|extras| extras.context.as_deref());
         while let Some(value) = next {
             if value.key == key {
                 return f(value.get());

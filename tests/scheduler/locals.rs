@@ -306,3 +306,43 @@ fn a_value_is_found_through_a_hundred_scopes() {
         rig.run(|| REQUEST.scope("at the bottom".to_owned(), || nest(100)));
     });
 }
+
+context_local! {
+    static LOOKED_AT: Says;
+}
+
+#[test]
+fn a_value_that_is_looked_at_stays_whatever_scopes_come_and_go_meanwhile() {
+    everywhere(|rig| {
+        let look = || {
+            let log = Arc::new(Mutex::new(Vec::new()));
+            let name = || LOOKED_AT.with(|held| held.map(|says| says.0));
+            LOOKED_AT.scope(Says("outer", log.clone()), || {
+                LOOKED_AT.with(|outer| {
+                    let outer = outer.expect("it was set");
+                    for _ in 0..3 {
+                        LOOKED_AT.scope(Says("inner", log.clone()), || {
+                            yield_now();
+                            let names = both(name, || {
+                                yield_now();
+                                name()
+                            });
+                            assert_eq!(names, (Some("inner"), Some("inner")));
+                        });
+                        let unwound = Says("unwound", log.clone());
+                        assert!(
+                            catch_unwind(AssertUnwindSafe(|| LOOKED_AT.scope(unwound, || panic!("out"))))
+                                .is_err()
+                        );
+                        assert_eq!((outer.0, name()), ("outer", Some("outer")));
+                    }
+                });
+                // Who has ended may have had it for a moment longer; the outer one is in use until here.
+                let gone = log.lock().unwrap().clone();
+                assert!(gone.contains(&"unwound") && !gone.contains(&"outer"), "{gone:?}");
+            });
+        };
+        rig.run(look);
+        look();
+    });
+}
