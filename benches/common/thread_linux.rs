@@ -25,6 +25,14 @@ fn clock(which: libc::clockid_t) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// For how long the calling thread could have run and did not, as others had the CPU, in nanoseconds since it began; 0 where the
+/// kernel does not count that.
+#[must_use]
+pub fn stalled_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().nth(1).and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
 /// Sleeps until that moment of [`now_ns`]; returns at once if it has passed.
 pub fn sleep_until(ns: u64) {
     let time = libc::timespec { tv_sec: (ns / 1_000_000_000) as _, tv_nsec: (ns % 1_000_000_000) as _ };

@@ -18,6 +18,12 @@ pub fn cpu_time() -> Duration {
     Duration::ZERO
 }
 
+/// For how long the calling thread could have run and did not: not known here.
+#[must_use]
+pub fn stalled_ns() -> u64 {
+    0
+}
+
 /// Sleeps until that moment of [`now_ns`]; returns at once if it has passed.
 pub fn sleep_until(ns: u64) {
     std::thread::sleep(Duration::from_nanos(ns.saturating_sub(now_ns())));

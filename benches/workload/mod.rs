@@ -41,6 +41,7 @@ mod shares;
 mod skynet;
 mod spawn_inside;
 mod spawn_outside;
+mod urgent_clock;
 mod urgent_hogs;
 mod urgent_queues;
 mod wake;
@@ -63,6 +64,7 @@ pub(crate) static ALL: &[&Workload] = &[
     &mutex::WORKLOAD,
     &services::WORKLOAD,
     &block_wake::WORKLOAD,
+    &urgent_clock::WORKLOAD,
     &urgent_hogs::WORKLOAD,
     &urgent_queues::WORKLOAD,
     &shares::WORKLOAD,

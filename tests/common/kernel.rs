@@ -24,6 +24,12 @@ pub fn policy() -> ThreadPolicy {
     }
 }
 
+/// By how many nanoseconds the calling thread's timers may be late on purpose.
+pub fn timer_slack() -> i32 {
+    // SAFETY: takes an integer.
+    unsafe { libc::prctl(libc::PR_GET_TIMERSLACK) }
+}
+
 /// The nice value of the calling thread, whatever its policy.
 pub fn nice() -> i32 {
     // SAFETY: takes integers.

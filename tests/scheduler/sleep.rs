@@ -248,3 +248,17 @@ fn a_tick_whose_wait_was_cut_short_is_still_to_come() {
         });
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn timers_of_the_urgent_lane_are_as_fine_as_the_kernel_has_them_and_those_of_others_are_left_alone() {
+    use heddle_scheduler::{Lanes, Priority};
+    use heddle_tests::kernel::timer_slack;
+    let ours = timer_slack();
+    heddle_tests::with_lanes(Lanes::three(), &[1, 2], &|builder| builder, &|rig| {
+        for priority in Priority::ALL {
+            let slack = rig.go_with_priority(priority, timer_slack).join().unwrap();
+            assert_eq!(slack, if priority == Priority::Critical { 1 } else { ours }, "{priority}");
+        }
+    });
+}

@@ -1,17 +1,18 @@
 //! `shares` by Heddle.
 
-use super::{RESPAWNING, Which, compute, drive};
+use super::{MOVING, RESPAWNING, Which, compute, drive};
 use crate::contender;
 use heddle_benches::{Run, Sample};
-use heddle_scheduler::{Priority, Scheduler, checkpoint, go, yield_now};
+use heddle_scheduler::{Priority, Scheduler, checkpoint, go, yield_movable, yield_now};
 
 pub(crate) fn run(run: &Run) -> Sample {
     let scheduler = contender::heddle::scheduler(run.case.workers);
-    let respawns = run.case.name == RESPAWNING;
-    let start = |which: Which| {
-        let body = move || if respawns { once(which) } else { for_ever(which) };
-        drop(scheduler.go_with_priority(which.priority, body));
+    let body: fn(Which) = match run.case.name {
+        RESPAWNING => once,
+        MOVING => for_ever_anywhere,
+        _ => for_ever,
     };
+    let start = |which: Which| drop(scheduler.go_with_priority(which.priority, move || body(which)));
     let sample = drive(run, start, || longest_waits(&scheduler));
     while scheduler.stats().live() > 0 {
         std::thread::sleep(std::time::Duration::from_millis(1));
@@ -33,6 +34,13 @@ fn longest_waits(scheduler: &Scheduler) -> String {
 fn for_ever(which: Which) {
     while compute(which, checkpoint) {
         yield_now();
+    }
+}
+
+fn for_ever_anywhere(which: Which) {
+    while compute(which, checkpoint) {
+        // SAFETY: below are this function, which keeps a number and a level, and the scheduler: nothing of a thread.
+        unsafe { yield_movable() };
     }
 }
 

@@ -34,6 +34,8 @@ const WAITS: [&str; 5] = [
 ];
 /// Fibers that live as long as the run and yield.
 const YIELDING: &str = "fibers that yield";
+/// The same, but they may go on at another worker.
+const MOVING: &str = "fibers that yield and may move";
 /// Fibers that end, and spawn another like themselves.
 const RESPAWNING: &str = "fibers that respawn";
 
@@ -45,7 +47,7 @@ pub(crate) static WORKLOAD: Workload = Workload {
     name: "shares",
     question: "Eight fibers of each of the five levels want all of both CPUs, reach a checkpoint each 20 us and yield \
                or end each ms: what part of the work is each level's, and how long does a fiber wait at most?",
-    cases: &[case(YIELDING), case(RESPAWNING)],
+    cases: &[case(YIELDING), case(MOVING), case(RESPAWNING)],
     metrics: &[
         Metric::lower(OFF),
         Metric::lower(NO_TURN),
@@ -63,6 +65,8 @@ pub(crate) static WORKLOAD: Workload = Workload {
     goals: &[
         Goal { case: YIELDING, metric: OFF, first: 2.0, then: None },
         Goal { case: YIELDING, metric: NO_TURN, first: MAX_WAIT.as_millis() as f64, then: None },
+        Goal { case: MOVING, metric: OFF, first: 2.0, then: None },
+        Goal { case: MOVING, metric: NO_TURN, first: MAX_WAIT.as_millis() as f64, then: None },
         Goal { case: RESPAWNING, metric: OFF, first: 2.0, then: None },
         Goal { case: RESPAWNING, metric: NO_TURN, first: MAX_WAIT.as_millis() as f64, then: None },
     ],
