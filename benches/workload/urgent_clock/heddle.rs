@@ -1,7 +1,8 @@
 //! `urgent_clock` by Heddle.
 
-use super::{drive, hog};
+use super::drive;
 use crate::contender;
+use crate::workload::urgent_hogs::hog;
 use heddle_benches::{Run, Sample};
 use heddle_scheduler::{Priority, sleep_until};
 

@@ -7,13 +7,13 @@
 
 mod heddle;
 
+use super::urgent_hogs::{start_hogs, stop_hogs};
 use heddle_benches::open_loop::Latencies;
 use heddle_benches::thread::{fine_timers, now_ns, sleep_until, stalled_ns};
-use heddle_benches::work::Work;
 use heddle_benches::{Case, Contender, Goal, Metric, Run, Sample, Workload};
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const START_HALF: &str = "due to start p50, us";
@@ -60,18 +60,6 @@ const RUN_UP_NS: u64 = 5_000_000;
 /// Later is never.
 const GIVE_UP: Duration = Duration::from_secs(2);
 
-static STARTED: AtomicUsize = AtomicUsize::new(0);
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// What each background task does: everything but give its CPU away.
-fn hog() {
-    STARTED.fetch_add(1, Ordering::Relaxed);
-    let work = Work::lasting_us(10);
-    while !STOP.load(Ordering::Relaxed) {
-        assert!(work.is_done_right());
-    }
-}
-
 /// Moments at which something is due, and how much later it began.
 struct Alarms {
     first: u64,
@@ -109,16 +97,10 @@ impl Alarms {
     }
 }
 
-/// `start_hog` gives the runtime a background task that calls [`hog`], `start` an urgent one that rings the alarms.
-fn drive(run: &Run, says: &str, mut start_hog: impl FnMut(), start: impl FnOnce(Arc<Alarms>)) -> Sample {
+/// `start_hog` gives the runtime a background task that calls [`hog`](super::urgent_hogs::hog), `start` an urgent one that rings the alarms.
+fn drive(run: &Run, says: &str, start_hog: impl FnMut(), start: impl FnOnce(Arc<Alarms>)) -> Sample {
     let count = if run.quick { 20 } else { 2000 };
-    (0..run.case.workers).for_each(|_| start_hog());
-    let begun = Instant::now();
-    while STARTED.load(Ordering::Relaxed) < run.case.workers {
-        // A hang has an end; threads of `SCHED_IDLE` may get a thousandth of a CPU on a busy machine.
-        assert!(begun.elapsed() < Duration::from_secs(300), "the loops do not run on all CPUs");
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    start_hogs(run.case.workers, start_hog);
     let first = now_ns() + RUN_UP_NS;
     let (fibers, plain) = (Alarms::new(first, count), Alarms::new(first + PERIOD_NS / 2, count));
     start(fibers.clone());
@@ -138,7 +120,7 @@ fn drive(run: &Run, says: &str, mut start_hog: impl FnMut(), start: impl FnOnce(
     while !fibers.are_over() && end.elapsed() < GIVE_UP {
         std::thread::sleep(Duration::from_millis(1));
     }
-    STOP.store(true, Ordering::Relaxed);
+    stop_hogs();
     let (ours, floor) = (fibers.latencies(), plain.latencies());
     let stalls = Latencies::of(stalls.windows(2).map(|pair| Some(pair[1] - pair[0])), GIVE_UP);
     Sample::new(format!("{says}; {count} times"))

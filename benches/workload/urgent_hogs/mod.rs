@@ -98,7 +98,7 @@ static STARTED: AtomicUsize = AtomicUsize::new(0);
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// What each background task does: everything but give its CPU away.
-fn hog() {
+pub(crate) fn hog() {
     STARTED.fetch_add(1, Ordering::Relaxed);
     let work = Work::lasting_us(10);
     while !STOP.load(Ordering::Relaxed) {
@@ -106,24 +106,34 @@ fn hog() {
     }
 }
 
-/// `start_hog` gives the runtime a background task that calls [`hog`], `submit` an urgent one that serves a request.
-fn drive(
-    run: &Run,
-    says: &str,
-    mut start_hog: impl FnMut(),
-    mut submit: impl FnMut(&'static Request) + Send,
-) -> Sample {
-    let plan = plan(run);
-    let requests = Requests::planned(plan);
-    (0..run.case.workers).for_each(|_| start_hog());
+/// Starts them, and waits until all of them run.
+pub(crate) fn start_hogs(count: usize, mut start_hog: impl FnMut()) {
+    (0..count).for_each(|_| start_hog());
     let begun = Instant::now();
-    while STARTED.load(Ordering::Relaxed) < run.case.workers {
+    while STARTED.load(Ordering::Relaxed) < count {
         // A hang has an end; threads of `SCHED_IDLE` may get a thousandth of a CPU on a busy machine.
         assert!(begun.elapsed() < Duration::from_secs(300), "the loops do not run on all CPUs");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let record = requests.submit_to(Target { submit: &mut submit, between: None, pieces: &|| 0 });
+}
+
+/// They all end.
+pub(crate) fn stop_hogs() {
     STOP.store(true, Ordering::Relaxed);
+}
+
+/// `start_hog` gives the runtime a background task that calls [`hog`], `submit` an urgent one that serves a request.
+fn drive(
+    run: &Run,
+    says: &str,
+    start_hog: impl FnMut(),
+    mut submit: impl FnMut(&'static Request) + Send,
+) -> Sample {
+    let plan = plan(run);
+    let requests = Requests::planned(plan);
+    start_hogs(run.case.workers, start_hog);
+    let record = requests.submit_to(Target { submit: &mut submit, between: None, pieces: &|| 0 });
+    stop_hogs();
     requests.check();
     sample(&plan, &record, says)
 }

@@ -391,6 +391,7 @@ impl Shared {
                 // SAFETY: claimed just now.
                 unsafe { self.end_unrun(fiber, level, error) };
             }
+            // Who only ends it is never told that its level is unsure.
             Claim::Unsure | Claim::Stale => {}
             // SAFETY: that was the last hold.
             Claim::StaleFree => unsafe { fiber.free() },
