@@ -124,7 +124,7 @@ pub struct QuotaStats {
     pub throttled_periods: u64,
     /// For how long, summed over CPUs.
     pub throttled: Duration,
-    /// For how long background workers were held back.
+    /// For how long background workers that had something to run were held back, summed over them.
     pub held: Duration,
 }
 

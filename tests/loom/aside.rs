@@ -1,6 +1,8 @@
-//! Standing aside for a lower lane: the steps of `worker/aside.rs` and of `post` in `worker/shared.rs`.
+//! Standing aside for a lower lane: the steps of `worker/aside.rs` and of `post` in `worker/shared.rs`. And pausing in
+//! the background lane: the steps of `worker/pause.rs`.
 //! In these models the time is never up, so who is not brought back ends one by a deadlock.
 
+use crate::beacon::{Beacon, Ways};
 use crate::explore;
 use crate::sleepers::{LEVEL, Loom, spawn};
 use loom::sync::atomic::Ordering;
@@ -91,4 +93,30 @@ fn one_that_steps_back_leaves_the_sign_of_another() {
         other.join().unwrap();
         assert_eq!(loom.beacon.announce(PRESSING, 0), Some(1));
     });
+}
+
+#[test]
+fn who_was_held_goes_on_when_it_is_let_go() {
+    for ways in [Ways::default(), Ways { symmetric: true, ..Ways::default() }] {
+        explore(3, move || {
+            let loom = Loom::with(1, ways);
+            loom.beacon.hold(0);
+            loom.beacon.set_make_way(true);
+            let held = spawn(&loom, |loom| {
+                loom.know(0);
+                if Beacon::says_make_way(loom.beacon.signs()) {
+                    loom.beacon.step_aside(0);
+                    while loom.beacon.is_held(0) {
+                        thread::park();
+                    }
+                    loom.beacon.step_back(0);
+                }
+            });
+            if loom.beacon.let_go(0) {
+                loom.unpark(0);
+            }
+            loom.beacon.set_make_way(false);
+            held.join().unwrap();
+        });
+    }
 }

@@ -1,7 +1,8 @@
 //! The control group's CPU quota, which all lanes share: the background lane pauses before it is used up.
 //!
 //! The decision is the policy's ([`policy::quota`](crate::policy::quota)); here are the readings. What the group has
-//! used is asked of the group, or, where that does not tell, it is what this process has used.
+//! used is asked of the group, or, where that does not tell, it is what this process has used. Where not all of its
+//! workers may run, those that have something to run take turns, from look to look: a started fiber runs nowhere else.
 //!
 //! Code that reaches no dispatch and no checkpoint cannot be paused without a privilege. Where such code runs in the
 //! background lane, no more of its workers run at once than leave one CPU of the quota to others. With a quota
@@ -11,8 +12,7 @@ use super::hogs::Hogs;
 use crate::hog::HogKind;
 use crate::lane::Lane;
 use crate::machine::thread;
-use crate::policy::quota::{Meter, Reading, unpausable_max};
-use crate::worker::crew::Crew;
+use crate::policy::quota::{Meter, Reading, Seat, turns, unpausable_max};
 use crate::worker::shared::Shared;
 use heddle_numa::{Quota, Throttling};
 use std::sync::atomic::Ordering;
@@ -24,9 +24,6 @@ const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Looks in a period at least.
 const LOOKS: u32 = 20;
 
-/// What Background burns between two looks should be no more than so small a part of the quota.
-const STEP: u64 = 10;
-
 /// Not more often, at some 20 us a look.
 const INTERVAL_MIN: Duration = Duration::from_millis(2);
 
@@ -35,6 +32,10 @@ pub(super) struct Purse {
     /// How often the monitor looks anyway.
     usual: Duration,
     quota: Option<(Quota, Meter)>,
+    /// Some worker may be held.
+    holds: bool,
+    /// The seat whose turn is next.
+    turn: usize,
     read_at: Option<Instant>,
     /// What the group had been throttled when the quota was first seen.
     before: Throttling,
@@ -44,7 +45,17 @@ pub(super) struct Purse {
 impl Purse {
     pub(super) fn new(usual: Duration) -> Purse {
         let now = Instant::now();
-        Purse { began: now, usual, quota: None, read_at: None, before: Throttling::default(), looked: now }
+        Purse {
+            began: now,
+            usual,
+            quota: None,
+            // From before a restart.
+            holds: true,
+            turn: 0,
+            read_at: None,
+            before: Throttling::default(),
+            looked: now,
+        }
     }
 
     /// The result is the time until the next look, if it should be soon.
@@ -56,15 +67,12 @@ impl Purse {
         let crew = &shared.crews[Lane::Background as usize];
         let elapsed = now - std::mem::replace(&mut self.looked, now);
         let Some((quota, meter)) = &mut self.quota else {
-            if crew.has_held() {
-                shared.hold(crew, 0);
+            if std::mem::take(&mut self.holds) {
+                shared.hold(crew, |_| false);
             }
             return None;
         };
-        let threads = || crew.workers().map(|worker| &shared.remotes[worker]);
-        let busy = threads().count().clamp(1, shared.config.cpus.len().max(1)) as u64;
-        let fine = Duration::from_micros(quota.quota_us() / (STEP * busy)).max(INTERVAL_MIN);
-        let interval = fine.min(Duration::from_micros(quota.period_us()) / LOOKS).min(self.usual);
+        let interval = (Duration::from_micros(quota.period_us()) / LOOKS).max(INTERVAL_MIN).min(self.usual);
         // Unreadable for the moment: everything stays as it is. A group that is gone is noticed by `read`.
         let Ok(throttling) = quota.throttling() else { return Some(interval) };
         shared.watchman.count_throttling(
@@ -74,19 +82,32 @@ impl Purse {
         if crew.levels() == 0 {
             return Some(interval);
         }
-        let used = quota.used_us().unwrap_or_else(|| thread::process_cpu_time() / 1000);
-        let pauses = meter.look(Reading {
+        let remote = |seat| &shared.remotes[crew.worker(seat)];
+        let pauses = |seat: &usize| crew.beacon.is_held(*seat) && crew.beacon.stands_aside(*seat);
+        let pausing = (0..crew.reach()).filter(pauses).count() as u32;
+        shared.watchman.held_us.fetch_add((elapsed * pausing).as_micros() as u64, Ordering::Relaxed);
+        let may_run = meter.look(Reading {
             now: (now - self.began).as_micros() as u64,
-            used,
-            background: threads().map(|remote| remote.cpu_time() / 1000).sum(),
+            used: quota.used_us().unwrap_or_else(|| thread::process_cpu_time() / 1000),
+            background: (0..crew.reach()).map(|seat| remote(seat).cpu_time() / 1000).sum(),
             periods: throttling.periods,
-            ahead: busy * interval.as_micros() as u64,
         });
-        if (0..crew.reach()).any(|seat| crew.is_held(seat) && crew.beacon.stands_aside(seat)) {
-            shared.watchman.held_us.fetch_add(elapsed.as_micros() as u64, Ordering::Relaxed);
+        let seats: Vec<Seat> = (0..crew.reach())
+            .map(|seat| match remote(seat).counters.busy_level() {
+                _ if crew.beacon.stands_aside(seat) => Seat::Wants,
+                None => Seat::Idle,
+                Some(_) if hogs.kind(crew.worker(seat)) == Some(HogKind::Burning) => Seat::Burns,
+                Some(_) => Seat::Wants,
+            })
+            .collect();
+        if seats.iter().all(|&seat| seat == Seat::Idle) {
+            meter.rest();
         }
-        let seats = if pauses { u64::MAX } else { surplus(crew, hogs, quota) };
-        shared.hold(crew, seats);
+        let unpausable = unpausable_max(quota.quota_us(), quota.period_us());
+        let (may, next) = turns(&seats, self.turn, may_run as usize, unpausable);
+        self.turn = next;
+        self.holds = true;
+        shared.hold(crew, |seat| !may.get(seat).copied().unwrap_or(false));
         Some(interval)
     }
 
@@ -107,16 +128,4 @@ impl Purse {
             shared.watchman.set_quota(numbers.0, numbers.1);
         }
     }
-}
-
-/// Where fibers run that cannot be paused: the seats of the others, but for those that may run besides.
-fn surplus(crew: &Crew, hogs: &Hogs, quota: &Quota) -> u64 {
-    let burns = |seat: &usize| hogs.kind(crew.worker(*seat)) == Some(HogKind::Burning);
-    let burning = (0..crew.reach()).filter(burns).count();
-    if burning == 0 {
-        return 0;
-    }
-    let besides = unpausable_max(quota.quota_us(), quota.period_us()).saturating_sub(burning);
-    let others = (0..crew.reach()).filter(|seat| !burns(seat)).skip(besides);
-    others.fold(0, |seats, seat| seats | 1 << (seat % 64))
 }

@@ -1,4 +1,4 @@
-//! When the background lane pauses so that a control group's CPU quota lasts for the others.
+//! How much of a control group's CPU quota the background lane may use, so that it lasts for the others.
 //!
 //! A group that has used its quota is stopped as a whole until the next period, its urgent threads too. So
 //! of each period's quota, what the other lanes need is kept for them: as much as they used in the worst of
@@ -6,9 +6,12 @@
 //! to CPUs in slices, and for a need that grows. Background gets the rest, and half of what the others
 //! leave in any case; if they leave nothing, a 32nd of the quota, about its weight.
 //!
-//! Between two looks background threads burn on, so they pause when what they may burn until the next
-//! look would be too much. On many CPUs that may be always: so, after [`REMEMBERED`] periods without any
-//! time, they run in any case, until the look that finds that they did.
+//! Between two looks background threads burn on, and the next look may be late: the monitor is a thread
+//! of the same group. If all of them ran until theirs is used up, a late look would find that the group was stopped
+//! meanwhile, and a new period, in which all may run again: for ever. So only so many run at once that
+//! theirs lasts until the period ends, if nobody looks again, and for the longest time between two looks lately, if that
+//! reaches into the next. One thread may run in any case while theirs lasts until the next look; and, if that is never
+//! so, after [`REMEMBERED`] periods without any time, until the look that finds that it did.
 
 /// Of so many periods the worst is what the others need. At the usual 100 ms, a second.
 const REMEMBERED: usize = 10;
@@ -29,8 +32,24 @@ pub(crate) struct Reading {
     pub(crate) background: u64,
     /// Periods that the kernel has counted.
     pub(crate) periods: u64,
-    /// What background threads may burn until the next look.
-    pub(crate) ahead: u64,
+}
+
+/// What is remembered of a period.
+#[derive(Clone, Copy, Debug, Default)]
+struct Past {
+    /// What the others used.
+    need: u64,
+    /// The longest time between two looks.
+    gap: u64,
+}
+
+/// This period.
+#[derive(Clone, Copy, Debug)]
+struct Current {
+    /// The last reading before it: what was used from then on may have been used in it.
+    before: Reading,
+    /// The first one in it.
+    first: Reading,
 }
 
 /// The account of one group.
@@ -38,9 +57,12 @@ pub(crate) struct Reading {
 pub(crate) struct Meter {
     quota: u64,
     period: u64,
-    /// The reading at the start of this period.
-    start: Option<Reading>,
-    needs: [u64; REMEMBERED],
+    current: Option<Current>,
+    /// The last reading, if Background had something to run then.
+    last: Option<Reading>,
+    /// The longest time between two looks in this period, so far.
+    gap: u64,
+    past: [Past; REMEMBERED],
     next: usize,
     /// So many periods in a row Background had no time.
     starved: usize,
@@ -49,7 +71,16 @@ pub(crate) struct Meter {
 impl Meter {
     /// For a quota of so many microseconds in each period of so many.
     pub(crate) fn new(quota: u64, period: u64) -> Meter {
-        Meter { quota, period, start: None, needs: [0; REMEMBERED], next: 0, starved: 0 }
+        Meter {
+            quota,
+            period,
+            current: None,
+            last: None,
+            gap: 0,
+            past: [Past::default(); REMEMBERED],
+            next: 0,
+            starved: 0,
+        }
     }
 
     /// Does it account for this quota?
@@ -57,28 +88,39 @@ impl Meter {
         (self.quota, self.period) == (quota, period)
     }
 
-    /// Shall the background lane pause until the next look?
-    pub(crate) fn look(&mut self, reading: Reading) -> bool {
-        let start = match self.start {
-            Some(start) if !self.is_over(start, reading) => start,
-            before => {
-                if let Some(start) = before {
-                    self.remember(start, reading);
-                }
-                self.start = Some(reading);
-                reading
-            }
-        };
-        let (background, others) = spent(start, reading);
-        if self.starved >= REMEMBERED && background == 0 {
-            return false;
-        }
-        self.keeps_too_little(background, others, reading.ahead)
+    /// Background has nothing to run, so nobody may look for long.
+    pub(crate) fn rest(&mut self) {
+        self.last = None;
     }
 
-    /// Has a period begun since `start`? The kernel's count says so; where it does not move, the clock.
-    fn is_over(&self, start: Reading, reading: Reading) -> bool {
-        reading.periods != start.periods || reading.now.saturating_sub(start.now) >= self.period
+    /// How many background threads may run at once until the next look?
+    pub(crate) fn look(&mut self, reading: Reading) -> u64 {
+        // While nobody looked, there was nothing of Background's.
+        let last = self.last.replace(reading).unwrap_or(reading);
+        self.gap = self.gap.max(reading.now.saturating_sub(last.now).min(self.period));
+        let Current { before, first } = match self.current {
+            Some(current) if !self.is_over(current.first, reading) => current,
+            past => {
+                if let Some(past) = past {
+                    self.remember(past.before, reading);
+                }
+                *self.current.insert(Current { before: last, first: reading })
+            }
+        };
+        let (background, others) = spent(before, reading);
+        let share = self.share(others);
+        let left = share.saturating_sub(background);
+        let rest = self.period.saturating_sub(reading.now.saturating_sub(first.now)).max(1);
+        let gap = self.past.iter().fold(self.gap, |worst, past| worst.max(past.gap)).max(1);
+        // What runs on into the next period uses up what that has.
+        let many = (left / rest).min(share / gap);
+        let one = left >= gap.min(rest) && share >= gap || self.starved >= REMEMBERED && background == 0;
+        many.max(u64::from(one))
+    }
+
+    /// Is the period over that `first` was in? The kernel's count says so; where it does not move, the clock.
+    fn is_over(&self, first: Reading, reading: Reading) -> bool {
+        reading.periods != first.periods || reading.now.saturating_sub(first.now) >= self.period
     }
 
     fn remember(&mut self, start: Reading, end: Reading) {
@@ -87,15 +129,15 @@ impl Meter {
         self.starved = if background == 0 { self.starved + 1 } else { 0 };
         // If looks were missed, several periods have passed.
         let need = others.saturating_mul(self.period) / time.max(self.period);
-        self.needs[self.next] = need;
+        self.past[self.next] = Past { need, gap: std::mem::take(&mut self.gap) };
         self.next = (self.next + 1) % REMEMBERED;
     }
 
-    fn keeps_too_little(&self, background: u64, others: u64, ahead: u64) -> bool {
-        let need = self.needs.into_iter().max().unwrap_or(0).max(others);
+    /// What Background may use in this period, in which others have used so much.
+    fn share(&self, others: u64) -> u64 {
+        let need = self.past.iter().fold(others, |worst, past| worst.max(past.need));
         let least = if need < self.quota { (self.quota - need) / 2 } else { self.quota / LEAST };
-        let most = self.quota.saturating_sub(need + self.quota / MARGIN).max(least);
-        background + ahead > most
+        self.quota.saturating_sub(need + self.quota / MARGIN).max(least)
     }
 }
 
@@ -103,6 +145,43 @@ impl Meter {
 fn spent(start: Reading, now: Reading) -> (u64, u64) {
     let background = now.background.saturating_sub(start.background);
     (background, now.used.saturating_sub(start.used).saturating_sub(background))
+}
+
+/// What the thread in a seat of the background lane does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// It has nothing to run.
+    Idle,
+    /// It runs, or pauses and would.
+    Wants,
+    /// It runs, and cannot be paused.
+    Burns,
+}
+
+/// Whose turn it is, where `may_run` may run at once: of those that want to from the seat `first` on, then of
+/// those that may come to. The result is who may run, and where to begin the next time.
+///
+/// Beside those that cannot be paused, no more may than [`unpausable_max`] in all.
+pub(crate) fn turns(
+    seats: &[Seat],
+    first: usize,
+    may_run: usize,
+    unpausable_max: usize,
+) -> (Vec<bool>, usize) {
+    let is = |seat: Seat| move |&who: &usize| seats[who] == seat;
+    let burning = seats.iter().filter(|&&seat| seat == Seat::Burns).count();
+    let most = if burning == 0 { may_run } else { may_run.min(unpausable_max) };
+    let in_turn = || (0..seats.len()).map(|who| (first + who) % seats.len());
+    let wanting = in_turn().filter(is(Seat::Wants));
+    let chosen = wanting.chain(in_turn().filter(is(Seat::Idle))).take(most.saturating_sub(burning));
+    let (mut may, mut next) = (vec![false; seats.len()], first);
+    for who in chosen {
+        may[who] = true;
+        if seats[who] == Seat::Wants {
+            next = who + 1;
+        }
+    }
+    (may, next)
 }
 
 /// How many background threads may run at once that nobody can pause, as they never come to a dispatch or a
@@ -117,30 +196,59 @@ mod tests {
     use crate::machine::random::Random;
 
     const PERIOD: u64 = 100_000;
+    /// How often the monitor means to look.
     const LOOK: u64 = 5_000;
+    /// A step of the simulation.
+    const STEP: u64 = 500;
 
-    /// A group on so many CPUs: in each period others use what `demand` says, spread evenly, and background
-    /// threads all the rest, unless they pause. What each period used: background, and others.
-    fn simulate(cpus: u64, quota: u64, periods: u64, demand: impl Fn(u64) -> u64) -> Vec<(u64, u64)> {
+    /// What a period used, and whether the group was stopped in it.
+    #[derive(Clone, Copy, Debug, Default)]
+    struct Used {
+        background: u64,
+        others: u64,
+        is_stopped: bool,
+    }
+
+    /// A group on so many CPUs: in each period others use what `demand` says, spread evenly, and from the second on background
+    /// threads all the rest, as far as they may run. Nothing runs in a stopped group, the monitor neither, which
+    /// comes later than it wanted by what `late` says.
+    fn simulate(
+        cpus: u64,
+        quota: u64,
+        periods: u64,
+        demand: impl Fn(u64) -> u64,
+        late: impl Fn() -> u64,
+    ) -> Vec<Used> {
         let mut meter = Meter::new(quota, PERIOD);
-        let mut reading = Reading { ahead: cpus * LOOK, ..Reading::default() };
+        let mut reading = Reading::default();
+        let (mut may_run, mut due) = (0, 0);
         let mut results = Vec::new();
         for period in 0..periods {
-            let (mut background, mut others) = (0, 0);
-            for _ in 0..PERIOD / LOOK {
-                let pauses = meter.look(reading);
-                let theirs = (demand(period) * LOOK / PERIOD).min(cpus * LOOK);
-                let ours = if pauses { 0 } else { cpus * LOOK - theirs };
-                background += ours;
-                others += theirs;
-                reading.background += ours;
-                reading.used += ours + theirs;
-                reading.now += LOOK;
+            let mut used = Used::default();
+            for _ in 0..PERIOD / STEP {
+                used.is_stopped |= used.background + used.others >= quota;
+                if !used.is_stopped {
+                    if reading.now >= due {
+                        may_run = meter.look(reading);
+                        due = reading.now + LOOK + late();
+                    }
+                    let theirs = (demand(period) * STEP / PERIOD).min(cpus * STEP);
+                    let ours = (may_run.min(cpus) * period.min(1) * STEP).min(cpus * STEP - theirs);
+                    used.background += ours;
+                    used.others += theirs;
+                    reading.background += ours;
+                    reading.used += ours + theirs;
+                }
+                reading.now += STEP;
             }
             reading.periods += 1;
-            results.push((background, others));
+            results.push(used);
         }
         results
+    }
+
+    fn stopped(results: &[Used]) -> usize {
+        results.iter().filter(|used| used.is_stopped).count()
     }
 
     #[test]
@@ -154,56 +262,124 @@ mod tests {
             let demands: Vec<u64> = (0..40).map(|_| random.below(highest as usize + 1) as u64).collect();
             let demand =
                 |period: u64| if period.is_multiple_of(8) { highest } else { demands[period as usize] };
-            let results = simulate(cpus, quota, 40, demand);
-            let over = |&&(background, others): &&(u64, u64)| background + others > quota;
+            let results = simulate(cpus, quota, 40, demand, || 0);
             // Where hardly anything is left, one look's worth may be too much already.
-            let looks = if (quota - highest) / 2 < cpus * LOOK { 40 / REMEMBERED } else { 0 };
-            assert!(results[1..].iter().filter(over).count() <= looks, "seed {seed}: {quota} {results:?}");
+            let least = (quota - highest.min(cpus * PERIOD)) / 2;
+            let most = if least < LOOK { 40 / REMEMBERED } else { 0 };
+            assert!(stopped(&results[1..]) <= most, "seed {seed}: {quota} {results:?}");
+        }
+    }
+
+    #[test]
+    fn late_looks_do_not_let_background_have_the_group_stopped() {
+        for seed in 0..300 {
+            let random = Random::new(seed);
+            let cpus = 1 + random.below(64) as u64;
+            let quota = PERIOD / 4 + random.below((cpus * PERIOD) as usize) as u64;
+            let latest = 1 + random.below(PERIOD as usize);
+            let results = simulate(cpus, quota, 100, |_| 0, || random.below(latest) as u64);
+            // A worse gap than each of the last ten periods' may be too much, and so may the look after none.
+            assert!(stopped(&results) <= 100 / REMEMBERED, "seed {seed}: {quota} {latest} {results:?}");
+            let background: u64 = results.iter().map(|used| used.background).sum();
+            assert!(background > 0, "seed {seed}: {quota} {latest} {results:?}");
+        }
+    }
+
+    #[test]
+    fn looks_that_are_always_late_leave_background_a_third() {
+        for late in [5_000, 20_000, 60_000, 99_000, 150_000] {
+            for (cpus, quota) in [(4, 150_000), (64, 150_000), (64, 1_600_000), (4, 400_000)] {
+                let results = simulate(cpus, quota, 60, |_| 0, || late);
+                assert!(stopped(&results[20..]) == 0, "{late} of {quota}: {results:?}");
+                let background: u64 = results[20..].iter().map(|used| used.background).sum();
+                let fair = 40 * (quota - quota / MARGIN);
+                assert!(background >= fair / 3, "{late} of {quota}: {results:?}");
+            }
         }
     }
 
     #[test]
     fn background_gets_what_the_others_leave_less_the_margin() {
-        for (cpus, quota, need) in [(2, 100_000, 20_000), (4, 250_000, 0), (8, 400_000, 300_000)] {
-            let results = simulate(cpus, quota, 30, |_| need);
-            let (background, _) = results[29];
-            let fair = quota - need - quota / MARGIN;
-            assert!(background + 2 * cpus * LOOK >= fair, "{background} of {fair}");
+        for (cpus, quota, need) in
+            [(2, 100_000, 20_000), (4, 250_000, 0), (8, 400_000, 300_000), (2, 20_000, 0)]
+        {
+            let results = simulate(cpus, quota, 30, |_| need, || 0);
+            let (background, fair) = (results[29].background, quota - need - quota / MARGIN);
+            // What ran from the last look before a period to the first one in it counts in both.
+            let twice = (quota / PERIOD + 2) * LOOK;
+            assert!(background + twice >= fair, "{background} of {fair}");
         }
     }
 
     #[test]
     fn background_goes_on_where_others_need_all_of_a_large_quota() {
-        let results = simulate(32, 1_600_000, 40, |_| 1_600_000);
-        let periods = results.iter().filter(|&&(background, _)| background > 0).count();
-        assert!((3..=5).contains(&periods), "{results:?}");
+        let results = simulate(32, 1_600_000, 40, |_| 1_600_000, || 0);
+        let background: u64 = results.iter().map(|used| used.background).sum();
+        assert!((20 * 50_000..=40 * 50_000).contains(&background), "{results:?}");
     }
 
     #[test]
     fn background_threads_that_the_kernel_keeps_from_their_time_may_have_it_later() {
-        let mut meter = Meter::new(PERIOD, PERIOD);
+        let mut meter = Meter::new(PERIOD / 10, PERIOD);
         // The others use it all, and a background thread that may run does not get a CPU.
         let reading = |look: u64| Reading {
             now: look * LOOK,
             used: look * LOOK,
             periods: look * LOOK / PERIOD,
-            ahead: LOOK,
             ..Reading::default()
         };
         let looks = PERIOD / LOOK * 30;
-        let pauses: Vec<bool> = (0..looks).map(|look| meter.look(reading(look))).collect();
-        let of_periods = |range: std::ops::Range<usize>| &pauses[range.start * 20..range.end * 20];
-        assert!(of_periods(2..9).iter().all(|&pauses| pauses));
-        assert!(of_periods(12..30).iter().all(|&pauses| !pauses), "{pauses:?}");
+        let running: Vec<u64> = (0..looks).map(|look| meter.look(reading(look))).collect();
+        let of_periods = |range: std::ops::Range<usize>| &running[range.start * 20..range.end * 20];
+        assert!(of_periods(2..9).iter().all(|&threads| threads == 0), "{running:?}");
+        assert!(of_periods(12..30).iter().all(|&threads| threads == 1), "{running:?}");
+    }
+
+    #[test]
+    fn after_a_rest_nobody_was_late() {
+        let mut meter = Meter::new(PERIOD / 2, PERIOD);
+        let reading = |now| Reading { now, ..Reading::default() };
+        assert_eq!(meter.look(reading(0)), 1);
+        meter.rest();
+        assert_eq!(meter.look(reading(3_600_000_000)), 1);
+        // Without a rest, it was: one thread would use up more than there is, should that come again.
+        assert_eq!(meter.look(reading(3_600_000_000 + PERIOD)), 0);
     }
 
     #[test]
     fn without_a_need_known_the_margin_is_kept_from_the_first_period_on() {
-        let results = simulate(2, 100_000, 3, |_| 0);
-        assert!(
-            results.iter().all(|&(background, _)| (50_000..=90_000).contains(&background)),
-            "{results:?}"
-        );
+        let results = simulate(2, 100_000, 3, |_| 0, || 0);
+        assert!(results[1..].iter().all(|used| (50_000..=90_000).contains(&used.background)), "{results:?}");
+    }
+
+    #[test]
+    fn those_that_want_to_run_take_turns() {
+        use Seat::{Idle, Wants};
+        let seats = [Wants, Idle, Wants, Wants, Idle];
+        let mut first = 4;
+        let mut turn = |count| {
+            let (may, next) = turns(&seats, first, count, 9);
+            first = next;
+            (0..seats.len()).filter(|&who| may[who]).collect::<Vec<_>>()
+        };
+        assert_eq!((0..4).map(|_| turn(1)).collect::<Vec<_>>(), [[0], [2], [3], [0]]);
+        assert_eq!((0..3).map(|_| turn(2)).collect::<Vec<_>>(), [[2, 3], [0, 2], [0, 3]]);
+        assert_eq!(turn(0), []);
+        // What is left is for those that may come to have something.
+        assert_eq!(turn(4), [0, 1, 2, 3]);
+        assert_eq!(turn(99), [0, 1, 2, 3, 4]);
+        assert_eq!(turns(&[], 7, 3, 9), (Vec::new(), 7));
+    }
+
+    #[test]
+    fn beside_code_that_cannot_be_paused_few_may_run() {
+        use Seat::{Burns, Idle, Wants};
+        let count = |may_run, most| turns(&[Wants, Burns, Burns, Idle, Wants], 0, may_run, most).0;
+        assert_eq!(count(5, 1), [false; 5]);
+        assert_eq!(count(2, 5), [false; 5]);
+        assert_eq!(count(3, 5), [true, false, false, false, false]);
+        assert_eq!(count(9, 4), [true, false, false, false, true]);
+        assert_eq!(count(9, 9), [true, false, false, true, true]);
     }
 
     #[test]

@@ -55,8 +55,20 @@
 //!                    a waker of a lower lane -> BECKONED
 //! SENT, CALLED       itself -> AWAKE; SENT counts as a searcher from the start
 //! BECKONED           itself -> AWAKE
-//! STANDING           (of its own will, for a lower lane, with a time-out) itself -> AWAKE
+//! STANDING           (of its own will, for a lower lane, with a time-out, or because it is held) itself -> AWAKE
 //! ```
+//!
+//! # Pausing
+//!
+//! ```text
+//!  the monitor                              a worker that sees MAKE_WAY in the background lane
+//!  H1 held, or no more                      A1 STANDING
+//!  H2 barrier                               A2 barrier
+//!  H3 no more: STANDING? unpark it          A3 park while held
+//! ```
+//!
+//! *Nobody stays held*: the barriers order H1 before H3 and A1 before A3, so either H3 sees STANDING or A3 sees that it
+//! may go on.
 //!
 //! # Sites
 //!
@@ -82,7 +94,7 @@
 //! Setting a level's bit is the queueing side's business (P3 sees it missing, sets it). Clearing it
 //! is a guess that has to be checked: clear, heavy barrier, look again, set it if there was work.
 
-use crate::primitive::{AtomicU32, Ordering, current_cpu, fence, heavy_barrier, light_barrier};
+use crate::primitive::{AtomicBool, AtomicU32, Ordering, current_cpu, fence, heavy_barrier, light_barrier};
 
 pub(crate) const LEVEL_BITS: u32 = 0b1_1111;
 const ASIDE: u32 = 1 << 5;
@@ -134,6 +146,8 @@ pub(crate) struct Beacon {
     /// How many seats have a thread.
     manned: AtomicU32,
     sleep: Box<[AtomicU32]>,
+    /// Who pauses.
+    held: Box<[AtomicBool]>,
 }
 
 impl Beacon {
@@ -155,6 +169,7 @@ impl Beacon {
             site_of: Box::default(),
             manned: AtomicU32::new(0),
             sleep: (0..workers).map(|_| AtomicU32::new(AWAKE)).collect(),
+            held: (0..workers).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
@@ -297,6 +312,24 @@ impl Beacon {
     /// Does `who` stand aside? Then whoever has something pressing for it unparks it.
     pub(crate) fn stands_aside(&self, who: usize) -> bool {
         self.sleep[who].load(Ordering::Relaxed) == STANDING
+    }
+
+    /// Does `who` pause at its next dispatch or checkpoint, until it is let go?
+    pub(crate) fn is_held(&self, who: usize) -> bool {
+        self.held[who].load(Ordering::Relaxed)
+    }
+
+    /// It pauses, from its next look at a sign of [`set_make_way`](Self::set_make_way) on.
+    pub(crate) fn hold(&self, who: usize) {
+        self.held[who].store(true, Ordering::Relaxed);
+    }
+
+    /// It does not. `true`: it may be pausing, so unpark it.
+    #[must_use]
+    pub(crate) fn let_go(&self, who: usize) -> bool {
+        self.held[who].store(false, Ordering::Relaxed);
+        self.light_barrier();
+        self.stands_aside(who)
     }
 
     /// Is this level reason to bring back who stands aside?

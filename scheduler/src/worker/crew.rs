@@ -12,7 +12,6 @@
 //! | `reach`   | whoever makes or joins a spare's thread     | everyone                   |
 //! | `hogged`  | the monitor                                 | the crew                   |
 //! | `serving` | `start`, each thread that ends              | the last thread that ends  |
-//! | `held`    | the monitor                                 | the crew                   |
 
 use super::beacon::{Beacon, Ways};
 use crate::fiber::Header;
@@ -50,8 +49,6 @@ pub(crate) struct Crew {
     hogged: AtomicU64,
     /// Threads that may take from the inboxes.
     serving: AtomicUsize,
-    /// Seats whose workers pause, modulo 64.
-    held: AtomicU64,
 }
 
 impl Crew {
@@ -86,7 +83,6 @@ impl Crew {
             reach: AtomicUsize::new(seats.len()),
             hogged: AtomicU64::new(0),
             serving: AtomicUsize::new(0),
-            held: AtomicU64::new(0),
             workers_at: sites.workers_at(seats.len()),
             seats,
             spares,
@@ -150,21 +146,6 @@ impl Crew {
     /// May the worker in that seat be one of them?
     pub(crate) fn is_hogged(&self, seat: usize) -> bool {
         self.hogged.load(Ordering::Relaxed) & 1 << (seat % 64) != 0
-    }
-
-    /// Does the worker in that seat pause?
-    pub(crate) fn is_held(&self, seat: usize) -> bool {
-        self.held.load(Ordering::Relaxed) & 1 << (seat % 64) != 0
-    }
-
-    /// Does any?
-    pub(crate) fn has_held(&self) -> bool {
-        self.held.load(Ordering::Relaxed) != 0
-    }
-
-    /// Says which seats' workers pause, modulo 64.
-    pub(crate) fn set_held(&self, seats: u64) {
-        self.held.store(seats, Ordering::Relaxed);
     }
 
     /// Says which seats' workers do not come back, modulo 64.

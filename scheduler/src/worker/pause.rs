@@ -15,20 +15,25 @@ use std::time::Duration;
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 impl Shared {
-    /// Which seats of the background crew pause, modulo 64: by the monitor.
-    pub(crate) fn hold(&self, crew: &Crew, seats: u64) {
-        crew.set_held(seats);
-        crew.beacon.set_make_way(seats != 0);
-        for seat in (0..crew.reach()).filter(|&seat| crew.beacon.stands_aside(seat) && !crew.is_held(seat)) {
-            self.unpark(crew.worker(seat));
+    /// Which seats of the background crew pause: by the monitor.
+    pub(crate) fn hold(&self, crew: &Crew, pauses: impl Fn(usize) -> bool) {
+        let mut any = false;
+        for (seat, worker) in crew.everyone().enumerate() {
+            if pauses(seat) {
+                crew.beacon.hold(seat);
+                any = true;
+            } else if crew.beacon.is_held(seat) && crew.beacon.let_go(seat) {
+                self.unpark(worker);
+            }
         }
+        crew.beacon.set_make_way(any);
     }
 }
 
 impl Worker {
     fn must_pause(&self) -> bool {
         self.lane == Lane::Background
-            && self.crew().is_held(self.seat)
+            && self.beacon().is_held(self.seat)
             && !self.remote().need.is_up()
             && !self.shared.is_stopping()
     }
