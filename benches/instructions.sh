@@ -38,15 +38,18 @@ count() {
         awk '/Total instructions:/ { if ($NF > most) most = $NF } END { if (!most) exit 1; print most }'
 }
 
+# The least of five, as a worker that looks around once more is noise: same arguments.
+least() {
+    for _ in 1 2 3 4 5; do count "$@"; done | sort -n | head -1
+}
+
 # Instructions for one operation: program, contender, workload, case, operations in a full run, its warm-up included.
-# The least of three, as a worker that looks around once more is noise.
+# Not the least of differences: that would be the one with the most noise in its quick run.
 cost() {
     local program=$1 contender=$2 workload=$3 case=$4 operations=$5 full quick
-    for _ in 1 2 3; do
-        full=$(count "$program" "$workload" "$case" "$contender" full)
-        quick=$(count "$program" "$workload" "$case" "$contender" quick)
-        awk -v full="$full" -v quick="$quick" -v n="$operations" 'BEGIN { printf "%.3f\n", (full - quick) / n / 0.99 }'
-    done | sort -n | head -1
+    full=$(least "$program" "$workload" "$case" "$contender" full)
+    quick=$(least "$program" "$workload" "$case" "$contender" quick)
+    awk -v full="$full" -v quick="$quick" -v n="$operations" 'BEGIN { printf "%.3f\n", (full - quick) / n / 0.99 }'
 }
 
 programs=("$(build "$old")" "$(build "$new")")

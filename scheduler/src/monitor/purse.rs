@@ -21,12 +21,6 @@ use std::time::{Duration, Instant};
 /// How often to look whether there is a quota, which may change.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 
-/// Looks in a period at least.
-const LOOKS: u32 = 20;
-
-/// Not more often, at some 20 us a look.
-const INTERVAL_MIN: Duration = Duration::from_millis(2);
-
 pub(super) struct Purse {
     began: Instant,
     /// How often the monitor looks anyway.
@@ -72,7 +66,7 @@ impl Purse {
             }
             return None;
         };
-        let interval = (Duration::from_micros(quota.period_us()) / LOOKS).max(INTERVAL_MIN).min(self.usual);
+        let interval = Duration::from_micros(meter.interval()).min(self.usual);
         // Unreadable for the moment: everything stays as it is. A group that is gone is noticed by `read`.
         let Ok(throttling) = quota.throttling() else { return Some(interval) };
         shared.watchman.count_throttling(
@@ -91,6 +85,7 @@ impl Purse {
             used: quota.used_us().unwrap_or_else(|| thread::process_cpu_time() / 1000),
             background: (0..crew.reach()).map(|seat| remote(seat).cpu_time() / 1000).sum(),
             periods: throttling.periods,
+            throttled: throttling.throttled_periods,
         });
         let seats: Vec<Seat> = (0..crew.reach())
             .map(|seat| match remote(seat).counters.busy_level() {
@@ -107,7 +102,8 @@ impl Purse {
         let (may, next) = turns(&seats, self.turn, may_run as usize, unpausable);
         self.turn = next;
         self.holds = true;
-        shared.hold(crew, |seat| !may.get(seat).copied().unwrap_or(false));
+        // Seats that nobody serves are no reason for a sign.
+        shared.hold(crew, |seat| may.get(seat) == Some(&false));
         Some(interval)
     }
 

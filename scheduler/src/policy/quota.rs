@@ -4,17 +4,28 @@
 //! of each period's quota, what the other lanes need is kept for them: as much as they used in the worst of
 //! the last [`REMEMBERED`] periods, plus a margin of a tenth of the quota, for what the kernel hands out
 //! to CPUs in slices, and for a need that grows. Background gets the rest, and half of what the others
-//! leave in any case; if they leave nothing, a 32nd of the quota, about its weight.
+//! leave in any case, at least a 32nd of the quota, about its weight.
 //!
-//! Between two looks background threads burn on, and the next look may be late: the monitor is a thread
-//! of the same group. If all of them ran until theirs is used up, a late look would find that the group was stopped
-//! meanwhile, and a new period, in which all may run again: for ever. So only so many run at once that
-//! theirs lasts until the period ends, if nobody looks again, and for the longest time between two looks lately, if that
-//! reaches into the next. One thread may run in any case while theirs lasts until the next look; and, if that is never
-//! so, after [`REMEMBERED`] periods without any time, until the look that finds that it did.
+//! Between two looks background threads burn on, so no more of them run at once than theirs lasts for until the next
+//! look. That may be late: the monitor is a thread of the same group, and in a virtual machine its CPU may be another's for
+//! long. Then all run until the group is stopped, and the next look is in a new period, in which all may run again: for ever. So a
+//! period in which the group was stopped, and Background had more than its part, doubles the time for which theirs has to
+//! last; each other one makes it shorter by a sixteenth.
+//!
+//! Where it is never enough for one of them, one runs after [`REMEMBERED`] periods without any time, until the look that
+//! finds that it did.
 
 /// Of so many periods the worst is what the others need. At the usual 100 ms, a second.
 const REMEMBERED: usize = 10;
+
+/// Looks in a period.
+const LOOKS: u64 = 20;
+
+/// Not more often, in microseconds, at some 20 a look.
+const INTERVAL_MIN: u64 = 2_000;
+
+/// One, of what [`Meter::caution`] counts in; and what part of it is taken back in each period.
+const CAUTION: u64 = 16;
 
 /// The part of the quota that is kept besides.
 const MARGIN: u64 = 10;
@@ -32,15 +43,8 @@ pub(crate) struct Reading {
     pub(crate) background: u64,
     /// Periods that the kernel has counted.
     pub(crate) periods: u64,
-}
-
-/// What is remembered of a period.
-#[derive(Clone, Copy, Debug, Default)]
-struct Past {
-    /// What the others used.
-    need: u64,
-    /// The longest time between two looks.
-    gap: u64,
+    /// Those in which the group was stopped.
+    pub(crate) throttled: u64,
 }
 
 /// This period.
@@ -60,9 +64,10 @@ pub(crate) struct Meter {
     current: Option<Current>,
     /// The last reading, if Background had something to run then.
     last: Option<Reading>,
-    /// The longest time between two looks in this period, so far.
-    gap: u64,
-    past: [Past; REMEMBERED],
+    /// For how many times the interval it has to last what Background has left, times [`CAUTION`].
+    caution: u64,
+    /// What the others used in past periods.
+    needs: [u64; REMEMBERED],
     next: usize,
     /// So many periods in a row Background had no time.
     starved: usize,
@@ -76,8 +81,8 @@ impl Meter {
             period,
             current: None,
             last: None,
-            gap: 0,
-            past: [Past::default(); REMEMBERED],
+            caution: CAUTION,
+            needs: [0; REMEMBERED],
             next: 0,
             starved: 0,
         }
@@ -86,6 +91,11 @@ impl Meter {
     /// Does it account for this quota?
     pub(crate) fn is_for(&self, quota: u64, period: u64) -> bool {
         (self.quota, self.period) == (quota, period)
+    }
+
+    /// The time until the next look, in microseconds, if it is not late.
+    pub(crate) fn interval(&self) -> u64 {
+        (self.period / LOOKS).max(INTERVAL_MIN)
     }
 
     /// Background has nothing to run, so nobody may look for long.
@@ -97,25 +107,19 @@ impl Meter {
     pub(crate) fn look(&mut self, reading: Reading) -> u64 {
         // While nobody looked, there was nothing of Background's.
         let last = self.last.replace(reading).unwrap_or(reading);
-        self.gap = self.gap.max(reading.now.saturating_sub(last.now).min(self.period));
-        let Current { before, first } = match self.current {
+        let Current { before, .. } = match self.current {
             Some(current) if !self.is_over(current.first, reading) => current,
             past => {
                 if let Some(past) = past {
-                    self.remember(past.before, reading);
+                    self.remember(past, reading);
                 }
                 *self.current.insert(Current { before: last, first: reading })
             }
         };
         let (background, others) = spent(before, reading);
-        let share = self.share(others);
-        let left = share.saturating_sub(background);
-        let rest = self.period.saturating_sub(reading.now.saturating_sub(first.now)).max(1);
-        let gap = self.past.iter().fold(self.gap, |worst, past| worst.max(past.gap)).max(1);
-        // What runs on into the next period uses up what that has.
-        let many = (left / rest).min(share / gap);
-        let one = left >= gap.min(rest) && share >= gap || self.starved >= REMEMBERED && background == 0;
-        many.max(u64::from(one))
+        let left = self.share(others).saturating_sub(background);
+        let owed = self.starved >= REMEMBERED && background == 0;
+        (left * CAUTION / (self.interval() * self.caution)).max(u64::from(owed))
     }
 
     /// Is the period over that `first` was in? The kernel's count says so; where it does not move, the clock.
@@ -123,20 +127,26 @@ impl Meter {
         reading.periods != first.periods || reading.now.saturating_sub(first.now) >= self.period
     }
 
-    fn remember(&mut self, start: Reading, end: Reading) {
-        let time = end.now.saturating_sub(start.now).max(1);
-        let (background, others) = spent(start, end);
+    fn remember(&mut self, Current { before, first }: Current, end: Reading) {
+        let time = end.now.saturating_sub(before.now).max(1);
+        let (background, others) = spent(before, end);
         self.starved = if background == 0 { self.starved + 1 } else { 0 };
+        if end.throttled != first.throttled && spent(first, end).0 > self.share(0) {
+            let most = CAUTION * (self.period / self.interval()).max(1);
+            self.caution = (2 * self.caution).min(most);
+        } else {
+            self.caution = (self.caution - self.caution / CAUTION).max(CAUTION);
+        }
         // If looks were missed, several periods have passed.
         let need = others.saturating_mul(self.period) / time.max(self.period);
-        self.past[self.next] = Past { need, gap: std::mem::take(&mut self.gap) };
+        self.needs[self.next] = need;
         self.next = (self.next + 1) % REMEMBERED;
     }
 
     /// What Background may use in this period, in which others have used so much.
     fn share(&self, others: u64) -> u64 {
-        let need = self.past.iter().fold(others, |worst, past| worst.max(past.need));
-        let least = if need < self.quota { (self.quota - need) / 2 } else { self.quota / LEAST };
+        let need = self.needs.into_iter().max().unwrap_or(0).max(others);
+        let least = (self.quota.saturating_sub(need) / 2).max(self.quota / LEAST);
         self.quota.saturating_sub(need + self.quota / MARGIN).max(least)
     }
 }
@@ -242,6 +252,7 @@ mod tests {
                 reading.now += STEP;
             }
             reading.periods += 1;
+            reading.throttled += u64::from(used.is_stopped);
             results.push(used);
         }
         results
@@ -263,10 +274,11 @@ mod tests {
             let demand =
                 |period: u64| if period.is_multiple_of(8) { highest } else { demands[period as usize] };
             let results = simulate(cpus, quota, 40, demand, || 0);
-            // Where hardly anything is left, one look's worth may be too much already.
-            let least = (quota - highest.min(cpus * PERIOD)) / 2;
-            let most = if least < LOOK { 40 / REMEMBERED } else { 0 };
-            assert!(stopped(&results[1..]) <= most, "seed {seed}: {quota} {results:?}");
+            // Where hardly anything is left, one look's worth may be too much already, and so may the least part.
+            let least = (2 * LOOK).max(quota / LEAST);
+            let is_full = |&period: &u64| demand(period).min(cpus * PERIOD) + least > quota;
+            let full = (0..40).filter(is_full).count();
+            assert!(stopped(&results[1..]) <= full, "seed {seed}: {quota} {results:?}");
         }
     }
 
@@ -278,8 +290,7 @@ mod tests {
             let quota = PERIOD / 4 + random.below((cpus * PERIOD) as usize) as u64;
             let latest = 1 + random.below(PERIOD as usize);
             let results = simulate(cpus, quota, 100, |_| 0, || random.below(latest) as u64);
-            // A worse gap than each of the last ten periods' may be too much, and so may the look after none.
-            assert!(stopped(&results) <= 100 / REMEMBERED, "seed {seed}: {quota} {latest} {results:?}");
+            assert!(stopped(&results) <= 25, "seed {seed}: {quota} {latest} {results:?}");
             let background: u64 = results.iter().map(|used| used.background).sum();
             assert!(background > 0, "seed {seed}: {quota} {latest} {results:?}");
         }
@@ -290,7 +301,7 @@ mod tests {
         for late in [5_000, 20_000, 60_000, 99_000, 150_000] {
             for (cpus, quota) in [(4, 150_000), (64, 150_000), (64, 1_600_000), (4, 400_000)] {
                 let results = simulate(cpus, quota, 60, |_| 0, || late);
-                assert!(stopped(&results[20..]) == 0, "{late} of {quota}: {results:?}");
+                assert!(stopped(&results[20..]) <= 8, "{late} of {quota}: {results:?}");
                 let background: u64 = results[20..].iter().map(|used| used.background).sum();
                 let fair = 40 * (quota - quota / MARGIN);
                 assert!(background >= fair / 3, "{late} of {quota}: {results:?}");
@@ -336,14 +347,18 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rest_nobody_was_late() {
-        let mut meter = Meter::new(PERIOD / 2, PERIOD);
-        let reading = |now| Reading { now, ..Reading::default() };
-        assert_eq!(meter.look(reading(0)), 1);
-        meter.rest();
-        assert_eq!(meter.look(reading(3_600_000_000)), 1);
-        // Without a rest, it was: one thread would use up more than there is, should that come again.
-        assert_eq!(meter.look(reading(3_600_000_000 + PERIOD)), 0);
+    fn what_others_used_while_nobody_looked_is_not_this_periods() {
+        let hour = 3_600_000_000;
+        let first = |rests: bool| {
+            let mut meter = Meter::new(PERIOD, PERIOD);
+            meter.look(Reading::default());
+            if rests {
+                meter.rest();
+            }
+            let now = hour - PERIOD / 2;
+            meter.look(Reading { now, used: now / 10, ..Reading::default() })
+        };
+        assert_eq!((first(true), first(false)), (16, 0));
     }
 
     #[test]
