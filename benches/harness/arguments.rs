@@ -46,7 +46,10 @@ impl Arguments {
         let (mut rounds, mut numa) = (None, false);
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut value = || words.next().cloned().ok_or(format!("{word} needs a value after it"));
+            let mut value = || {
+                let value = words.next().filter(|value| !value.starts_with("--"));
+                value.cloned().ok_or(format!("{word} needs a value after it"))
+            };
             match word.as_str() {
                 "--help" | "-h" => return Ok(Order::Help),
                 "--list" => return Ok(Order::List),
@@ -79,6 +82,13 @@ impl Arguments {
             if !known.clone().any(|contender| contender.name == name) {
                 return Err(format!("there is no contender {name} in these workloads"));
             }
+        }
+        let cases = || order.workloads.iter().flat_map(|workload| workload.cases).map(|case| case.name);
+        if !cases().any(|case| case.contains(&order.case)) {
+            return Err(format!(
+                "no case of these workloads contains {}: --list has their names",
+                order.case
+            ));
         }
         Ok(Order::Run(order))
     }
@@ -135,6 +145,8 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
+        assert!(parse("skynet --case nonsense").unwrap_err().contains("nonsense"));
+        assert!(parse("--report --quick").unwrap_err().contains("--report"));
         assert!(parse("nonsense").unwrap_err().contains("nonsense"));
         assert!(parse("--rounds 0").unwrap_err().contains("at least 1"));
         assert!(parse("--contender nobody").unwrap_err().contains("nobody"));

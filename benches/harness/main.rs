@@ -30,6 +30,9 @@ fn main() -> ExitCode {
             workload::ALL.iter().for_each(list);
             println!("numa: {}", numa::QUESTION);
         }
+        Ok(arguments::Order::Run(order) | arguments::Order::Numa(order)) if !can_write(&order) => {
+            return ExitCode::FAILURE;
+        }
         Ok(arguments::Order::Run(order)) => return run(&order),
         Ok(arguments::Order::Numa(order)) => return numa::run(&order),
         Err(message) => {
@@ -64,6 +67,15 @@ fn run(order: &arguments::Arguments) -> ExitCode {
     }
 }
 
+/// Finds out before an hour of measuring; `false`, and said why, if a file cannot be written.
+fn can_write(order: &arguments::Arguments) -> bool {
+    [&order.report, &order.json].into_iter().flatten().all(|path| {
+        // What an earlier run has written stays until there is something better.
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(path);
+        opened.inspect_err(|error| eprintln!("cannot write {path}: {error}")).is_ok()
+    })
+}
+
 /// Writes those that were asked for; `false`, and said why, if one cannot be.
 fn write_files(files: [(&Option<String>, String); 2]) -> bool {
     for (path, content) in files {
@@ -75,4 +87,23 @@ fn write_files(files: [(&Option<String>, String); 2]) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_cannot_be_written_is_told_before_anything_is_measured() {
+        let order = |path: &std::path::Path| {
+            let report = Some(path.to_str().expect("text").to_owned());
+            arguments::Arguments { report, ..Default::default() }
+        };
+        let path = std::env::temp_dir().join(format!("heddle-benches-{}.md", std::process::id()));
+        std::fs::write(&path, "earlier").expect("a folder for temporary files");
+        assert!(can_write(&order(&path)));
+        assert_eq!(std::fs::read_to_string(&path).expect("still there"), "earlier");
+        assert!(!can_write(&order(&path.join("below a file"))));
+        std::fs::remove_file(&path).expect("still there");
+    }
 }
