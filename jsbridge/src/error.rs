@@ -271,13 +271,24 @@ impl Error {
         if let Kind::Exited(code) = *self.0 { Some(code) } else { None }
     }
 
-    /// Where the error was made, if that is a place in a script.
+    /// Where the error was made, if that is a place in a script; where it was made inside of `Deferred` or another global
+    /// that is written in JavaScript, where the script called that.
     pub fn location(&self) -> Option<Location> {
-        self.js_stack()?.lines().find_map(Location::parse)
+        let mut places = self.js_stack()?.lines().filter_map(Location::parse);
+        let first = places.next()?;
+        if !first.is_ours() {
+            return Some(first);
+        }
+        Some(places.find(|place| !place.is_ours()).unwrap_or(first))
     }
 }
 
 impl Location {
+    /// In what every isolate is furnished with.
+    fn is_ours(&self) -> bool {
+        self.script.starts_with("heddle:")
+    }
+
     /// Of a line like `    at inner (script.js:3:14)` or `    at script.js:3:14`.
     fn parse(line: &str) -> Option<Location> {
         let place = line.trim().strip_prefix("at ")?;

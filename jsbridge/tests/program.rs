@@ -66,6 +66,16 @@ fn an_error_shows_its_place_in_the_source() {
     assert_eq!(text(&output.stderr), expected);
 }
 
+#[test]
+fn what_a_constructor_refuses_is_shown_where_the_script_called_it() {
+    let file = File::new("refused.mjs", "const p = Promise.resolve(1);\n  new Deferred(() => p);\n");
+    let shown = text(&heddle(&["run", file.path()]).stderr);
+    let path = file.path();
+    let expected = format!("{path}:2:7\n  new Deferred(() => p);\n      ^\nUncaught TypeError: Deferred: ");
+    assert!(shown.starts_with(&expected), "{shown}");
+    assert!(shown.contains("'p'"), "{shown}");
+}
+
 /// What a run of code on the command line writes, and its exit code.
 fn run(code: &str) -> (Option<i32>, String, String) {
     let output = heddle(&["run", "-e", code]);

@@ -32,7 +32,8 @@ fn main() -> ExitCode {
     }
     // What follows `--` is the script's.
     let ours = || arguments.iter().take_while(|argument| *argument != "--");
-    if ours().any(|argument| argument == "--help" || argument == "-h") {
+    let asks = arguments.first().is_some_and(|verb| verb == "help");
+    if asks || ours().any(|argument| argument == "--help" || argument == "-h") {
         print(USAGE);
         return ExitCode::SUCCESS;
     }

@@ -45,7 +45,9 @@ pub(crate) enum Source {
 pub(crate) fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> {
     let verb = arguments.next().ok_or("what shall be done?")?;
     if verb != "eval" && verb != "run" {
-        return Err(format!("there is no command '{verb}'"));
+        let is_file = std::path::Path::new(&verb).is_file();
+        let hint = if is_file { format!("; to run that file: heddle run {verb}") } else { String::new() };
+        return Err(format!("there is no command '{verb}'{hint}"));
     }
     let mut source = None;
     let mut command = Command {
@@ -119,6 +121,14 @@ mod tests {
         assert_eq!(parsed("run --eval x").unwrap().source, Source::Code("x".to_owned()));
         assert_eq!(parsed("run - x").unwrap().source, Source::Input);
         assert_eq!(parsed("eval 1").unwrap().source, Source::Expression("1".to_owned()));
+    }
+
+    #[test]
+    fn a_file_without_a_command_is_told_the_command() {
+        let file = std::env::current_exe().unwrap();
+        let message = parse([file.to_str().unwrap().to_owned()].into_iter()).err().unwrap();
+        assert!(message.contains("heddle run "), "{message}");
+        assert!(!parsed("nonsense").err().unwrap().contains("heddle run"));
     }
 
     #[test]
