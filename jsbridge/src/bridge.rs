@@ -92,7 +92,8 @@ impl<'s> Bridge<'s> {
     /// here: what is wrong is found at the handle's `join`.
     ///
     /// The result is that of the last statement. If it is a promise, what it is fulfilled with. What the script leaves
-    /// pending ends with it. For scripts that share their globals there is [`realm`](Self::realm).
+    /// pending ends with it. For scripts that share their globals, or `await` at their top level, there is
+    /// [`realm`](Self::realm); a [module](Script::module) may `await`, too.
     pub fn eval(&self, priority: Priority, script: impl Into<Script>) -> EvalHandle {
         let script = script.into();
         let about = About { isolated: true, ..About::plain(RealmId::new()) };
@@ -213,8 +214,10 @@ impl<'s> Builder<'s> {
         self
     }
 
-    /// The most isolates that may be in use at once, those of suspended scripts included; one more
-    /// fails. Past half of it scripts no longer take turns with their equals. Default 256.
+    /// The most isolates that may be in use at once, those of suspended scripts included. Work that finds none waits for one,
+    /// the most urgent first; what leased isolates make themselves is refused ([`Error::is_limit`]) where it might wait for
+    /// ever. A part of the isolates is kept for such work, and for urgent work. Past half of it scripts no longer take turns
+    /// with their equals. Default 256, at most 65536.
     pub fn max_isolates(mut self, isolates: usize) -> Self {
         self.max_isolates = isolates;
         self
@@ -277,6 +280,13 @@ impl<'s> Builder<'s> {
         }
         if self.max_isolates == 0 {
             return Err(Error::config("max_isolates(0): no script could run"));
+        }
+        if self.max_isolates > limits::ISOLATES_MAX {
+            return Err(Error::config(format!(
+                "max_isolates({}): at most {} are possible; work that finds none waits",
+                self.max_isolates,
+                limits::ISOLATES_MAX
+            )));
         }
         let stack_size = self.scheduler.stats().stacks.size;
         let limits = Limits {

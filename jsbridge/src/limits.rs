@@ -35,6 +35,8 @@ pub(crate) const TIME_DEFAULT: Duration = Duration::from_secs(10);
 pub(crate) const SLICE: Duration = Duration::from_millis(2);
 /// About 160 KiB of memory each when nothing was allocated in them: 40 MiB.
 pub(crate) const ISOLATES_DEFAULT: usize = 256;
+/// Their slots are made with the bridge. 10 GiB when nothing was allocated in them; picked beyond that.
+pub(crate) const ISOLATES_MAX: usize = 1 << 16;
 /// What must be left of a stack below the point where the engine refuses to recurse. The engine goes
 /// beyond it by at most 13.1 KiB (60 kinds of runaway recursion, C code not optimized), the frames
 /// above a script take less than 4 KiB; the rest is for native functions like `console.log`.

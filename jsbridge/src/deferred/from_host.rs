@@ -214,6 +214,13 @@ impl Call {
         )
     }
 
+    async fn joined(self) -> Result<Message, Error> {
+        opened(match self.ask() {
+            Ok(outcome) => Some(outcome),
+            Err(told) => told.into_future().await.ok(),
+        })
+    }
+
     fn wait(&self, told: OneshotReceiver<Outcome>) -> Option<Outcome> {
         let Some(due) = self.work.about.due else { return told.recv().ok() };
         match told.recv_deadline(due) {
@@ -285,13 +292,7 @@ impl<T: DeserializeOwned + 'static> IntoFuture for Deferred<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let outcome = match self.0.ask() {
-                Ok(outcome) => Some(outcome),
-                Err(told) => told.into_future().await.ok(),
-            };
-            clone::from_message(&opened(outcome)?)
-        })
+        Box::pin(async move { clone::from_message(&self.0.joined().await?) })
     }
 }
 
@@ -322,6 +323,15 @@ impl EvalHandle {
     /// Changes the priority, at once: also while the script runs.
     pub fn set_priority(&self, priority: Priority) {
         self.0.set_priority(priority);
+    }
+}
+
+impl IntoFuture for EvalHandle {
+    type Output = Result<Value, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { clone::to_value(&self.0.joined().await?) })
     }
 }
 

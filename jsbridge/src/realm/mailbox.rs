@@ -55,6 +55,13 @@ impl Mailbox {
         let _ = self.fiber.set(fiber);
     }
 
+    /// Ends the fiber that reads it.
+    pub(crate) fn cancel(&self) {
+        if let Some(fiber) = self.fiber.get() {
+            fiber.cancel();
+        }
+    }
+
     /// Nobody will read it any more: what is in it is dropped, and so is what comes later. Whoever waits for an answer
     /// to it learns of that.
     pub(crate) fn close(&self) {

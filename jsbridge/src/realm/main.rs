@@ -22,6 +22,8 @@ use heddle_scheduler::sync::channel::{self, OneshotReceiver, OneshotSender};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// An isolate that stays, and its event loop: scripts that are evaluated in it share their globals, and the Deferreds
@@ -50,7 +52,7 @@ impl Bridge<'_> {
     /// A new main realm of Normal priority; see [`Realm`].
     ///
     /// # Errors
-    /// The system has no memory for its isolate.
+    /// The system has no memory for its isolate, or the scheduler takes no fibers.
     pub fn realm(&self) -> Result<Realm, Error> {
         self.realm_with(Priority::Normal)
     }
@@ -58,7 +60,7 @@ impl Bridge<'_> {
     /// A new main realm. Scripts in it, and its timers, have that priority; outcomes of Deferreds have theirs.
     ///
     /// # Errors
-    /// The system has no memory for its isolate.
+    /// The system has no memory for its isolate, or the scheduler takes no fibers.
     pub fn realm_with(&self, priority: Priority) -> Result<Realm, Error> {
         let mailbox = Arc::new(Mailbox::new());
         let (end, ended) = channel::oneshot();
@@ -73,7 +75,7 @@ impl Bridge<'_> {
             let _ = end.send(live(&shared, closes, isolate, priority, top));
         });
         if mailbox.is_closed() {
-            return Err(Error::cancelled());
+            return Err(Error::not_started(None));
         }
         mailbox.follow(fiber, priority);
         Ok(Realm { mailbox, ended: Some(ended) })
@@ -184,6 +186,27 @@ impl Realm {
         RealmEval(outcome)
     }
 
+    /// Ends it, whatever is pending in it: what runs ends where the engine next asks, Deferreds that were made in it (and are
+    /// not `detached`) are cancelled, timers do not come. Scripts that somebody waits for, and those that are evaluated later,
+    /// end with an error ([`is_cancelled`](Error::is_cancelled)), and so does [`finish`](Self::finish).
+    ///
+    /// ```
+    /// use heddle_jsbridge::Bridge;
+    /// use heddle_scheduler::Scheduler;
+    ///
+    /// let scheduler = Scheduler::builder().workers(1).build()?;
+    /// let bridge = Bridge::builder(&scheduler).build()?;
+    /// let realm = bridge.realm()?;
+    /// let endless = realm.eval("await new Promise(() => setInterval(() => {}, 1))");
+    /// realm.cancel();
+    /// assert!(endless.join().unwrap_err().is_cancelled());
+    /// assert!(realm.finish().unwrap_err().is_cancelled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel(&self) {
+        self.mailbox.cancel();
+    }
+
     /// No more scripts: it ends when nothing is pending in it any more. Scripts that wait for what can then never come
     /// end with an error ([`is_pending`](Error::is_pending)).
     pub fn close(mut self) -> RealmEnd {
@@ -206,7 +229,7 @@ impl RealmEnd {
     /// Waits until nothing is pending in the realm any more.
     ///
     /// # Errors
-    /// A script has ended it ([`exit_code`](Error::exit_code)), or the scheduler was stopped.
+    /// A script has ended it ([`exit_code`](Error::exit_code)), it was [cancelled](Realm::cancel), or the scheduler was stopped.
     pub fn join(self) -> Result<(), Error> {
         let Some(ended) = self.0 else { return Ok(()) };
         ended.recv().unwrap_or_else(|_| Err(Error::cancelled()))
@@ -294,6 +317,18 @@ impl RealmEval {
     pub fn join_as<T: DeserializeOwned>(self) -> Result<T, Error> {
         let message = self.0.recv().unwrap_or_else(|_| Err(Error::cancelled()))?;
         clone::from_message(&message)
+    }
+}
+
+impl IntoFuture for RealmEval {
+    type Output = Result<Value, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let message = self.0.into_future().await.unwrap_or_else(|_| Err(Error::cancelled()))?;
+            clone::to_value(&message)
+        })
     }
 }
 

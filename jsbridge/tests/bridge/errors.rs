@@ -122,6 +122,7 @@ fn options_that_cannot_work_are_refused_with_a_reason() {
         (Bridge::builder(&scheduler).memory(1000), "memory(1000)"),
         (Bridge::builder(&scheduler).time(std::time::Duration::ZERO), "time(0)"),
         (Bridge::builder(&scheduler).max_isolates(0), "max_isolates(0)"),
+        (Bridge::builder(&scheduler).max_isolates(usize::MAX), "at most 65536"),
         (Bridge::builder(&scheduler).stack(1000), "stack(1000)"),
         (Bridge::builder(&scheduler).stack(128 * 1024), "stack_size"),
     ];

@@ -2,7 +2,7 @@
 
 use crate::watched;
 use heddle_jsbridge::{Bridge, ConsoleLevel, DeferredStats, Value};
-use heddle_scheduler::{Priority, Scheduler};
+use heddle_scheduler::{Priority, Scheduler, block_on};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,6 +95,55 @@ fn a_scheduler_that_stops_while_busy_ends_everything() {
         assert!(bridge.defer("() => 1").spawn::<u32>().unwrap().join().is_err());
         assert!(realm.finish().unwrap_err().is_cancelled());
         assert_eq!(bridge.stats().isolates, 0);
+    });
+}
+
+#[test]
+fn a_realm_that_is_cancelled_while_busy_ends_with_all_that_it_made() {
+    each_size("a cancelled realm", |workers| {
+        let scheduler = Scheduler::builder().workers(workers).build().unwrap();
+        let bridge = Bridge::builder(&scheduler)
+            .time(Duration::MAX)
+            .console(|_, _| {})
+            .on_uncaught(|_| {})
+            .build()
+            .unwrap();
+        let other = bridge.realm().unwrap();
+        let realm = bridge.realm().unwrap();
+        realm.eval(BUSY).join().unwrap();
+        let never = realm.eval("await new Promise(() => {})");
+        realm.cancel();
+        assert!(never.join().unwrap_err().is_cancelled());
+        realm.cancel();
+        assert!(realm.eval("1").join().unwrap_err().is_cancelled());
+        assert!(realm.finish().unwrap_err().is_cancelled());
+        let realm = bridge.realm().unwrap();
+        let looped = realm.eval("while (true);");
+        realm.cancel();
+        assert!(looped.join().unwrap_err().is_cancelled());
+        assert_eq!(other.eval("await new Deferred(() => 6 * 7)").join(), Ok(Value::Number(42.0)));
+        other.finish().unwrap();
+        scheduler.wait_all().unwrap();
+        assert_eq!(bridge.stats().isolates, 0);
+    });
+}
+
+#[test]
+fn scripts_of_hosts_can_be_awaited() {
+    watched("awaited", || {
+        let scheduler = Scheduler::builder().workers(1).build().unwrap();
+        let bridge = Bridge::builder(&scheduler).build().unwrap();
+        let realm = bridge.realm().unwrap();
+        let sum = block_on(async {
+            let one = realm.eval("await new Deferred(() => 1)").await?;
+            let two = bridge.eval(Priority::High, "2").await?;
+            Ok::<_, heddle_jsbridge::Error>((one, two))
+        });
+        assert_eq!(sum, Ok((Value::Number(1.0), Value::Number(2.0))));
+        assert!(block_on(realm.eval("throw 1").into_future()).unwrap_err().is_exception());
+        scheduler.stop().unwrap();
+        assert!(block_on(realm.eval("1").into_future()).unwrap_err().is_cancelled());
+        assert!(bridge.realm().unwrap_err().is_fiber(), "it says that no fiber could be started");
     });
 }
 
