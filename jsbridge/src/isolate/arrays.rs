@@ -11,7 +11,7 @@
 //! Lengths are read once, by whichever runs: that of a true array can be looked at without anybody's noticing.
 
 use super::compiled::Compiled;
-use super::guard::{self, Engines};
+use super::guard::{self, Engines, Front};
 use super::handle::{CStrSource, Handle, JsResult, Scope};
 use super::kept::Kept;
 use super::layout::Layout;
@@ -68,7 +68,7 @@ impl<'a> Scope<'a> {
             return Ok(());
         }
         let prototype = self.global().get(c"Array")?.get(c"prototype")?;
-        self.guard(&prototype, &NAMES, NAMES.len(), &ENGINES, guarded)
+        self.guard(&prototype, &NAMES, NAMES.len(), &ENGINES, Front::Call(guarded))
     }
 
     /// `array.join(separator)` of an array of ours, by the engine.

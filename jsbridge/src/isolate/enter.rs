@@ -84,6 +84,11 @@ impl Isolate {
 }
 
 impl Scope<'_> {
+    /// Have scripts used all of the stack that they may use?
+    pub(super) fn is_stack_over(self) -> bool {
+        near_address() < self.state.floor.get()
+    }
+
     /// Bytes of stack that scripts may still use; and below that are 32 KiB for functions of the host's. For those that
     /// recurse.
     pub(crate) fn stack_left(self) -> StackLeft {

@@ -1,7 +1,8 @@
 //! Functions of ours that scripts find where the engine's were, and that let the engine's run where these are over soon.
 //!
 //! The engine asks whether it may go on at jumps and calls of scripts, and not inside of its own functions. Those whose
-//! time has no bound get one of ours in front: [`arrays`](super::arrays), [`strings`](super::strings).
+//! time has no bound get one of ours in front: [`arrays`](super::arrays), [`strings`](super::strings), [`lengths`](super::lengths),
+//! [`iterators`](super::iterators).
 
 use super::handle::{Handle, JsResult, Scope};
 use super::native::called;
@@ -16,12 +17,40 @@ use std::sync::OnceLock;
 pub(super) type Guard =
     unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue, c_int) -> qjs::JSValue;
 
+/// The same for what gives the next of an iterator: the engine's loops call it without an object for what it gave. It says
+/// whether that was all.
+pub(super) type Step = unsafe extern "C" fn(
+    *mut qjs::JSContext,
+    qjs::JSValue,
+    c_int,
+    *mut qjs::JSValue,
+    *mut c_int,
+    c_int,
+) -> qjs::JSValue;
+
 type Plain =
     unsafe extern "C" fn(*mut qjs::JSContext, qjs::JSValue, c_int, *mut qjs::JSValue) -> qjs::JSValue;
 type Numbered = Guard;
 
 const PLAIN: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic as u8;
 const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
+const STEP: u8 = qjs::JSCFunctionEnum_JS_CFUNC_iterator_next as u8;
+
+/// Ours.
+#[derive(Clone, Copy)]
+pub(super) enum Front {
+    Call(Guard),
+    Step(Step),
+}
+
+impl Front {
+    fn stands_for(self, kind: u8) -> bool {
+        match self {
+            Front::Call(_) => matches!(kind, PLAIN | NUMBERED),
+            Front::Step(_) => kind == STEP,
+        }
+    }
+}
 
 /// A function of the engine's, and ours.
 pub(super) struct Guarded {
@@ -44,7 +73,7 @@ impl<'a> Scope<'a> {
         names: &[&'static CStr; N],
         ours: usize,
         known: &'static Engines<N>,
-        guard: Guard,
+        front: Front,
     ) -> JsResult<'a, ()> {
         let Some(object) = Object::of(object.raw()) else { return Ok(()) };
         let mut places = [0; N];
@@ -64,11 +93,11 @@ impl<'a> Scope<'a> {
                     structures::Entry::of(object.slots()[place])?.function()
                 })
             };
-            let Some(engines) = engines.filter(|native| matches!(native.kind, PLAIN | NUMBERED)) else {
+            let Some(engines) = engines.filter(|native| front.stands_for(native.kind)) else {
                 return Ok(());
             };
             // With the engine's length, the engine fills in arguments that its function relies on.
-            let ours = Entry::numbered(name, engines.length, which as i16, guard);
+            let ours = Entry::numbered(name, engines.length, which as i16, front);
             found.push(Guarded { engines, ours });
         }
         let Ok(found) = found.try_into() else { return Ok(()) };
@@ -85,7 +114,7 @@ impl Native {
     /// Calls the engine's function.
     ///
     /// # Safety
-    /// We are inside; it is one that [`Scope::guard`] has found, and there are `count` arguments, or as many as its length
+    /// We are inside; it is one that [`Scope::guard`] has found for a [`Guard`], and there are `count` arguments, or as many as its length
     /// says if these are more.
     #[inline]
     pub(super) unsafe fn call(
@@ -103,6 +132,25 @@ impl Native {
                 let number = c_int::from(self.number);
                 std::mem::transmute::<usize, Numbered>(self.code)(context, this, count, arguments, number)
             }
+        }
+    }
+
+    /// The same for a [`Step`].
+    ///
+    /// # Safety
+    /// We are inside; it is one that [`Scope::guard`] has found for a [`Step`], and the rest is what that was called with.
+    #[inline]
+    pub(super) unsafe fn step(
+        self,
+        context: *mut qjs::JSContext,
+        this: qjs::JSValue,
+        (count, arguments): (c_int, *mut qjs::JSValue),
+        done: *mut c_int,
+    ) -> qjs::JSValue {
+        let number = c_int::from(self.number);
+        // SAFETY: the caller's promise; the function has the type that its kind says.
+        unsafe {
+            std::mem::transmute::<usize, Step>(self.code)(context, this, count, arguments, done, number)
         }
     }
 }

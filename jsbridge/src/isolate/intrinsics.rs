@@ -43,6 +43,9 @@ intrinsics! {
     Set = c"Set", Constructor;
     SetForEach = c"Set", Method(c"forEach");
     SetAdd = c"Set", Method(c"add");
+    SetSize = c"Set", Getter(c"size");
+    SetValues = c"Set", Method(c"values");
+    ArrayValues = c"Array", Method(c"values");
     RegExp = c"RegExp", Constructor;
     RegExpSource = c"RegExp", Getter(c"source");
     RegExpHasIndices = c"RegExp", Getter(c"hasIndices");

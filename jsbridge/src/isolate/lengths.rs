@@ -8,7 +8,7 @@
 //!
 //! Elements are read once and in order into an array, which the engine's function gets.
 
-use super::guard::{self, Engines, Guard};
+use super::guard::{self, Engines, Front};
 use super::handle::{Handle, JsResult, Scope};
 use super::layout::Layout;
 use super::look::Class;
@@ -43,10 +43,10 @@ impl<'a> Scope<'a> {
         }
         let global = self.global();
         let function = global.get(c"Function")?.get(c"prototype")?;
-        self.guard(&function, &FUNCTION_NAMES, 1, &FUNCTION, apply as Guard)?;
-        self.guard(&global.get(c"Reflect")?, &REFLECT_NAMES, 2, &REFLECT, reflect as Guard)?;
-        self.guard(&global.get(c"String")?, &STRING_NAMES, 1, &STRING, raw as Guard)?;
-        self.guard(&global.get(c"JSON")?, &JSON_NAMES, 1, &JSON, stringify as Guard)
+        self.guard(&function, &FUNCTION_NAMES, 1, &FUNCTION, Front::Call(apply))?;
+        self.guard(&global.get(c"Reflect")?, &REFLECT_NAMES, 2, &REFLECT, Front::Call(reflect))?;
+        self.guard(&global.get(c"String")?, &STRING_NAMES, 1, &STRING, Front::Call(raw))?;
+        self.guard(&global.get(c"JSON")?, &JSON_NAMES, 1, &JSON, Front::Call(stringify))
     }
 
     /// Is this object a list of which the engine knows the length?

@@ -43,6 +43,9 @@ pub(crate) enum Class {
     Other,
 }
 
+/// More than the engine has classes.
+const MOST_CLASSES: usize = 128;
+
 /// The engine's names of its classes, but for those that several share.
 const CLASSES: [(&str, Class); 35] = [
     ("Array", Class::Array),
@@ -498,9 +501,7 @@ impl<'a> Handle<'a> {
 impl<'a> Scope<'a> {
     /// What the engine's class is.
     pub(super) fn class_of(self, id: qjs::JSClassID) -> Class {
-        /// More than the engine has classes.
-        const KNOWN: usize = 128;
-        static BY_ID: OnceLock<[Class; KNOWN]> = OnceLock::new();
+        static BY_ID: OnceLock<[Class; MOST_CLASSES]> = OnceLock::new();
         let by_id = match BY_ID.get() {
             Some(by_id) => by_id,
             // Without memory for the names it is not known, this time.
@@ -512,8 +513,8 @@ impl<'a> Scope<'a> {
         by_id.get(id as usize).copied().unwrap_or(Class::Other)
     }
 
-    fn classes<const KNOWN: usize>(self) -> JsResult<'a, [Class; KNOWN]> {
-        let mut by_id = [Class::Other; KNOWN];
+    fn classes(self) -> JsResult<'a, [Class; MOST_CLASSES]> {
+        let mut by_id = [Class::Other; MOST_CLASSES];
         let (mut objects, mut functions) = (0, 0);
         for (id, class) in by_id.iter_mut().enumerate() {
             let name = self.class_name(id as qjs::JSClassID)?;
@@ -538,6 +539,16 @@ impl<'a> Scope<'a> {
     }
 
     /// What the engine calls its class, if there is one with this id.
+    /// The engine's first class of this name.
+    pub(super) fn class_named(self, name: &str) -> JsResult<'a, Option<qjs::JSClassID>> {
+        for id in 1..MOST_CLASSES as qjs::JSClassID {
+            if self.class_name(id)?.as_deref() == Some(name) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
     fn class_name(self, id: qjs::JSClassID) -> JsResult<'a, Option<String>> {
         // SAFETY: we are inside; the reference is the key's.
         let atom = unsafe { qjs::JS_GetClassName(self.runtime(), id) };

@@ -39,6 +39,7 @@
 //! | [`search`]     | one text in another, with questions in between                   |
 //! | [`strings`]    | methods of strings that search                                   |
 //! | [`lengths`]    | functions that go by a length that may be made up                |
+//! | [`iterators`]  | the engine's iterators, where they call each other               |
 //! | [`shapes`]     | the engine's table of shapes, into which some are put back      |
 //! | [`compiler`]   | what is asked before the engine compiles anything                |
 //! | [`protect`]    | is an isolate as it was made?                                    |
@@ -85,6 +86,7 @@ mod arrays;
 mod search;
 mod strings;
 mod lengths;
+mod iterators;
 mod shapes;
 mod blocks;
 mod image;
@@ -219,6 +221,7 @@ impl Isolate {
                 .and_then(|()| scope.guard_arrays())
                 .and_then(|()| scope.guard_strings())
                 .and_then(|()| scope.guard_lengths())
+                .and_then(|()| scope.guard_iterators())
                 .is_err()
             {
                 return Err(Error::no_isolate(limits.memory));

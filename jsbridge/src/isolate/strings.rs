@@ -11,7 +11,7 @@
 //!
 //! What is not a string is converted here, once, and in the standard's order; the engine's method gets the strings.
 
-use super::guard::{self, Engines};
+use super::guard::{self, Engines, Front};
 use super::handle::{Handle, JsResult, Scope};
 use super::layout::{self, Layout, Text};
 use super::look::{Class, WellKnown};
@@ -75,7 +75,7 @@ impl<'a> Scope<'a> {
             return Ok(());
         }
         let prototype = self.global().get(c"String")?.get(c"prototype")?;
-        self.guard(&prototype, &NAMES, SUBSTRING, &ENGINES, guarded)
+        self.guard(&prototype, &NAMES, SUBSTRING, &ENGINES, Front::Call(guarded))
     }
 
     /// The engine's method, with strings of ours.

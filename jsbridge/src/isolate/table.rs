@@ -5,7 +5,7 @@
 //! the table: for a script that looks, the property is an ordinary one from the start (writable, configurable, not
 //! enumerable, as built-ins are). Accessors are the exception: they are made at once.
 
-use super::guard::Guard;
+use super::guard::Front;
 use super::handle::{Handle, JsResult};
 use super::native::{Native, trampoline};
 use rquickjs::qjs;
@@ -22,6 +22,8 @@ unsafe impl Sync for Entry {}
 unsafe impl Send for Entry {}
 
 const AS_BUILT_IN: u8 = (qjs::JS_PROP_WRITABLE | qjs::JS_PROP_CONFIGURABLE) as u8;
+const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
+const STEP: u8 = qjs::JSCFunctionEnum_JS_CFUNC_iterator_next as u8;
 const ENUMERABLE_TOO: u8 = AS_BUILT_IN | qjs::JS_PROP_ENUMERABLE as u8;
 
 impl Entry {
@@ -36,14 +38,15 @@ impl Entry {
     }
 
     const fn with_flags<N: Native>(name: &'static CStr, length: u8, variant: u8, prop_flags: u8) -> Entry {
-        Self::of_function(name, length, variant as i16, Some(trampoline::<N>), prop_flags)
+        let function = qjs::JSCFunctionType { generic_magic: Some(trampoline::<N>) };
+        Self::of_function(name, length, variant as i16, (NUMBERED, function), prop_flags)
     }
 
     const fn of_function(
         name: &'static CStr,
         length: u8,
         magic: i16,
-        function: qjs::JSCFunctionMagic,
+        (cproto, cfunc): (u8, qjs::JSCFunctionType),
         prop_flags: u8,
     ) -> Entry {
         Entry(qjs::JSCFunctionListEntry {
@@ -52,18 +55,18 @@ impl Entry {
             def_type: qjs::JS_DEF_CFUNC as u8,
             magic,
             u: qjs::JSCFunctionListEntry__bindgen_ty_1 {
-                func: qjs::JSCFunctionListEntry__bindgen_ty_1__bindgen_ty_1 {
-                    length,
-                    cproto: qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8,
-                    cfunc: qjs::JSCFunctionType { generic_magic: function },
-                },
+                func: qjs::JSCFunctionListEntry__bindgen_ty_1__bindgen_ty_1 { length, cproto, cfunc },
             },
         })
     }
 
     /// A function in front of one of the engine's, which is called with its number.
-    pub(super) const fn numbered(name: &'static CStr, length: u8, magic: i16, function: Guard) -> Entry {
-        Self::of_function(name, length, magic, Some(function), AS_BUILT_IN)
+    pub(super) const fn numbered(name: &'static CStr, length: u8, magic: i16, function: Front) -> Entry {
+        let function = match function {
+            Front::Call(function) => (NUMBERED, qjs::JSCFunctionType { generic_magic: Some(function) }),
+            Front::Step(function) => (STEP, qjs::JSCFunctionType { iterator_next: Some(function) }),
+        };
+        Self::of_function(name, length, magic, function, AS_BUILT_IN)
     }
 
     /// A property that `G` reads and `S` writes (its first argument).

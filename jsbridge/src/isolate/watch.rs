@@ -162,6 +162,18 @@ impl Watch {
         self.look(now, population)
     }
 
+    /// Counts as a jump or a call of a script does. `false`: it is time for a question.
+    #[inline]
+    pub(super) fn count_down(&self) -> bool {
+        let Some(counter) = self.counter.get() else { return false };
+        // SAFETY: as in `set_interval`.
+        unsafe {
+            let left = counter.read() - 1;
+            counter.write(left);
+            left > 0
+        }
+    }
+
     /// The engine's next question is to come at its next jump or call.
     pub(super) fn ask_soon(&self) {
         if let Some(counter) = self.counter.get() {
