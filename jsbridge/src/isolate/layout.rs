@@ -99,6 +99,22 @@ impl Shape {
         unsafe { at::<u32>(self.0, offset::SHAPE_ROOM) as usize }
     }
 
+    /// Lets objects that `make` makes of it have more room, or less.
+    ///
+    /// # Safety
+    /// As above; it has no properties, and none is added meanwhile to an object that has it.
+    #[inline]
+    pub(super) unsafe fn with_room<R>(self, room: usize, make: impl FnOnce() -> R) -> R {
+        // SAFETY: the picture above.
+        unsafe {
+            let place = self.0.add(offset::SHAPE_ROOM).cast::<u32>();
+            let before = place.replace(room as u32);
+            let made = make();
+            place.write(before);
+            made
+        }
+    }
+
     /// Counts objects that it belongs to.
     ///
     /// # Safety
