@@ -10,7 +10,7 @@ use crate::lane::Lane;
 use crate::pool::call::Call;
 use crate::priority::Priority;
 use crate::runtime::Scheduler;
-use crate::runtime::spawn::{go_with_priority, help_out};
+use crate::runtime::spawn::{go_here, help_out};
 use crate::suspend::{Resumer, suspend, suspend_shielded, unwind_cancelled};
 use crate::worker::current;
 use std::any::Any;
@@ -153,5 +153,5 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    go_with_priority(priority, move || blocking(f))
+    go_here(Some(priority), "spawn_blocking()", move || blocking(f))
 }

@@ -7,7 +7,7 @@ use crate::fiber::FiberRef;
 use crate::handle::JoinHandle;
 use crate::priority::Priority;
 use crate::runtime::Scheduler;
-use crate::runtime::spawn::go_with_priority;
+use crate::runtime::spawn::go_here;
 use crate::suspend::{Resumer, suspend, unwind_cancelled};
 use crate::worker::awaiting::{Awaiting, End, Polled, Slot};
 use crate::worker::current;
@@ -123,7 +123,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    go_with_priority(priority, move || block_on(future))
+    go_here(Some(priority), "spawn_future()", move || block_on(future))
 }
 
 /// The end of a fiber as a future: what `handle.await` waits for, in any executor.

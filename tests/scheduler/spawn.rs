@@ -1,6 +1,8 @@
 //! Making fibers, their results, their panics.
 
-use heddle_scheduler::{Priority, current, go, go_with_priority, yield_now};
+use heddle_scheduler::{
+    JoinError, Priority, current, go, go_with_priority, spawn_blocking, spawn_future, yield_now,
+};
 use heddle_tests::{Event, everywhere};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -213,7 +215,10 @@ fn go_outside_of_any_fiber_fails_at_join_and_says_where_to_call_it() {
     assert!(
         error.to_string().contains("outside of any fiber") && error.to_string().contains("Scheduler::go")
     );
-    drop(go_with_priority(Priority::Low, || ()));
+    let says = |error: JoinError| error.to_string();
+    assert!(says(go_with_priority(Priority::Low, || ()).join().unwrap_err()).contains("go_with_priority()"));
+    assert!(says(spawn_blocking(Priority::Low, || ()).join().unwrap_err()).contains("spawn_blocking()"));
+    assert!(says(spawn_future(Priority::Low, async {}).join().unwrap_err()).contains("spawn_future()"));
     let tracked = census.track();
     drop(go(move || drop(tracked)));
     assert_eq!(census.live(), 0);

@@ -3,11 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// How many lines above an `unsafe` or an ordering its reason may begin.
 const NEAR: usize = 6;
 /// Longer files have more than one subject.
 const LINES_MAX: usize = 700;
+/// Larger ones are made by something.
+const BYTES_MAX: u64 = 256 * 1024;
 
 struct Source {
     /// Relative to the workspace.
@@ -158,6 +161,20 @@ fn no_file_is_too_long() {
         .map(|source| format!("{}: {} lines", source.path.display(), source.text.lines().count()))
         .collect();
     expect_none(&found, "longer than 700 lines");
+}
+
+/// A core dump was tracked for weeks, as nobody looks for one.
+#[test]
+fn nothing_large_is_tracked() {
+    let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let Some(listed) = listed.ok().filter(|listed| listed.status.success()) else {
+        println!("SKIPPED: not in a repository of git's");
+        return;
+    };
+    let names = String::from_utf8(listed.stdout).expect("our files have plain names");
+    let size = |name: &str| fs::symlink_metadata(root().join(name)).map_or(0, |file| file.len());
+    let large = names.split_terminator('\0').filter(|name| size(name) > BYTES_MAX);
+    expect_none(&large.map(str::to_owned).collect::<Vec<_>>(), "larger than 256 KiB");
 }
 
 #[test]

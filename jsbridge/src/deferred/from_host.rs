@@ -215,6 +215,13 @@ impl Call {
     }
 
     async fn joined(self) -> Result<Message, Error> {
+        if self.work.about.due.is_some() && !self.is_finished() {
+            // While it waits for its turn only a clock can end it, and the executor's is not ours to ask for.
+            let spawner = self.bridge.spawner.clone();
+            let joins = spawner.fiber().independent().priority(Priority::High).go(move || self.join());
+            let ended = joins.await;
+            return ended.unwrap_or_else(|_| Err(Error::cancelled()));
+        }
         opened(match self.ask() {
             Ok(outcome) => Some(outcome),
             Err(told) => told.into_future().await.ok(),

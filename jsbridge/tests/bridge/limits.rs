@@ -2,7 +2,7 @@
 
 use super::{eventually, everywhere};
 use heddle_jsbridge::Bridge;
-use heddle_scheduler::{Priority, Scheduler};
+use heddle_scheduler::{Priority, Scheduler, block_on};
 use std::time::{Duration, Instant};
 
 /// Loops that do not end by themselves, in every place where the engine can be.
@@ -263,4 +263,19 @@ fn past_the_bound_on_isolates_scripts_wait() {
     first.cancel();
     assert!(first.join().unwrap_err().is_cancelled());
     assert!(waits.join().is_ok());
+}
+
+#[test]
+fn a_deferred_that_is_awaited_ends_in_time_while_it_waits_for_an_isolate() {
+    let scheduler = Scheduler::builder().workers(1).build().unwrap();
+    let bridge = Bridge::builder(&scheduler).max_isolates(1).build().unwrap();
+    let first = bridge.eval(Priority::Background, "while (true) {}");
+    eventually(|| bridge.stats().isolates > 0);
+    let late = bridge.defer("() => 1").timeout(Duration::from_millis(20)).spawn::<i32>().unwrap();
+    assert!(block_on(late.into_future()).unwrap_err().is_timeout());
+    assert!(!first.is_finished());
+    first.cancel();
+    assert!(first.join().unwrap_err().is_cancelled());
+    let early = bridge.defer("() => 1").timeout(Duration::from_secs(3600)).spawn::<i32>().unwrap();
+    assert_eq!(block_on(early.into_future()).unwrap(), 1);
 }

@@ -539,7 +539,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    go_here(None, f)
+    go_here(None, "go()", f)
 }
 
 /// The current fiber goes on, and may have made one [unannounced](FiberBuilder::unannounced): others are told of that. For makers
@@ -561,11 +561,12 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    go_here(Some(priority), f)
+    go_here(Some(priority), "go_with_priority()", f)
 }
 
+/// `call` is what an error calls this.
 #[inline]
-fn go_here<F, T>(priority: Option<Priority>, f: F) -> JoinHandle<T>
+pub(crate) fn go_here<F, T>(priority: Option<Priority>, call: &'static str, f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -577,13 +578,13 @@ where
         },
         // SAFETY: as in `Scheduler::go`.
         Some(worker) => unsafe { JoinHandle::new(spawn(&worker.shared, Origin::plain(priority), f)) },
-        None => homeless(f),
+        None => homeless(call, f),
     }
 }
 
 /// A fiber that nobody could run.
 #[cold]
-fn homeless<F, T>(f: F) -> JoinHandle<T>
+fn homeless<F, T>(call: &'static str, f: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -598,7 +599,7 @@ where
     fiber.state.withdraw();
     // SAFETY: withdrawn just now; the handle is new, and its result a `T`.
     unsafe {
-        fiber.fail(JoinError::not_started(Error::outside("go()")));
+        fiber.fail(JoinError::not_started(Error::outside(call)));
         complete(fiber);
         JoinHandle::new(fiber)
     }
