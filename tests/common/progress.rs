@@ -1,7 +1,8 @@
 //! Does a process get on, or do others have the CPUs that its threads wait for?
 //!
 //! A thread is held up if it could run, or waits for a disk, and has had less than half of the time since the last look.
-//! Where the threads of the process have nearly all CPUs between them they hold up each other, which is their own affair.
+//! Where the threads of the process have nearly all CPUs between them they hold up each other: their own affair, if they
+//! are one test's. Of several tests in a process each is one of the others to the rest.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,8 +28,8 @@ impl Progress {
         self.process
     }
 
-    /// Was it, since the last look? Where the system does not say, it was not.
-    pub(crate) fn is_held_up(&mut self) -> bool {
+    /// Was it, or one of the `tests` in it, since the last look? Where the system does not say, it was not.
+    pub(crate) fn is_held_up(&mut self, tests: usize) -> bool {
         let now = Instant::now();
         let passed = (now - std::mem::replace(&mut self.looked, now)).as_nanos() as f64;
         let (mut times, mut waits, mut sum) = (HashMap::new(), false, 0.0);
@@ -53,7 +54,8 @@ impl Progress {
         let is_first = self.times.is_empty();
         self.times = times;
         let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get()) as f64;
-        is_traced(&folder) || !is_first && waits && sum < NEARLY_ALL * cpus * passed
+        let by_others = tests > 1 || sum < NEARLY_ALL * cpus * passed;
+        is_traced(&folder) || !is_first && waits && by_others
     }
 }
 
@@ -73,4 +75,33 @@ pub(crate) fn end(child: u32) {
     }
     #[cfg(not(unix))]
     let _ = child;
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::Progress;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    #[test]
+    fn tests_of_one_process_that_have_all_cpus_between_them_hold_up_each_other() {
+        let mut progress = Progress::of(std::process::id());
+        let enough = AtomicBool::new(false);
+        let cpus = std::thread::available_parallelism().map_or(1, |cpus| cpus.get());
+        std::thread::scope(|scope| {
+            // Not all of these can have had half of a CPU, also where it takes as long to look at them.
+            for _ in 0..8 * cpus {
+                scope.spawn(|| {
+                    while !enough.load(Ordering::Relaxed) {
+                        std::hint::spin_loop()
+                    }
+                });
+            }
+            progress.is_held_up(2);
+            std::thread::sleep(Duration::from_millis(100));
+            let is_held_up = progress.is_held_up(2);
+            enough.store(true, Ordering::Relaxed);
+            assert!(is_held_up);
+        });
+    }
 }

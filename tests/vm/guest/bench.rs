@@ -3,6 +3,9 @@
 
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use heddle_tests::watchdog;
 
 use crate::Check;
 use crate::machine::Machine;
@@ -21,7 +24,12 @@ fn is_small(machine: &Machine) -> bool {
 fn measure(machine: &Machine) {
     let mut bench = Command::new("/bin/heddle-benches");
     bench.args(["numa", "--quick", "--report", REPORT, "--json", VALUES]);
-    let status = bench.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("run.sh put it there");
+    let mut bench = bench.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("run.sh put it there");
+    // Longer than the check itself is watched: this one is for the report of its hang.
+    let watch = watchdog::watch_longer(Duration::from_secs(60), "heddle-benches");
+    watch.process(bench.id());
+    let status = bench.wait().expect("it is this process's child");
+    drop(watch);
     let report = fs::read_to_string(REPORT).unwrap_or_default();
     println!("{report}");
     assert!(status.success(), "{status}");

@@ -133,6 +133,7 @@ fn check(machine: &Machine, word: &str) -> ExitCode {
 
 /// A check that hangs is ended by the watchdog, so that those after it still run.
 fn one(machine: &Machine, check: &Check) -> ExitCode {
+    heddle_tests::watchdog::nobody_else_is_here();
     // Longer than a check's own, which may know more.
     let _watch = heddle_tests::watchdog::watch_longer(Duration::from_secs(10), check.name);
     (check.run)(machine);
