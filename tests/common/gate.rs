@@ -1,8 +1,10 @@
 //! Waiting for each other: [`Gate`] blocks the thread, fiber or not, and so keeps a worker busy;
 //! [`Event`] suspends the fiber.
 
+use crate::watchdog;
 use heddle_scheduler::suspend::{Resumer, suspend};
 use heddle_scheduler::{Cancelled, Priority, Scheduler};
+use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -84,15 +86,24 @@ impl Event {
     }
 }
 
+/// Some seconds: before that nobody asks, and telling takes a lock.
+const MANY_LOOKS: u32 = 10_000;
+
 /// Waits for something that will happen, by itself, however long it takes; if it never does, the
-/// watchdog says so.
+/// watchdog says so, and where.
+#[track_caller]
 pub fn eventually(mut what: impl FnMut() -> bool) {
+    let at = Location::caller();
     let mut looks = 0_u32;
+    let mut told = None;
     while !what() {
-        looks += 1;
+        looks = looks.saturating_add(1);
         if looks < 100 {
             std::thread::yield_now();
         } else {
+            if looks > MANY_LOOKS {
+                told.get_or_insert_with(|| watchdog::waits(at));
+            }
             // Threads of a background lane would get nothing of a CPU on which somebody looks all the time.
             std::thread::sleep(Duration::from_micros(100));
         }

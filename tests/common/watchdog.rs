@@ -1,4 +1,4 @@
-//! Ends the process when a test hangs, and says what it knows: the state of the schedulers that the
+//! Ends the process when a test hangs, and says what it knows: where it waits, the state of the schedulers that the
 //! test registered, and what each thread of the process is doing.
 //!
 //! A test is given so much time of the machine, not of the clock: while others, also other tests of the process, have the
@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use heddle_scheduler::Scheduler;
 use std::collections::HashSet;
 use std::io::Write;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once, Weak};
@@ -38,10 +39,12 @@ struct Watched {
 struct Table {
     next: u64,
     watched: Vec<Watched>,
+    waits: Vec<(u64, &'static Location<'static>)>,
     notes: Vec<String>,
 }
 
-static TABLE: Mutex<Table> = Mutex::new(Table { next: 0, watched: Vec::new(), notes: Vec::new() });
+static TABLE: Mutex<Table> =
+    Mutex::new(Table { next: 0, watched: Vec::new(), waits: Vec::new(), notes: Vec::new() });
 
 /// See [`nobody_else_is_here`].
 static ALONE: AtomicBool = AtomicBool::new(false);
@@ -111,6 +114,24 @@ impl Drop for Watch {
     }
 }
 
+/// While it lives, somebody waits.
+pub(crate) struct Waits(u64);
+
+/// Somebody waits there. For the report.
+pub(crate) fn waits(at: &'static Location<'static>) -> Waits {
+    let mut table = TABLE.lock().expect("no panic while locked");
+    table.next += 1;
+    let key = table.next;
+    table.waits.push((key, at));
+    Waits(key)
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        TABLE.lock().expect("no panic while locked").waits.retain(|(key, _)| *key != self.0);
+    }
+}
+
 /// Something that should be in the report of a hang.
 pub fn note(text: String) {
     let thread = std::thread::current();
@@ -155,6 +176,9 @@ fn keep_watch() {
 fn report(table: &Table, hung: &Watched) {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "\n==== a test hangs: {} (thread {:?})", hung.what, hung.thread);
+    for (_, at) in &table.waits {
+        let _ = writeln!(out, "waits at {at}");
+    }
     for note in &table.notes {
         let _ = writeln!(out, "note: {note}");
     }
