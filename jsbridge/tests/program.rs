@@ -315,6 +315,8 @@ fn colours_are_for_terminals_that_want_them() {
             .args(["-qec", &command, "/dev/null"])
             .env_remove("NO_COLOR")
             .env("TERM", "xterm")
+            // By a shell, which may be the user's own, and complains there of a language that is not installed.
+            .envs([("SHELL", "/bin/sh"), ("LC_ALL", "C")])
             .env(variable.0, variable.1)
             .stdin(std::process::Stdio::null())
             .output();
