@@ -81,11 +81,22 @@ pub(crate) fn limit(which: libc::__rlimit_resource_t, most: u64) {
     assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
 }
 
-/// Lowers or raises the soft limit, as often as one likes.
-pub(crate) fn soft_limit(which: libc::__rlimit_resource_t, most: u64) {
+/// The limits of this process.
+fn limits(which: libc::__rlimit_resource_t) -> libc::rlimit {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: writes the struct.
     assert_eq!(unsafe { libc::getrlimit(which, &mut limit) }, 0);
+    limit
+}
+
+/// What this process may have.
+pub(crate) fn soft_limit_of(which: libc::__rlimit_resource_t) -> u64 {
+    limits(which).rlim_cur
+}
+
+/// Lowers or raises the soft limit, as often as one likes.
+pub(crate) fn soft_limit(which: libc::__rlimit_resource_t, most: u64) {
+    let mut limit = limits(which);
     limit.rlim_cur = most.min(limit.rlim_max);
     // SAFETY: the struct is complete.
     let result = unsafe { libc::setrlimit(which, &limit) };

@@ -101,6 +101,11 @@ fn parked_fibers_cost_a_page_each_and_no_mappings() {
             // Without such guards each stack costs a mapping, and a million do not fit.
             return;
         }
+        let room = child::soft_limit_of(libc::RLIMIT_AS);
+        if room < 2 * (fibers * stacks.size) as u64 {
+            println!("SKIPPED: {room} bytes of addresses (ulimit -v) are too few for {fibers} stacks");
+            return;
+        }
         // In large pages the heap would come by megabytes.
         // SAFETY: takes integers.
         unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
