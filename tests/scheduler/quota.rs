@@ -48,9 +48,10 @@ fn await_quota(rig: &Rig) {
 
 #[test]
 fn background_work_pauses_when_the_quota_is_nearly_used_and_goes_on_in_the_next_period() {
-    under_quota("5000 100000", &[1, 2], |rig, _| {
+    // Who looks all the time here, and the monitor, take up to 7 % of a CPU of it.
+    under_quota("20000 100000", &[1, 2], |rig, _| {
         await_quota(rig);
-        assert_eq!(quota(rig).cpus, 0.05);
+        assert_eq!(quota(rig).cpus, 0.2);
         for pause in [checkpoint as fn(), yield_now] {
             let (enough, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
             let had = Arc::new(AtomicU64::new(0));
@@ -68,7 +69,7 @@ fn background_work_pauses_when_the_quota_is_nearly_used_and_goes_on_in_the_next_
                 // Others may want the CPUs so much that a background thread gets less than the quota.
                 let starves = || {
                     let passed = since.elapsed();
-                    passed > Duration::from_secs(2) && had() - before < passed.mul_f64(0.05)
+                    passed > Duration::from_secs(2) && had() - before < passed.mul_f64(0.2)
                 };
                 eventually(|| quota(rig).held > held || starves());
                 if quota(rig).held == held {
