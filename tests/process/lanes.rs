@@ -67,7 +67,7 @@ fn where_no_policy_may_be_chosen_background_is_as_nice_as_can_be_and_stats_say_s
 fn where_no_nice_value_may_be_chosen_ordinary_threads_stay_as_they_are_and_stats_say_so() {
     where_refused(&[libc::SYS_setpriority], |nice| {
         let scheduler = three();
-        let (same, idle) = (ThreadPolicy::Nice(nice), ThreadPolicy::Idle);
+        let (same, idle) = (ThreadPolicy::Nice(nice), idle_here());
         assert_eq!(policies(&scheduler), [same, same, same, idle, idle]);
         assert_works(&scheduler);
         Rig::retire(&scheduler);
@@ -122,6 +122,23 @@ fn without_the_barrier_of_the_kernel_nothing_is_lost() {
     });
 }
 
+/// What a plain thread of this process gets that wants only what nobody else does; containers may refuse that, too.
+fn idle_here() -> ThreadPolicy {
+    std::thread::spawn(|| {
+        // SAFETY: all-zero is a valid value of this struct of integers.
+        let param: libc::sched_param = unsafe { std::mem::zeroed() };
+        // SAFETY: reads the struct; the other takes integers.
+        unsafe {
+            if libc::sched_setscheduler(0, libc::SCHED_IDLE, &param) != 0 {
+                libc::setpriority(libc::PRIO_PROCESS, 0, 19);
+            }
+        }
+        kernel::policy()
+    })
+    .join()
+    .unwrap()
+}
+
 /// What a plain thread of this process gets that asks for the same.
 fn granted(raise: Raise) -> ThreadPolicy {
     std::thread::spawn(move || {
@@ -152,7 +169,7 @@ fn raised(raise: Raise) -> bool {
     assert_eq!(seen[0], expected, "asked for {raise:?}");
     assert_eq!(scheduler.stats().lane(Lane::Urgent).unwrap().policy, expected);
     let ordinary = ThreadPolicy::Nice((kernel::nice() + 10).min(19));
-    assert_eq!(seen[1..], [ordinary, ordinary, ThreadPolicy::Idle, ThreadPolicy::Idle]);
+    assert_eq!(seen[1..], [ordinary, ordinary, idle_here(), idle_here()]);
     assert_works(&scheduler);
     Rig::retire(&scheduler);
     match raise {
