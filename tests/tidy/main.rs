@@ -163,7 +163,7 @@ fn no_file_is_too_long() {
     expect_none(&found, "longer than 700 lines");
 }
 
-/// A core dump was tracked for weeks, as nobody looks for one.
+/// A core dump was tracked once, as nobody looks for one.
 #[test]
 fn nothing_large_is_tracked() {
     let listed = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();

@@ -194,7 +194,7 @@ impl Call {
         Call { bridge: bridge.clone(), work }
     }
 
-    pub(crate) fn join(self) -> Result<Message, Error> {
+    pub(crate) fn join(&self) -> Result<Message, Error> {
         let outcome = match self.ask() {
             Ok(outcome) => Some(outcome),
             Err(told) => self.wait(told),
@@ -215,14 +215,19 @@ impl Call {
     }
 
     async fn joined(self) -> Result<Message, Error> {
-        if self.work.about.due.is_some() && !self.is_finished() {
+        let call = Arc::new(self);
+        if call.work.about.due.is_some() && !call.is_finished() {
             // While it waits for its turn only a clock can end it, and the executor's is not ours to ask for.
-            let spawner = self.bridge.spawner.clone();
-            let joins = spawner.fiber().independent().priority(Priority::High).go(move || self.join());
-            let ended = joins.await;
-            return ended.unwrap_or_else(|_| Err(Error::cancelled()));
+            let (spawner, joins) = (call.bridge.spawner.clone(), call.clone());
+            let fiber = spawner.fiber().independent().priority(Priority::High);
+            match fiber.go(move || joins.join()).await {
+                Ok(ended) => return ended,
+                // No fiber can be had: then it ends at the time that it was given only once it runs.
+                Err(error) if error.not_started_because().is_some() => {}
+                Err(_) => return Err(Error::cancelled()),
+            }
         }
-        opened(match self.ask() {
+        opened(match call.ask() {
             Ok(outcome) => Some(outcome),
             Err(told) => told.into_future().await.ok(),
         })

@@ -1,13 +1,11 @@
 //! `Event`, `CustomEvent`, `EventTarget`, `AbortSignal`, `AbortController`: see `js/events.js`.
 
 use super::lazy::{self, Globals, lazy};
-use super::prelude::Prelude;
 use crate::clone;
 use crate::isolate::handle::{Handle, JsResult, Scope};
-use crate::isolate::kept::Kept;
 use crate::isolate::native::{Call, Native};
+use crate::isolate::prelude::Prelude;
 use crate::isolate::table::Entry;
-use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 
 static PRELUDE: Prelude = Prelude::new(c"heddle:events", include_str!("js/events.js"));
@@ -38,22 +36,16 @@ pub(crate) fn abort_controller(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
     lazy::get::<Events>(scope, Events::ABORT_CONTROLLER)
 }
 
-#[derive(Default)]
-struct Exports(RefCell<Option<Kept>>);
-
 fn exports(scope: Scope<'_>) -> JsResult<'_, Handle<'_>> {
-    let exports = scope.note::<Exports>();
-    if let Some(kept) = &*exports.0.borrow() {
-        return Ok(scope.kept(kept));
-    }
-    let make = scope.new_function::<MakeException>(c"DOMException", 0)?;
-    let timer = scope.global().get(c"setTimeout")?;
-    let now = scope.new_function::<Now>(c"now", 0)?;
-    let call = scope.new_function::<CallOn>(c"call", 0)?;
-    let made = PRELUDE.instantiate(scope, &[&make, &timer, &now, &call])?;
-    clone::refuse_what(scope, made.get(c"classOf")?);
-    *exports.0.borrow_mut() = Some(scope.keep(made.clone()));
-    Ok(made)
+    PRELUDE.once(scope, |prelude| {
+        let make = scope.new_function::<MakeException>(c"DOMException", 0)?;
+        let timer = scope.global().get(c"setTimeout")?;
+        let now = scope.new_function::<Now>(c"now", 0)?;
+        let call = scope.new_function::<CallOn>(c"call", 0)?;
+        let made = prelude.instantiate(scope, &[&make, &timer, &now, &call])?;
+        clone::refuse_what(scope, made.get(c"classOf")?);
+        Ok(made)
+    })
 }
 
 /// `(message, name) => DOMException`

@@ -1,13 +1,11 @@
 //! `TextEncoder` and `TextDecoder`: see `js/text.js`.
 
 use super::lazy::{Globals, lazy};
-use super::prelude::Prelude;
 use crate::clone;
 use crate::isolate::handle::{Handle, JsResult, Scope};
-use crate::isolate::kept::Kept;
 use crate::isolate::native::{Call, Native};
+use crate::isolate::prelude::Prelude;
 use crate::isolate::table::Entry;
-use std::cell::RefCell;
 use std::ffi::CStr;
 
 static PRELUDE: Prelude = Prelude::new(c"heddle:text", include_str!("js/text.js"));
@@ -19,34 +17,25 @@ impl Globals for Text {
     const NAMES: &'static [&'static CStr] = &[c"TextEncoder", c"TextDecoder"];
 
     fn make<'a>(scope: Scope<'a>, which: usize) -> JsResult<'a, Handle<'a>> {
-        let exports = scope.note::<Exports>();
-        let known = exports.0.borrow().as_ref().map(|kept| scope.kept(kept));
-        let made = match known {
-            Some(made) => made,
-            None => {
-                let made = PRELUDE.instantiate(
-                    scope,
-                    &[
-                        &scope.new_function::<Encode>(c"encode", 0)?,
-                        &scope.new_function::<EncodeInto>(c"encodeInto", 0)?,
-                        &scope.new_function::<Decode>(c"decode", 0)?,
-                        &scope.new_function::<IsUtf8>(c"isUtf8", 0)?,
-                    ],
-                )?;
-                clone::refuse_what(scope, made.get(c"classOf")?);
-                *exports.0.borrow_mut() = Some(scope.keep(made.clone()));
-                made
-            }
-        };
-        made.get(Self::NAMES[which])
+        let exports = PRELUDE.once(scope, |prelude| {
+            let made = prelude.instantiate(
+                scope,
+                &[
+                    &scope.new_function::<Encode>(c"encode", 0)?,
+                    &scope.new_function::<EncodeInto>(c"encodeInto", 0)?,
+                    &scope.new_function::<Decode>(c"decode", 0)?,
+                    &scope.new_function::<IsUtf8>(c"isUtf8", 0)?,
+                ],
+            )?;
+            clone::refuse_what(scope, made.get(c"classOf")?);
+            Ok(made)
+        });
+        exports?.get(Self::NAMES[which])
     }
 }
 
 /// The lines of the global table.
 pub(crate) static TABLE: [Entry; 2] = [lazy::<Text>(0), lazy::<Text>(1)];
-
-#[derive(Default)]
-struct Exports(RefCell<Option<Kept>>);
 
 struct Encode;
 

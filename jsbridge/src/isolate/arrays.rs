@@ -10,17 +10,14 @@
 //!
 //! Lengths are read once, by whichever runs: that of a true array can be looked at without anybody's noticing.
 
-use super::compiled::Compiled;
 use super::guard::{self, Engines, Front};
-use super::handle::{CStrSource, Handle, JsResult, Scope};
-use super::kept::Kept;
+use super::handle::{Handle, JsResult, Scope};
 use super::layout::Layout;
+use super::prelude::Prelude;
 use super::strings;
 use super::structures;
 use rquickjs::qjs;
-use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
-use std::sync::OnceLock;
 
 /// So many places take the engine's methods some 7 ms (17 to 27 ns each, measured on empty ones).
 const SHORT: i64 = 1 << 18;
@@ -54,12 +51,7 @@ const FLAT_MAP: usize = 11;
 /// The engine's functions: one of each for all isolates.
 static ENGINES: Engines<{ NAMES.len() }> = Engines::new();
 
-/// What `js/arrays.js` gives, compiled once in a process.
-static SLOW: OnceLock<Compiled> = OnceLock::new();
-
-/// The same, made in one isolate.
-#[derive(Default)]
-struct Slow(RefCell<Option<Kept>>);
+static SLOW: Prelude = Prelude::new(c"heddle:arrays", include_str!("js/arrays.js"));
 
 impl<'a> Scope<'a> {
     /// Puts ours in front of the engine's. Before the first script.
@@ -164,25 +156,7 @@ impl<'a> Scope<'a> {
 
     /// The method in JavaScript.
     fn slow_method(self, which: usize) -> JsResult<'a, Handle<'a>> {
-        let slow = self.note::<Slow>();
-        let known = slow.0.borrow().as_ref().map(|kept| self.kept(kept));
-        let methods = match known {
-            Some(methods) => methods,
-            None => {
-                let code = match SLOW.get() {
-                    Some(code) => code,
-                    None => {
-                        let source = CStrSource::new(include_str!("js/arrays.js"));
-                        let code = self.compile(c"heddle:arrays", &source, false)?;
-                        SLOW.get_or_init(|| code)
-                    }
-                };
-                let methods = self.run(code)?.call(&self.undefined(), &[])?;
-                *slow.0.borrow_mut() = Some(self.keep(methods.clone()));
-                methods
-            }
-        };
-        methods.get(NAMES[which])
+        SLOW.once(self, |prelude| prelude.instantiate(self, &[]))?.get(NAMES[which])
     }
 }
 

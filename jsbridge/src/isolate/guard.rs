@@ -7,7 +7,7 @@
 use super::handle::{Handle, JsResult, Scope};
 use super::native::called;
 use super::structures::{self, Kind, Native, Object, atom_of, flags_of, kind};
-use super::table::Entry;
+use super::table::{Entry, NUMBERED, STEP};
 use rquickjs::qjs;
 use std::ffi::{CStr, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,8 +33,6 @@ type Plain =
 type Numbered = Guard;
 
 const PLAIN: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic as u8;
-const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
-const STEP: u8 = qjs::JSCFunctionEnum_JS_CFUNC_iterator_next as u8;
 
 /// Ours.
 #[derive(Clone, Copy)]

@@ -20,17 +20,15 @@
 //!
 //! What the engine does before it looks at `next` is done before, in its order.
 
-use super::compiled::Compiled;
 use super::guard::{self, Engines, Front};
-use super::handle::{CStrSource, Handle, JsResult, Scope};
+use super::handle::{Handle, JsResult, Scope};
 use super::intrinsics::Intrinsic;
-use super::kept::Kept;
 use super::layout::{self, Layout};
 use super::look::{Class, Key, Property, WellKnown};
 use super::native::{Call, Native, scope_of};
+use super::prelude::Prelude;
 use super::structures;
 use rquickjs::qjs;
-use std::cell::RefCell;
 use std::ffi::{CStr, c_int};
 use std::sync::OnceLock;
 
@@ -54,12 +52,7 @@ const OF_SETS: [&CStr; 6] =
 /// The class of what goes through arrays and array-likes.
 static ARRAY_ITERATOR: OnceLock<qjs::JSClassID> = OnceLock::new();
 
-/// What `js/iterators.js` gives, compiled once in a process.
-static STAND_INS: OnceLock<Compiled> = OnceLock::new();
-
-/// The same, made in one isolate.
-#[derive(Default)]
-struct StandIns(RefCell<Option<Kept>>);
+static STAND_INS: Prelude = Prelude::new(c"heddle:iterators", include_str!("js/iterators.js"));
 
 static HELPERS: Engines<{ STEPS.len() }> = Engines::new();
 static WRAPPERS: Engines<{ STEPS.len() }> = Engines::new();
@@ -199,27 +192,12 @@ impl<'a> Scope<'a> {
 
     /// What `js/iterators.js` makes of something.
     fn stand_in(self, kind: &CStr, of: &Handle<'a>) -> JsResult<'a, Handle<'a>> {
-        let note = self.note::<StandIns>();
-        let known = note.0.borrow().as_ref().map(|kept| self.kept(kept));
-        let makers = match known {
-            Some(makers) => makers,
-            None => {
-                let code = match STAND_INS.get() {
-                    Some(code) => code,
-                    None => {
-                        let source = CStrSource::new(include_str!("js/iterators.js"));
-                        let code = self.compile(c"heddle:iterators", &source, false)?;
-                        STAND_INS.get_or_init(|| code)
-                    }
-                };
-                let asking = self.new_function::<Asking>(c"asking", 0)?;
-                let size = self.new_function::<SizeOf>(c"size", 0)?;
-                let makers = self.run(code)?.call(&self.undefined(), &[&asking, &size])?;
-                *note.0.borrow_mut() = Some(self.keep(makers.clone()));
-                makers
-            }
-        };
-        makers.get(kind)?.call(&self.undefined(), &[of])
+        let makers = STAND_INS.once(self, |prelude| {
+            let asking = self.new_function::<Asking>(c"asking", 0)?;
+            let size = self.new_function::<SizeOf>(c"size", 0)?;
+            prelude.instantiate(self, &[&asking, &size])
+        });
+        makers?.get(kind)?.call(&self.undefined(), &[of])
     }
 }
 

@@ -538,7 +538,6 @@ impl<'a> Scope<'a> {
         Ok(by_id)
     }
 
-    /// What the engine calls its class, if there is one with this id.
     /// The engine's first class of this name.
     pub(super) fn class_named(self, name: &str) -> JsResult<'a, Option<qjs::JSClassID>> {
         for id in 1..MOST_CLASSES as qjs::JSClassID {
@@ -549,6 +548,7 @@ impl<'a> Scope<'a> {
         Ok(None)
     }
 
+    /// What the engine calls its class, if there is one with this id.
     fn class_name(self, id: qjs::JSClassID) -> JsResult<'a, Option<String>> {
         // SAFETY: we are inside; the reference is the key's.
         let atom = unsafe { qjs::JS_GetClassName(self.runtime(), id) };

@@ -14,6 +14,7 @@
 //! | [`exceptions`] | errors that the DOM names, arrays of bytes                     |
 //! | [`kept`]       | values that the host holds between its visits                    |
 //! | [`compiled`]   | scripts of ours as bytecode                                      |
+//! | [`prelude`]    | the parts of ours that are written in JavaScript                 |
 //! | [`notes`]      | what the modules above remember of an isolate                    |
 //! | [`intrinsics`] | the engine's own functions, safe from what scripts replace       |
 //! | [`layout`]     | where the engine keeps things, looked at before it is relied on  |
@@ -61,6 +62,7 @@ pub(crate) mod handle;
 mod values;
 pub(crate) mod kept;
 pub(crate) mod compiled;
+pub(crate) mod prelude;
 mod notes;
 pub(crate) mod intrinsics;
 pub(crate) mod layout;

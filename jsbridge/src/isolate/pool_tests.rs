@@ -163,8 +163,11 @@ fn a_lot_that_another_thread_has_holds_up_nobody_who_changes_a_priority() {
         assert!(!relevel(Priority::Background, 1));
         assert!(relevel(Priority::High, 1));
     });
+    // A move looks whether there is a place, which a fiber does that takes the lot, and may be stopped there.
+    fixture.settle();
     assert_eq!(fixture.pool.stats().parked, 2);
     assert!(relevel(Priority::Critical, 2));
+    fixture.settle();
     assert!(!relevel(Priority::Critical, 2), "it is there");
     assert_eq!(fixture.pool.unpark(|_| true), [2, 1]);
     drop(held);

@@ -22,9 +22,12 @@ unsafe impl Sync for Entry {}
 unsafe impl Send for Entry {}
 
 const AS_BUILT_IN: u8 = (qjs::JS_PROP_WRITABLE | qjs::JS_PROP_CONFIGURABLE) as u8;
-const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
-const STEP: u8 = qjs::JSCFunctionEnum_JS_CFUNC_iterator_next as u8;
 const ENUMERABLE_TOO: u8 = AS_BUILT_IN | qjs::JS_PROP_ENUMERABLE as u8;
+
+/// The engine calls it with a number, so that several functions may be one.
+pub(super) const NUMBERED: u8 = qjs::JSCFunctionEnum_JS_CFUNC_generic_magic as u8;
+/// What gives the next of an iterator.
+pub(super) const STEP: u8 = qjs::JSCFunctionEnum_JS_CFUNC_iterator_next as u8;
 
 impl Entry {
     /// A function that calls `N`.

@@ -1,7 +1,7 @@
 //! Scripts that want too much.
 
 use super::{eventually, everywhere};
-use heddle_jsbridge::Bridge;
+use heddle_jsbridge::{Bridge, Error};
 use heddle_scheduler::{Priority, Scheduler, block_on};
 use std::time::{Duration, Instant};
 
@@ -278,4 +278,13 @@ fn a_deferred_that_is_awaited_ends_in_time_while_it_waits_for_an_isolate() {
     assert!(first.join().unwrap_err().is_cancelled());
     let early = bridge.defer("() => 1").timeout(Duration::from_secs(3600)).spawn::<i32>().unwrap();
     assert_eq!(block_on(early.into_future()).unwrap(), 1);
+}
+
+#[test]
+fn a_deferred_that_is_awaited_where_no_other_fiber_can_be_had_says_how_it_ended() {
+    let scheduler = Scheduler::builder().workers(1).max_fibers(1).build().unwrap();
+    let bridge = Bridge::builder(&scheduler).build().unwrap();
+    let endless = bridge.defer("() => { while (true); }").timeout(Duration::from_millis(200));
+    let ended = block_on(endless.spawn::<()>().unwrap().into_future());
+    assert!(ended.as_ref().is_err_and(Error::is_timeout), "{ended:?}");
 }

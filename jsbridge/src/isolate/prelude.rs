@@ -1,15 +1,17 @@
-//! Preludes: the parts of the host that are written in JavaScript.
+//! Preludes: the parts of ours that are written in JavaScript.
 //!
 //! A prelude is one function expression. It is compiled once in the life of the process, by whichever isolate needs it
 //! first, and the bytecode is read by the others, which takes a fifth of the time (a test prints what it measures). An
 //! isolate that needs it *instantiates* it: the function is called with natives of ours, and what it returns are its
-//! exports.
+//! exports, which the isolate may keep.
 //!
 //! Scripts may have changed the built-in objects before: `Array.prototype.push = evil`. So preludes use syntax and
 //! private fields instead of methods where they can, and take the rest as arguments.
 
-use crate::isolate::compiled::Compiled;
-use crate::isolate::handle::{CStrSource, Handle, JsResult, Scope};
+use super::compiled::Compiled;
+use super::handle::{CStrSource, Handle, JsResult, Scope};
+use super::kept::Kept;
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
@@ -27,6 +29,10 @@ pub(crate) struct Prelude {
     keeps_text: bool,
     compiled: OnceLock<Compiled>,
 }
+
+/// What preludes gave in one isolate.
+#[derive(Default)]
+struct Exports(RefCell<Vec<(&'static CStr, Kept)>>);
 
 impl Prelude {
     pub(crate) const fn new(name: &'static CStr, source: &'static str) -> Prelude {
@@ -49,6 +55,24 @@ impl Prelude {
     ) -> JsResult<'a, Handle<'a>> {
         let function = scope.run(self.compiled(scope)?)?;
         function.call(&scope.undefined(), arguments)
+    }
+
+    /// What `make`, which instantiates it, gave when this was first called in the isolate.
+    ///
+    /// # Errors
+    /// Those of `make`, which is then called the next time.
+    pub(crate) fn once<'a>(
+        &'static self,
+        scope: Scope<'a>,
+        make: impl FnOnce(&'static Prelude) -> JsResult<'a, Handle<'a>>,
+    ) -> JsResult<'a, Handle<'a>> {
+        let exports = scope.note::<Exports>();
+        if let Some((_, kept)) = exports.0.borrow().iter().find(|(name, _)| *name == self.name) {
+            return Ok(scope.kept(kept));
+        }
+        let made = make(self)?;
+        exports.0.borrow_mut().push((self.name, scope.keep(made.clone())));
+        Ok(made)
     }
 
     fn compiled<'a>(&'static self, scope: Scope<'a>) -> JsResult<'a, &'static Compiled> {
@@ -78,6 +102,20 @@ mod tests {
                 let function = DOUBLE.instantiate(scope, &[&scope.number(factor)])?;
                 let result = function.call(&scope.undefined(), &[&scope.number(21.0)])?;
                 assert_eq!(result.to_number()?, 21.0 * factor);
+                Ok(())
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_made_once_in_an_isolate_and_again_where_that_failed() {
+        for _ in 0..2 {
+            inside(|scope| {
+                assert!(DOUBLE.once(scope, |_| Err(scope.type_error("not yet"))).is_err());
+                let made = DOUBLE.once(scope, |prelude| prelude.instantiate(scope, &[&scope.number(2.0)]))?;
+                WRONG.once(scope, |_| scope.new_object())?;
+                let known = DOUBLE.once(scope, |_| panic!("it is made already"))?;
+                assert_eq!(known.address(), made.address());
                 Ok(())
             });
         }
