@@ -136,12 +136,13 @@ impl Error {
         matches!(*self.0, Kind::Overdue)
     }
 
-    /// `node` is that on which it was to run.
-    pub(crate) fn not_started(node: Option<u32>) -> Error {
-        let node = node.map_or(String::new(), |node| format!(", or there is no NUMA node {node} here"));
-        Error(Box::new(Kind::Fiber(format!(
-            "its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached{node}"
-        ))))
+    /// `reason` is the scheduler's, where it refused at once.
+    pub(crate) fn not_started(reason: Option<&heddle_scheduler::Error>) -> Error {
+        let reason = reason.map_or_else(
+            || "the scheduler was stopped meanwhile, or there was no memory for its stack".to_owned(),
+            ToString::to_string,
+        );
+        Error(Box::new(Kind::Fiber(format!("its fiber could not be started: {reason}"))))
     }
 
     pub(crate) fn cancelled() -> Error {

@@ -1,7 +1,7 @@
 //! The fiber of a Deferred: takes an isolate, calls the function there, lets happen what it waits for, and sends the
 //! outcome back.
 
-use super::work::{Failure, Outcome, Task, Work};
+use super::work::{Asked, Failure, Outcome, Task, Work};
 use crate::bridge::Shared;
 use crate::clone;
 use crate::error::Error;
@@ -12,7 +12,7 @@ use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::pool::{Ticket, Want};
 use crate::realm::Local;
 use crate::realm::events::write_one;
-use heddle_scheduler::FiberBuilder;
+use heddle_scheduler::{FiberBuilder, JoinError};
 use std::sync::Arc;
 
 /// Makes a fiber for it. A detached one goes on when its maker's time is up.
@@ -46,32 +46,41 @@ fn start(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>
     if let Some(due) = work.about.due {
         fiber = fiber.deadline(due);
     }
-    let (bridge, unrun) = (bridge.clone(), Unrun(Some(work.clone())));
+    let asked = work.asks_for_a_fiber();
+    let (bridge, unrun) = (bridge.clone(), Unrun(Some((work.clone(), asked))));
     let fiber = fiber.go(move || {
         let top = StackTop::here(bridge.stack_size);
         run(&bridge, unrun.into_work(), place, top);
     });
-    work.has_fiber(fiber, priority);
+    if work.is_second(asked) {
+        // What was refused has its answer already; nobody waits here.
+        let refused = fiber.is_finished().then(|| fiber.join().err()).flatten();
+        let reason = refused.as_ref().and_then(JoinError::not_started_because);
+        work.finish(Err(Failure::Other(why_unrun(work, reason))));
+    } else {
+        work.has_fiber(fiber, priority);
+    }
+}
+
+fn why_unrun(work: &Work, reason: Option<&heddle_scheduler::Error>) -> Error {
+    if work.is_overdue() { Error::overdue() } else { Error::not_started(reason) }
 }
 
 /// A fiber that has not started. If it never does, its Deferred learns of that.
-struct Unrun(Option<Arc<Work>>);
+struct Unrun(Option<(Arc<Work>, Asked)>);
 
 impl Unrun {
     fn into_work(mut self) -> Option<Arc<Work>> {
-        self.0.take()
+        self.0.take().map(|(work, _)| work)
     }
 }
 
 impl Drop for Unrun {
     fn drop(&mut self) {
-        if let Some(work) = self.0.take() {
-            let error = if work.is_overdue() {
-                Error::overdue()
-            } else {
-                Error::not_started(work.about.node.map(|node| node.0))
-            };
-            work.finish(Err(Failure::Other(error)));
+        if let Some((work, asked)) = self.0.take()
+            && work.is_second(asked)
+        {
+            work.finish(Err(Failure::Other(why_unrun(&work, None))));
         }
     }
 }

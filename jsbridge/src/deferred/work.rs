@@ -27,7 +27,7 @@ use crate::script::Script;
 use crate::stats::{Counters, Ended};
 use heddle_scheduler::sync::channel::OneshotSender;
 use heddle_scheduler::{JoinHandle, NodeId, Priority};
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -43,6 +43,8 @@ pub(crate) struct Work {
     task: Slot<Task>,
     reply: Reply,
     fibers: Fibers,
+    /// The last [`Asked`], odd where one of the two was there.
+    asked: AtomicU32,
     /// The newest progress that was not delivered yet.
     progress: Slot<Message>,
     counters: Arc<Counters>,
@@ -97,6 +99,10 @@ pub(crate) enum Failure {
     Other(Error),
 }
 
+/// The number of a request for a fiber.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked(u32);
+
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -121,6 +127,7 @@ impl Work {
             task: Slot::new(Some(task)),
             reply,
             fibers: Fibers::default(),
+            asked: AtomicU32::new(0),
             progress: Slot::new(None),
             counters: counters.clone(),
         }
@@ -155,6 +162,22 @@ impl Work {
         if let Some(fiber) = self.fibers.latest() {
             fiber.set_priority(priority);
         }
+    }
+
+    /// Whoever makes a fiber for it asks for that now: one after the other, each after the fiber of the one before has run.
+    pub(crate) fn asks_for_a_fiber(&self) -> Asked {
+        let asked = (self.asked.load(Ordering::Relaxed) | 1).wrapping_add(1);
+        self.asked.store(asked, Ordering::Relaxed);
+        Asked(asked)
+    }
+
+    /// Two end here: who asked for the fiber and has the answer, and the fiber if it is dropped before it begins. The second
+    /// tells the maker, so a refusal is told by whoever knows why.
+    pub(crate) fn is_second(&self, Asked(asked): Asked) -> bool {
+        // ORDERING: the two pass nothing on to each other.
+        let first = self.asked.compare_exchange(asked, asked | 1, Ordering::Relaxed, Ordering::Relaxed);
+        // Another number: somebody has asked again, so the fiber ran.
+        first.is_err_and(|found| found == asked | 1)
     }
 
     /// A fiber was made for it.

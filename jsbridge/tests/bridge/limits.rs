@@ -85,7 +85,8 @@ fn stopping_the_scheduler_ends_its_scripts() {
         assert!(error.is_cancelled() || error.is_fiber(), "{error}");
     }
     assert_eq!(bridge.stats().isolates, 0);
-    assert!(bridge.eval(Priority::Low, "1").join().unwrap_err().is_fiber());
+    let error = bridge.eval(Priority::Low, "1").join().unwrap_err();
+    assert!(error.is_fiber() && error.to_string().contains("call start() to use it again"), "{error}");
 }
 
 #[test]
@@ -287,4 +288,17 @@ fn a_deferred_that_is_awaited_where_no_other_fiber_can_be_had_says_how_it_ended(
     let endless = bridge.defer("() => { while (true); }").timeout(Duration::from_millis(200));
     let ended = block_on(endless.spawn::<()>().unwrap().into_future());
     assert!(ended.as_ref().is_err_and(Error::is_timeout), "{ended:?}");
+}
+
+#[test]
+fn a_deferred_that_gets_no_fiber_says_why() {
+    let scheduler = Scheduler::builder().workers(1).max_fibers(1).build().unwrap();
+    let bridge = Bridge::builder(&scheduler).build().unwrap();
+    let (give, get) = std::sync::mpsc::channel::<()>();
+    let occupied = scheduler.go(move || get.recv());
+    let error = bridge.defer("() => 1").spawn::<i32>().unwrap().join().unwrap_err();
+    assert!(error.is_fiber() && error.to_string().contains("Builder::max_fibers"), "{error}");
+    drop(give);
+    assert!(occupied.join().unwrap().is_err());
+    assert_eq!(bridge.defer("() => 1").spawn::<i32>().unwrap().join().unwrap(), 1);
 }

@@ -11,7 +11,7 @@ for (const node of [-1, 0.5, '0', NaN, Infinity]) {
 }
 
 //= on node 0
-//= its fiber could not be started: the scheduler has been stopped, or its limit on fibers is reached, or there is no NUMA node 12345 here
+//= its fiber could not be started: there is no node 12345 to run a fiber on: this machine's nodes are 0
 //= TypeError: Deferred: the option 'node' must be the number of a NUMA node, not -1
 //= TypeError: Deferred: the option 'node' must be the number of a NUMA node, not 0.5
 //= TypeError: Deferred: the option 'node' must be the number of a NUMA node, not string
