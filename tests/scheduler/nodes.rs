@@ -313,6 +313,27 @@ fn a_worker_is_tied_where_its_owner_says_before_the_start_and_later() {
     });
 }
 
+/// Its thread is still beginning then, most of the time.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_worker_that_is_moved_at_once_is_there() {
+    let (cpus, machine) = (heddle_tests::kernel::cpus(), heddle_numa::Topology::detect().unwrap());
+    if !heddle_tests::kernel::set_cpus(0, &cpus) {
+        println!("SKIPPED: this process may not choose its CPUs");
+        return;
+    }
+    for turn in 0..400 {
+        let cpu = machine.cpu(CpuId(cpus[turn % cpus.len()] as u32)).unwrap();
+        let scheduler = Scheduler::builder().workers(1).lanes(1).spares(0).build().unwrap();
+        // Until it is in the middle of that.
+        (0..turn * 100).for_each(|_| std::hint::spin_loop());
+        scheduler.set_worker_affinity(0, cpu.id, cpu.node).unwrap();
+        let found = || heddle_tests::kernel::cpus();
+        assert_eq!(scheduler.go(found).join().unwrap(), [cpus[turn % cpus.len()]]);
+        Rig::retire(&scheduler);
+    }
+}
+
 #[test]
 fn a_worker_that_was_moved_in_its_sleep_finds_what_is_for_its_new_node_and_for_its_old_one() {
     let options = |builder: Builder| two_nodes(builder).spares(0);

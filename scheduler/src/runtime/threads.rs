@@ -262,8 +262,8 @@ fn thread_name(shared: &Shared, index: usize) -> String {
 fn serve(shared: Arc<Shared>, index: usize, deques: Deques) -> Deques {
     let remote = &shared.remotes[index];
     let (crew, _) = shared.crew_of_worker(index);
-    let cpu = shared.tie_here(index);
-    remote.attach(join_lane(remote.lane, &shared.config.lanes), cpu);
+    shared.settle_here(index);
+    remote.open(join_lane(remote.lane, &shared.config.lanes));
     shared.config.hooks.call_start(index);
     let needed = shared.wait_for_work(index);
     shared.watchman.stir();

@@ -66,14 +66,18 @@ impl Places {
 }
 
 impl Shared {
-    /// Ties the calling thread to where the worker belongs. If the system refuses, it goes where there is room. The
-    /// result is its CPU, if it is tied to one.
-    pub(crate) fn tie_here(&self, worker: usize) -> Option<usize> {
-        let (crew, seat) = self.crew_of_worker(worker);
-        let post = self.places.posts.lock()[seat];
-        let cpus = self.cpus_for(crew, &post, post.cpu, self.remotes[worker].site())?;
-        let tied = affinity::pin_to_set(&cpus).map(PinGuard::keep).is_ok();
-        post.cpu.filter(|_| tied && crew.tie(&post) == Tie::Cpu).map(CpuId::index)
+    /// The calling thread, a new one, serves the worker: it is tied to where that belongs. If the system refuses, it goes where
+    /// there is room.
+    pub(crate) fn settle_here(&self, worker: usize) {
+        let ((crew, seat), remote) = (self.crew_of_worker(worker), &self.remotes[worker]);
+        // Until the thread is known: whoever moves the worker meanwhile would leave it to the thread, which ties itself to the
+        // post that it had. The thread has no policy yet with which it could be stopped here.
+        let posts = self.places.posts.lock();
+        let post = &posts[seat];
+        let cpus = self.cpus_for(crew, post, post.cpu, remote.site());
+        let tied = cpus.is_some_and(|cpus| affinity::pin_to_set(&cpus).map(PinGuard::keep).is_ok());
+        let cpu = post.cpu.filter(|_| tied && crew.tie(post) == Tie::Cpu);
+        remote.attach(cpu.map(CpuId::index));
     }
 
     /// The CPUs for a thread of a crew; `None`: any.

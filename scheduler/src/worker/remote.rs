@@ -156,13 +156,17 @@ impl Remote {
         self.mail.0.0.close()
     }
 
-    /// A new thread, the caller, serves the worker, and is scheduled like this, tied to that CPU or none.
-    pub(crate) fn attach(&self, policy: ThreadPolicy, cpu: Option<usize>) {
+    /// A new thread, the caller, serves the worker, tied to that CPU or none.
+    pub(crate) fn attach(&self, cpu: Option<usize>) {
         self.set_cpu(cpu);
-        self.policy.store(encode(policy), Ordering::Relaxed);
         self.cpu_clock.store(CpuClock::of_this_thread().into_word(), Ordering::Relaxed);
         self.thread.store(thread::number(), Ordering::Relaxed);
         self.thread_mark.store(thread::mark(), Ordering::Relaxed);
+    }
+
+    /// The thread is scheduled like this, and accepts letters.
+    pub(crate) fn open(&self, policy: ThreadPolicy) {
+        self.policy.store(encode(policy), Ordering::Relaxed);
         // Those that were refused were counted too; only the thread that reads may correct that.
         let (mail, posted) = &self.mail.0;
         self.counters.letters.set(posted.load(Ordering::Relaxed));
