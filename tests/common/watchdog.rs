@@ -145,10 +145,10 @@ fn keep_watch() {
     loop {
         let begin = Instant::now();
         std::thread::sleep(PERIOD);
-        // Where this thread itself came late, so did the others.
-        let passed = begin.elapsed().min(2 * PERIOD);
-        let mut table = TABLE.lock().expect("no panic while locked");
         let is_shared = !ALONE.load(Ordering::Relaxed);
+        // Where this thread itself came late, so did the others.
+        let passed = if is_shared { begin.elapsed().min(2 * PERIOD) } else { begin.elapsed() };
+        let mut table = TABLE.lock().expect("no panic while locked");
         let asks = |watched: &Watched| is_shared && watched.patience - watched.left >= SOON;
         let tests: HashSet<_> = table.watched.iter().map(|watched| watched.thread).collect();
         let held_up = table.watched.iter().any(asks) && ours.is_held_up(tests.len());

@@ -132,11 +132,26 @@ mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; m
 mount -t cgroup2 none /sys/fs/cgroup
 echo "+cpuset +cpu +memory" >/sys/fs/cgroup/cgroup.subtree_control
 for word in $(cat /proc/cmdline); do
-    case $word in machine=*) machine=${word#*=} ;; checks=*) checks=${word#*=} ;; shell) shell=yes ;; esac
+    case $word in machine=*) machine=${word#*=} ;; checks=*) checks=${word#*=} ;; patience=*) patience=${word#*=} ;; shell) shell=yes ;; esac
 done
+# Where a boot does not come to its end and the check's own watchdog says nothing: what all threads do and all CPUs.
+watch() {
+    sleep "$patience"
+    echo "not at its end after $patience s"
+    for task in $(for process in $(pidof numa-guest); do echo /proc/$process/task/*; done); do
+        echo "$task $(cat $task/comm) $(grep State $task/status) $(cat $task/schedstat) $(cat $task/syscall)"
+        cat $task/stack
+    done
+    grep . /sys/fs/cgroup/*/cpu.max /sys/fs/cgroup/*/cpu.stat
+    dmesg -n 8
+    echo 1 >/proc/sys/kernel/sysrq && echo l >/proc/sysrq-trigger
+    sleep 1
+    cat /proc/timer_list
+}
 if [ "$shell" ]; then
     setsid cttyhack sh
 else
+    watch &
     numa-guest check "$machine" $checks
     code=$?
     [ $code = 0 ] || dmesg | tail -n 60
@@ -165,7 +180,7 @@ check() {
     rm -f "$log"
     export -f boot
     export GUEST QEMU ACCEL KERNEL CACHE
-    timeout -k 5 "$LIMIT" bash -c 'boot "$@"' boot "$machine" "file:$log" "checks=${CHECKS:-}" </dev/null || true
+    timeout -k 5 "$LIMIT" bash -c 'boot "$@"' boot "$machine" "file:$log" "checks=${CHECKS:-} patience=$((LIMIT * 2 / 3))" </dev/null || true
     took=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $began }")
     touch "$log"
     sed -i 's/\r//g' "$log"

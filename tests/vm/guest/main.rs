@@ -43,23 +43,16 @@ pub(crate) struct Check {
     pub(crate) name: &'static str,
     pub(crate) applies: fn(&Machine) -> bool,
     pub(crate) run: fn(&Machine),
-    /// Only where it is named.
-    pub(crate) is_asked_for: bool,
 }
 
 impl Check {
     /// One that makes sense everywhere.
     pub(crate) const fn everywhere(name: &'static str, run: fn(&Machine)) -> Check {
-        Check { name, applies: |_| true, run, is_asked_for: false }
+        Check { name, applies: |_| true, run }
     }
 
     pub(crate) const fn only(name: &'static str, applies: fn(&Machine) -> bool, run: fn(&Machine)) -> Check {
-        Check { name, applies, run, is_asked_for: false }
-    }
-
-    /// One that makes sense everywhere, and runs where it is named (`CHECKS=`).
-    pub(crate) const fn asked_for(name: &'static str, run: fn(&Machine)) -> Check {
-        Check { name, applies: |_| true, run, is_asked_for: true }
+        Check { name, applies, run }
     }
 }
 
@@ -114,8 +107,7 @@ fn main() -> ExitCode {
 
 /// Runs the checks one after the other. `run.sh` counts the lines that begin with `@@`.
 fn check(machine: &Machine, word: &str) -> ExitCode {
-    let runs = |check: &Check| (check.applies)(machine) && !(check.is_asked_for && word.is_empty());
-    let wanted = checks().filter(|(name, check)| runs(check) && name.contains(word));
+    let wanted = checks().filter(|(name, check)| (check.applies)(machine) && name.contains(word));
     let (mut passed, mut failed) = (0, 0);
     for (name, _) in wanted {
         let myself = std::env::current_exe().expect("/proc is mounted");

@@ -34,8 +34,7 @@ pub(crate) const CHECKS: &[Check] = &[
         "a_cpuset_that_shrinks_under_load_loses_no_fiber_and_displaced_workers_are_told",
         cpuset,
     ),
-    // Twice in some sixty boots it did not end, in `wide`, and once its own watchdog, a plain thread, did not run for 300 s either.
-    Check::asked_for("under_a_quota_background_work_is_held_and_goes_on_until_it_is_lifted", quota),
+    Check::everywhere("under_a_quota_background_work_is_held_and_goes_on_until_it_is_lifted", quota),
     Check::everywhere("a_node_that_goes_offline_under_load_loses_no_fiber", offline),
 ];
 
@@ -105,9 +104,11 @@ fn threads(machine: &Machine) {
     }
     let expected = nodes.iter().map(|node| (node.id, node.cpu_set().len() * lanes)).collect();
     assert_eq!(by_node, expected, "threads by node: {:?}", regular());
-    for worker in stats.workers.iter().filter(|worker| worker.lane == Lane::Urgent) {
-        let cpu = worker.cpu.expect("there is a CPU for each, so that each preempts what runs there");
-        assert_eq!(worker.node, Some(machine.node_of(heddle_numa::CpuId(cpu))));
+    let urgent = || scheduler.stats().workers.into_iter().filter(|worker| worker.lane == Lane::Urgent);
+    // There is a CPU for each, so that each preempts what runs there.
+    eventually(|| urgent().all(|worker| worker.cpu.is_some()));
+    for worker in urgent() {
+        assert_eq!(worker.node, worker.cpu.map(|cpu| machine.node_of(heddle_numa::CpuId(cpu))));
     }
 }
 
@@ -486,7 +487,8 @@ fn quota(machine: &Machine) {
     for (limit, cpus) in [("100000 100000", 1.0), ("75000 50000", 1.5)] {
         group.set("cpu.max", limit);
         burning.expect_held_and_going_on(cpus);
-        eventually(|| burning.quota().is_some_and(|quota| quota.cpus == cpus));
+        // The kernel lengthens both numbers where it comes late to the end of a period, and rounds them.
+        eventually(|| burning.quota().is_some_and(|quota| (quota.cpus - cpus).abs() < 0.01));
         println!("{limit}: {:?}", burning.quota());
         group.set("cpu.max", "max");
         eventually(|| burning.quota().is_none());
