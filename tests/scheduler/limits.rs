@@ -40,6 +40,20 @@ fn at_the_limit_on_fibers_a_new_one_fails_and_says_what_to_do() {
 }
 
 #[test]
+fn who_has_joined_a_fiber_can_start_one_in_its_place() {
+    with_options(
+        &[1, 2, 8],
+        |builder| builder.max_fibers(1),
+        |rig| {
+            for turn in 0..2000 {
+                let fiber = rig.try_go(move || turn).expect("the one before has ended");
+                assert_eq!(fiber.join().unwrap(), turn);
+            }
+        },
+    );
+}
+
+#[test]
 fn at_the_limit_go_waits_if_it_was_told_to_as_a_thread_and_as_a_fiber() {
     let options = |builder: heddle_scheduler::Builder| builder.max_fibers(4).at_limit(AtLimit::Wait);
     with_options(&[1, 2, 8, 64], options, |rig| {

@@ -428,6 +428,7 @@ impl Worker {
         counters.claimed.add(1);
         // SAFETY: the caller has claimed it and not run it.
         unsafe { fiber.fail(error) };
+        self.shared.before_finish();
         // SAFETY: its result is in place.
         unsafe { complete(fiber) };
         counters.finished.publish_one();
@@ -485,6 +486,7 @@ impl Worker {
         let level = carrier_ref.counted.get() as usize;
         counters.live.add(u64::MAX);
         counters.levels[level].alive.add(u64::MAX);
+        self.shared.before_finish();
         // SAFETY: its result is in place, and it runs no more.
         unsafe { complete(fiber) };
         // Before anybody can know that all are done: it is no hog any more.
@@ -660,10 +662,10 @@ impl Worker {
         let counters = &self.remote().counters.levels[level];
         counters.claimed.add(1);
         // SAFETY: the caller's promise.
-        unsafe {
-            fiber.run();
-            complete(fiber);
-        }
+        unsafe { fiber.run() };
+        self.shared.before_finish();
+        // SAFETY: its result is in place.
+        unsafe { complete(fiber) };
         counters.finished.publish_one();
         self.shared.after_finish();
     }

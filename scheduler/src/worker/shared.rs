@@ -430,11 +430,11 @@ impl Shared {
             Some(worker) => worker.remote().counters.levels[level].claimed.add(1),
             None => self.counters.claimed_outside[level].add_shared(1),
         }
-        // SAFETY: the caller's promise; its result is in place after the first.
-        unsafe {
-            fiber.fail(error);
-            complete(fiber);
-        }
+        // SAFETY: the caller's promise.
+        unsafe { fiber.fail(error) };
+        self.before_finish();
+        // SAFETY: its result is in place.
+        unsafe { complete(fiber) };
         match self.worker_here() {
             Some(worker) => worker.remote().counters.levels[level].finished.publish_one(),
             None => self.counters.finished_outside[level].publish_one_shared(),
@@ -456,6 +456,7 @@ impl Shared {
     /// As for [`complete`].
     pub(crate) unsafe fn ended_outside(&self, fiber: FiberRef, level: usize) {
         self.counters.claimed_outside[level].add_shared(1);
+        self.before_finish();
         // SAFETY: the caller's promise.
         unsafe { complete(fiber) };
         self.counters.finished_outside[level].publish_one_shared();
@@ -463,13 +464,18 @@ impl Shared {
         self.before_sleep();
     }
 
+    /// A fiber has its result, and nobody has been told: whoever joins it may start another in its place.
+    #[inline]
+    pub(crate) fn before_finish(&self) {
+        if let Some(limit) = &self.limit {
+            limit.leave();
+        }
+    }
+
     /// A fiber has ended, and has been counted. Who has ended one calls [`before_sleep`](Self::before_sleep)
     /// before it does nothing for long.
     #[inline]
     pub(crate) fn after_finish(&self) {
-        if let Some(limit) = &self.limit {
-            limit.leave();
-        }
         if self.quiet.is_awaited() {
             self.quiet.check(self);
         }
