@@ -90,7 +90,25 @@ impl Arguments {
                 order.case
             ));
         }
+        order.can_measure()?;
         Ok(Order::Run(order))
+    }
+
+    /// At least one of the contenders that were asked for can run one of the cases; or the first one's reason.
+    fn can_measure(&self) -> Result<(), String> {
+        let pairs = self.workloads.iter().flat_map(|workload| {
+            let cases = workload.cases.iter().filter(|case| case.name.contains(&self.case));
+            cases.flat_map(|case| workload.contenders.iter().map(move |one| (one, one.refusal(case))))
+        });
+        let mut wanted = pairs.filter(|(one, _)| self.wants(one.name)).peekable();
+        let why = match wanted.peek() {
+            None => "none of these contenders is in a workload that has such a case".to_owned(),
+            Some((one, why)) => format!("{} cannot: {}", one.name, why.unwrap_or_default()),
+        };
+        if wanted.any(|(_, refusal)| refusal.is_none()) {
+            return Ok(());
+        }
+        Err(format!("there is nothing to measure: {why}"))
     }
 
     /// `numa` has cases of its own, and its contenders are compared with each other or not at all.
@@ -151,5 +169,13 @@ mod tests {
         assert!(parse("--rounds 0").unwrap_err().contains("at least 1"));
         assert!(parse("--contender nobody").unwrap_err().contains("nobody"));
         assert!(parse("--json").unwrap_err().contains("--json"));
+    }
+
+    #[cfg(not(feature = "peers"))]
+    #[test]
+    fn a_contender_that_is_not_built_in_is_no_empty_report() {
+        let refused = parse("skynet --contender tokio").unwrap_err();
+        assert!(refused.contains("tokio cannot: built without `--features peers`"), "{refused}");
+        assert!(parse("skynet --contender tokio,heddle").is_ok());
     }
 }
