@@ -179,6 +179,8 @@ pub(crate) struct Worker {
     may_map: Cell<bool>,
     /// Stacks have canaries to look at.
     canaries: bool,
+    /// There is a limit on fibers. Each end looks at it, so it is here.
+    is_limited: bool,
     /// There is a bound on stacks: one that is kept for the next fiber could be missing elsewhere.
     stacks_are_short: bool,
     deques: Deques,
@@ -272,6 +274,7 @@ impl Worker {
             sightings: UnsafeCell::default(),
             may_map: Cell::new(true),
             canaries: shared.stacks.guard() == StackGuard::Canary,
+            is_limited: shared.limit.is_some(),
             stacks_are_short: shared.config.max_stacks != usize::MAX,
             index,
             deques,
@@ -468,6 +471,10 @@ impl Worker {
 
     /// The fiber on `carrier` has put its result in place.
     fn ended(&self, carrier: *mut Carrier) {
+        // First, while there is little to keep over a call.
+        if self.is_limited {
+            self.shared.before_finish();
+        }
         // SAFETY: ours and alive.
         let carrier_ref = unsafe { &*carrier };
         let fiber = carrier_ref.fiber().expect("a fiber that ends is on its carrier");
@@ -486,7 +493,6 @@ impl Worker {
         let level = carrier_ref.counted.get() as usize;
         counters.live.add(u64::MAX);
         counters.levels[level].alive.add(u64::MAX);
-        self.shared.before_finish();
         // SAFETY: its result is in place, and it runs no more.
         unsafe { complete(fiber) };
         // Before anybody can know that all are done: it is no hog any more.

@@ -465,7 +465,7 @@ impl Shared {
     }
 
     /// A fiber has its result, and nobody has been told: whoever joins it may start another in its place.
-    #[inline]
+    #[cold]
     pub(crate) fn before_finish(&self) {
         if let Some(limit) = &self.limit {
             limit.leave();
