@@ -1,5 +1,6 @@
 //! What can go wrong, as one opaque error with predicates; each message says what to do.
 
+use heddle_scheduler::{JoinError, JoinHandle};
 use std::fmt;
 use std::time::Duration;
 
@@ -134,6 +135,13 @@ impl Error {
     /// It was a Deferred's own timeout.
     pub(crate) fn is_overdue(&self) -> bool {
         matches!(*self.0, Kind::Overdue)
+    }
+
+    /// What the scheduler has refused says why.
+    pub(crate) fn refused<T>(fiber: JoinHandle<T>) -> Error {
+        // What was refused has its answer already; nobody waits here.
+        let refused = fiber.is_finished().then(|| fiber.join().err()).flatten();
+        Error::not_started(refused.as_ref().and_then(JoinError::not_started_because))
     }
 
     /// `reason` is the scheduler's, where it refused at once.

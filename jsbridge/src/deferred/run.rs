@@ -12,7 +12,7 @@ use crate::isolate::handle::{Handle, JsResult, Scope};
 use crate::isolate::pool::{Ticket, Want};
 use crate::realm::Local;
 use crate::realm::events::write_one;
-use heddle_scheduler::{FiberBuilder, JoinError};
+use heddle_scheduler::FiberBuilder;
 use std::sync::Arc;
 
 /// Makes a fiber for it. A detached one goes on when its maker's time is up.
@@ -53,17 +53,14 @@ fn start(bridge: &Arc<Shared>, work: &Arc<Work>, place: Option<Ticket<Arc<Work>>
         run(&bridge, unrun.into_work(), place, top);
     });
     if work.is_second(asked) {
-        // What was refused has its answer already; nobody waits here.
-        let refused = fiber.is_finished().then(|| fiber.join().err()).flatten();
-        let reason = refused.as_ref().and_then(JoinError::not_started_because);
-        work.finish(Err(Failure::Other(why_unrun(work, reason))));
+        work.finish(Err(Failure::Other(why_unrun(work, || Error::refused(fiber)))));
     } else {
         work.has_fiber(fiber, priority);
     }
 }
 
-fn why_unrun(work: &Work, reason: Option<&heddle_scheduler::Error>) -> Error {
-    if work.is_overdue() { Error::overdue() } else { Error::not_started(reason) }
+fn why_unrun(work: &Work, why: impl FnOnce() -> Error) -> Error {
+    if work.is_overdue() { Error::overdue() } else { why() }
 }
 
 /// A fiber that has not started. If it never does, its Deferred learns of that.
@@ -80,7 +77,7 @@ impl Drop for Unrun {
         if let Some((work, asked)) = self.0.take()
             && work.is_second(asked)
         {
-            work.finish(Err(Failure::Other(why_unrun(&work, None))));
+            work.finish(Err(Failure::Other(why_unrun(&work, || Error::not_started(None)))));
         }
     }
 }

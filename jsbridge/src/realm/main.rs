@@ -17,8 +17,8 @@ use crate::isolate::kept::Kept;
 use crate::isolate::pool::RealmId;
 use crate::script::Script;
 use crate::value::Value;
+use heddle_scheduler::Priority;
 use heddle_scheduler::sync::channel::{self, OneshotReceiver, OneshotSender};
-use heddle_scheduler::{JoinError, Priority};
 use serde::de::DeserializeOwned;
 use std::cell::RefCell;
 use std::fmt;
@@ -75,8 +75,7 @@ impl Bridge<'_> {
             let _ = end.send(live(&shared, closes, isolate, priority, top));
         });
         if mailbox.is_closed() {
-            let refused = fiber.is_finished().then(|| fiber.join().err()).flatten();
-            return Err(Error::not_started(refused.as_ref().and_then(JoinError::not_started_because)));
+            return Err(Error::refused(fiber));
         }
         mailbox.follow(fiber, priority);
         Ok(Realm { mailbox, ended: Some(ended) })
